@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile, readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { UserError } from "../user-error.mjs";
@@ -9,7 +9,10 @@ export const TARGET_CODENAME = "trixie";
 
 const SUPPORTED_CODENAMES = ["bookworm", "trixie"];
 
-const KEYRING_FILES = ["/usr/share/keyrings/debian-archive-keyring.pgp", "/usr/share/keyrings/debian-archive-keyring.gpg"];
+const KEYRING_FILES = [
+  "/usr/share/keyrings/debian-archive-keyring.pgp",
+  "/usr/share/keyrings/debian-archive-keyring.gpg",
+];
 
 /**
  * @typedef {object} DebianHost
@@ -35,9 +38,13 @@ export async function readDebianHost() {
     throw new UserError("Debian's signing keys are missing: install the package debian-archive-keyring");
   }
   const sources = await readSources();
-  const mirror = sources.find(({ suites }) => suites.includes(codename) || suites.includes(`${codename}/`))?.uri;
+  const mirror = sources.find(
+    ({ suites }) => suites.includes(codename) || suites.includes(`${codename}/`),
+  )?.uri;
   if (mirror === undefined) {
-    throw new UserError(`no Debian mirror for ${codename} in /etc/apt: add one, or install Docker Engine 24 or newer yourself`);
+    throw new UserError(
+      `no Debian mirror for ${codename} in /etc/apt: add one, or install Docker Engine 24 or newer yourself`,
+    );
   }
   const securityMirror = sources.find(({ suites }) => suites.includes(`${codename}-security`))?.uri;
   return { codename, architecture, mirror, securityMirror, keyring };
@@ -66,7 +73,9 @@ async function readCodename() {
   const codename = field("VERSION_CODENAME");
   if (field("ID") !== "debian" || !SUPPORTED_CODENAMES.includes(codename)) {
     const found = field("PRETTY_NAME") || "this system";
-    throw new UserError(`the private engine needs Debian 12 or 13, not ${found}: install Docker Engine 24 or newer`);
+    throw new UserError(
+      `the private engine needs Debian 12 or 13, not ${found}: install Docker Engine 24 or newer`,
+    );
   }
   return codename;
 }
@@ -106,7 +115,8 @@ export function parseDeb822(text) {
     for (const [, name, value] of stanza.matchAll(/^([A-Za-z-]+):((?:.*)(?:\n[ \t].*)*)/gm)) {
       fields.set(String(name).toLowerCase(), String(value).trim());
     }
-    const words = (/** @type {string} */ name) => (fields.get(name) ?? "").split(/\s+/).filter((word) => word !== "");
+    const words = (/** @type {string} */ name) =>
+      (fields.get(name) ?? "").split(/\s+/).filter((word) => word !== "");
     if (fields.get("enabled")?.toLowerCase() === "no" || !words("types").includes("deb")) {
       return [];
     }
@@ -123,7 +133,9 @@ export function parseDeb822(text) {
 export function parseOneLine(text) {
   return text.split("\n").flatMap((line) => {
     const match = /^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)/.exec(line);
-    return match === null ? [] : [{ uri: withoutTrailingSlash(String(match[1])), suites: [String(match[2])] }];
+    return match === null
+      ? []
+      : [{ uri: withoutTrailingSlash(String(match[1])), suites: [String(match[2])] }];
   });
 }
 

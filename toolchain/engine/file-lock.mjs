@@ -35,12 +35,22 @@ function acquire(lockFile, timeoutSeconds) {
   return new Promise((resolve, reject) => {
     const holder = spawn(
       "flock",
-      ["--exclusive", "--timeout", String(timeoutSeconds), lockFile, "sh", "-c", "echo locked; exec cat >/dev/null"],
+      [
+        "--exclusive",
+        "--timeout",
+        String(timeoutSeconds),
+        lockFile,
+        "sh",
+        "-c",
+        "echo locked; exec cat >/dev/null",
+      ],
       { stdio: ["pipe", "pipe", "ignore"] },
     );
     const ended = new Promise((resolveEnd) => holder.once("close", resolveEnd));
     holder.once("error", (cause) => {
-      reject(new UserError(`cannot lock ${lockFile}: the program flock is missing, install util-linux`, { cause }));
+      reject(
+        new UserError(`cannot lock ${lockFile}: the program flock is missing, install util-linux`, { cause }),
+      );
     });
     holder.once("exit", () => {
       reject(new UserError(`waited ${timeoutSeconds} s for another process that holds ${lockFile}`));

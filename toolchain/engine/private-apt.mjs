@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { TARGET_CODENAME } from "./debian-host.mjs";
 import { withFileLock } from "./file-lock.mjs";
 import { runProgram } from "./run-program.mjs";
 
@@ -12,13 +11,12 @@ import { runProgram } from "./run-program.mjs";
 const LISTS_LAST_MILLISECONDS = 6 * 60 * 60 * 1000;
 
 /**
- * An apt of our own: its lists, state and cache lie in one folder and the
+ * An apt of our own for one Debian release: its lists, state and cache lie in one folder and the
  * machine's are neither read nor changed. Signatures are verified.
  *
  * @typedef {object} PrivateApt
- * @property {DebianHost} host
  * @property {string} configurationFile for APT_CONFIG
- * @property {string} sources the package sources, in one-line format for TARGET_CODENAME
+ * @property {string} sources the package sources, in one-line format
  * @property {string} networkSettings the machine's proxy and download settings, as apt configuration
  * @property {() => Promise<void>} refresh fetches the lists again, however fresh they are
  */
@@ -26,21 +24,20 @@ const LISTS_LAST_MILLISECONDS = 6 * 60 * 60 * 1000;
 /**
  * Sets the private apt up and fetches its lists unless they are fresh.
  *
- * @param {{cacheDirectory: string, host: DebianHost, log: (line: string) => void}} options
+ * @param {{cacheDirectory: string, host: DebianHost, codename: string, log: (line: string) => void}} options
  * @returns {Promise<PrivateApt>}
  */
-export async function preparePrivateApt({ cacheDirectory, host, log }) {
+export async function preparePrivateApt({ cacheDirectory, host, codename, log }) {
   const networkSettings = await readNetworkSettings();
-  const codenames = [...new Set([TARGET_CODENAME, host.codename])];
-  const sources = codenames.map((codename) => sourceLines(host, codename)).join("");
+  const sources = sourceLines(host, codename);
   const key = createHash("sha256").update(sources).update(networkSettings).digest("hex").slice(0, 12);
-  const directory = join(cacheDirectory, "debian", `apt-${key}`);
+  const directory = join(cacheDirectory, "debian", `apt-${codename}-${key}`);
   const configurationFile = join(directory, "apt.conf");
   const environment = { ...process.env, APT_CONFIG: configurationFile };
   const stamp = join(directory, "lists-fetched");
 
   const fetchLists = async () => {
-    log("fetching Debian's package lists");
+    log(`fetching the package lists of Debian ${codename}`);
     await runProgram("apt-get", ["update", "--quiet", "--error-on=any"], {
       env: environment,
       purpose: "fetching Debian's package lists",
@@ -48,7 +45,7 @@ export async function preparePrivateApt({ cacheDirectory, host, log }) {
     await writeFile(stamp, "");
   };
 
-  const lockFile = join(cacheDirectory, "debian", `apt-${key}.lock`);
+  const lockFile = join(cacheDirectory, "debian", `apt-${codename}-${key}.lock`);
   await withFileLock(lockFile, async () => {
     if (await isFresh(stamp)) {
       return;
@@ -57,9 +54,8 @@ export async function preparePrivateApt({ cacheDirectory, host, log }) {
     await fetchLists();
   });
   return {
-    host,
     configurationFile,
-    sources: sourceLines(host, TARGET_CODENAME),
+    sources,
     networkSettings,
     refresh: () => withFileLock(lockFile, fetchLists),
   };
@@ -69,7 +65,7 @@ export async function preparePrivateApt({ cacheDirectory, host, log }) {
  * Downloads packages into a folder; dependencies are not followed.
  *
  * @param {PrivateApt} apt
- * @param {string[]} packages each a name, or `name/suite`
+ * @param {string[]} packages their names
  * @param {string} directory
  * @returns {Promise<string[]>} the package files
  */
@@ -89,7 +85,10 @@ export async function downloadPackages(apt, packages, directory) {
     await download();
   }
   const names = await readdir(directory);
-  return names.filter((name) => name.endsWith(".deb")).sort().map((name) => join(directory, name));
+  return names
+    .filter((name) => name.endsWith(".deb"))
+    .sort()
+    .map((name) => join(directory, name));
 }
 
 /**
@@ -102,7 +101,9 @@ export async function downloadPackages(apt, packages, directory) {
 export async function unpackPackages(packageFiles, directory) {
   await mkdir(directory, { recursive: true });
   await Promise.all(
-    packageFiles.map((file) => runProgram("dpkg-deb", ["--extract", file, directory], { purpose: "unpacking a Debian package" })),
+    packageFiles.map((file) =>
+      runProgram("dpkg-deb", ["--extract", file, directory], { purpose: "unpacking a Debian package" }),
+    ),
   );
 }
 
@@ -126,7 +127,14 @@ function sourceLines(host, codename) {
  */
 async function writeConfiguration(directory, configurationFile, sources, networkSettings) {
   await rm(directory, { recursive: true, force: true });
-  const folders = ["lists/partial", "cache/archives/partial", "state", "etc/sources.list.d", "etc/preferences.d", "etc/apt.conf.d"];
+  const folders = [
+    "lists/partial",
+    "cache/archives/partial",
+    "state",
+    "etc/sources.list.d",
+    "etc/preferences.d",
+    "etc/apt.conf.d",
+  ];
   await Promise.all(folders.map((folder) => mkdir(join(directory, folder), { recursive: true })));
   await writeFile(join(directory, "etc", "sources.list"), sources);
   // An empty package database: what the machine has installed must not matter.
@@ -152,7 +160,9 @@ async function writeConfiguration(directory, configurationFile, sources, network
  * @returns {Promise<string>}
  */
 async function readNetworkSettings() {
-  const dump = await runProgram("apt-config", ["dump"], { purpose: "reading the machine's apt configuration" });
+  const dump = await runProgram("apt-config", ["dump"], {
+    purpose: "reading the machine's apt configuration",
+  });
   const wanted = /^Acquire::(http|https|ftp|Retries|ForceIPv4|ForceIPv6|Check-Valid-Until|Check-Date|Max-)/i;
   const lines = dump.split("\n").filter((line) => wanted.test(line) && !line.endsWith(' "";'));
   lines.push('Dir::Etc::netrc "/etc/apt/auth.conf";', 'Dir::Etc::netrcparts "/etc/apt/auth.conf.d";');

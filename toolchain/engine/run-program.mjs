@@ -56,6 +56,9 @@ export function runProgram(program, programArguments, options = {}) {
  * @returns {string}
  */
 export function lastLines(text, count = 4) {
-  const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const lines = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
   return lines.slice(-count).join(" | ");
 }

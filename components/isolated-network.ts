@@ -1,0 +1,46 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Network } from "../providers/network.ts";
+import { labelRecord } from "./labels.ts";
+
+/** What an {@link IsolatedNetwork} is made from. */
+export interface IsolatedNetworkArgs {
+  /** Name of the network on the Docker host. Changing it replaces the server's container. */
+  readonly networkName: string;
+  /** Stack that owns the network; written into its labels. */
+  readonly stack: string;
+  /**
+   * Also make an ordinary network named `<networkName>-access`. Docker publishes no port from an internal network, so a
+   * stack that publishes one needs it. Default: false.
+   */
+  readonly access?: boolean;
+  /** Further labels. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** A network of the stack's own that nothing outside reaches and that reaches nothing outside. */
+export class IsolatedNetwork extends pulumi.ComponentResource {
+  /** Name of the internal network. */
+  readonly networkName: pulumi.Output<string>;
+  /** Name of the ordinary network that ports are published from, when there is one. */
+  readonly accessNetworkName: pulumi.Output<string> | undefined;
+
+  constructor(name: string, args: IsolatedNetworkArgs, options?: pulumi.ComponentResourceOptions) {
+    super("pgstack:index:IsolatedNetwork", name, {}, options);
+    this.networkName = this.createNetwork(name, args.networkName, true, args);
+    this.accessNetworkName = args.access
+      ? this.createNetwork(`${name}-access`, `${args.networkName}-access`, false, args)
+      : undefined;
+    this.registerOutputs({ networkName: this.networkName, accessNetworkName: this.accessNetworkName });
+  }
+
+  private createNetwork(
+    name: string,
+    networkName: string,
+    internal: boolean,
+    args: IsolatedNetworkArgs,
+  ): pulumi.Output<string> {
+    const labels = labelRecord(args.stack, pulumi.getProject(), args.labels);
+    const inputs = { stack: args.stack, network: networkName, internal, labels };
+    return new Network(name, inputs, { parent: this, deleteBeforeReplace: true }).network;
+  }
+}

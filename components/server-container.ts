@@ -1,0 +1,96 @@
+import type * as docker from "@pulumi/docker";
+import type * as pulumi from "@pulumi/pulumi";
+import { CONFIGURATION_DIRECTORY, CONFIGURATION_FILES } from "../operations/postgresql-conf.ts";
+
+/** What the container may use of its host. */
+export interface ContainerLimits {
+  /** Memory, in megabytes; there is no swap beside it. */
+  readonly memoryMegabytes: number;
+  /** Processor cores, for example 1.5. */
+  readonly cpus: number;
+  /** Processes and threads. */
+  readonly processes: number;
+  /** Size of /dev/shm, in megabytes. */
+  readonly sharedMemoryMegabytes: number;
+}
+
+/** What {@link serverContainer} puts together. */
+export interface ServerContainerOptions {
+  readonly containerName: string;
+  readonly image: pulumi.Input<string>;
+  readonly port: number;
+  readonly networkName: pulumi.Input<string>;
+  readonly accessNetworkName?: pulumi.Input<string>;
+  readonly publish?: { readonly address: string; readonly port: number };
+  readonly dataVolume: pulumi.Input<string>;
+  readonly configurationVolume: pulumi.Input<string>;
+  readonly limits: ContainerLimits;
+  readonly graceSeconds: number;
+  readonly labels: { label: string; value: string }[];
+}
+
+/** Where the image keeps the cluster. */
+export const DATA_DIRECTORY = "/var/lib/postgresql/data";
+
+/** The container's definition: not root, nothing writable but its volumes and two tmpfs, no capability, bounded. */
+export function serverContainer(options: ServerContainerOptions): docker.ContainerArgs {
+  const { limits, graceSeconds, publish } = options;
+  return {
+    name: options.containerName,
+    hostname: options.containerName,
+    image: options.image,
+    command: ["postgres", "-c", `config_file=${CONFIGURATION_DIRECTORY}/${CONFIGURATION_FILES.postgresqlConf}`],
+    envs: [
+      `PGDATA=${DATA_DIRECTORY}`,
+      "POSTGRES_USER=postgres",
+      // The superuser's first password is random and never kept; it is removed as soon as the roles exist.
+      "POSTGRES_PASSWORD_FILE=/proc/sys/kernel/random/uuid",
+      "POSTGRES_INITDB_ARGS=--data-checksums --encoding=UTF8 --locale=C --auth-local=peer --auth-host=scram-sha-256",
+    ],
+    user: "postgres",
+    readOnly: true,
+    capabilities: { drops: ["ALL"] },
+    securityOpts: ["no-new-privileges:true"],
+    privileged: false,
+    tmpfs: {
+      "/tmp": "rw,noexec,nosuid,nodev,size=64m",
+      "/var/run/postgresql": "rw,noexec,nosuid,nodev,size=1m",
+    },
+    mounts: [
+      { type: "volume", source: options.dataVolume, target: DATA_DIRECTORY },
+      { type: "volume", source: options.configurationVolume, target: CONFIGURATION_DIRECTORY, readOnly: true },
+    ],
+    networksAdvanced: [
+      { name: options.networkName, aliases: ["postgres"] },
+      ...(publish === undefined || options.accessNetworkName === undefined ? [] : [{ name: options.accessNetworkName }]),
+    ],
+    ports:
+      publish === undefined
+        ? []
+        : [{ internal: options.port, external: publish.port, ip: publish.address, protocol: "tcp" }],
+    memory: limits.memoryMegabytes,
+    memorySwap: limits.memoryMegabytes,
+    cpus: String(limits.cpus),
+    shmSize: limits.sharedMemoryMegabytes,
+    // Restarts after a crash or with the engine; Docker itself waits longer after each failure.
+    restart: "unless-stopped",
+    stopSignal: "SIGINT",
+    stopTimeout: graceSeconds,
+    // Without it the provider kills the server at once.
+    destroyGraceSeconds: graceSeconds,
+    logDriver: "json-file",
+    logOpts: { "max-size": "10m", "max-file": "3" },
+    healthcheck: {
+      // Over TCP: during the first initialization the socket answers too early.
+      tests: ["CMD", "pg_isready", "--quiet", "--host=127.0.0.1", `--port=${options.port}`],
+      interval: "5s",
+      timeout: "3s",
+      retries: 2,
+      startPeriod: "1m0s",
+    },
+    // Readiness is waited for by the roles, with shorter steps than the provider's.
+    wait: false,
+    mustRun: true,
+    labels: options.labels,
+  };
+}

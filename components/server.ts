@@ -1,0 +1,179 @@
+import { createHash } from "node:crypto";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { abandonFirstProvision } from "../operations/first-provision.ts";
+import type { ResolvedImage } from "../operations/image.ts";
+import { limitProcesses } from "../operations/limits.ts";
+import { removeOrphanContainer } from "../operations/orphan-container.ts";
+import type { PgHbaOptions } from "../operations/pg-hba.ts";
+import { POSTMASTER_PARAMETERS, type ParameterValue, renderPostgresqlConf } from "../operations/postgresql-conf.ts";
+import type { Target } from "../operations/target.ts";
+import type { FirstProvision } from "../providers/role.ts";
+import { ServerConfiguration, type ServerTls } from "../providers/server-configuration.ts";
+import { dockerLabels, labelRecord } from "./labels.ts";
+import { type ContainerLimits, DATA_DIRECTORY, serverContainer } from "./server-container.ts";
+
+/** What a {@link Server} is made from. */
+export interface ServerArgs {
+  readonly stack: string;
+  readonly containerName: string;
+  /** Port inside the container. Default: 5432. */
+  readonly port?: number;
+  /** Name of the application's database, for connections and for pg_hba. */
+  readonly database: string;
+  /** Names of the three roles, for pg_hba. */
+  readonly roles: Readonly<Record<"administrator" | "application" | "readonly", string>>;
+  readonly image: ResolvedImage;
+  readonly networkName: pulumi.Input<string>;
+  /** Ordinary network that a published port comes from. Needed with `publish`. */
+  readonly accessNetworkName?: pulumi.Input<string>;
+  /** Publish the port on an address of the Docker host. Default: no. */
+  readonly publish?: { readonly address: string; readonly port: number };
+  readonly dataVolume: pulumi.Input<string>;
+  readonly configurationVolume: pulumi.Input<string>;
+  readonly tls: pulumi.Input<ServerTls>;
+  readonly tlsEnabled: boolean;
+  /** PostgreSQL parameters by name. One that needs a restart replaces the container. */
+  readonly parameters: Readonly<Record<string, ParameterValue>>;
+  /** Networks that clients come from. Default: all, as the network is the stack's own. */
+  readonly clientAddresses?: readonly string[];
+  readonly limits: ContainerLimits;
+  /** Seconds that a stop may take before the server is killed. Default: 120. */
+  readonly stopGraceSeconds?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly logsDirectory: string;
+}
+
+/** PostgreSQL in a container that may do nothing but be PostgreSQL. */
+export class Server extends pulumi.ComponentResource {
+  /** How operations reach the server, once its container runs. */
+  readonly target: pulumi.Output<Target>;
+  /** What a first `up` that fails clears away. */
+  readonly firstProvision: pulumi.Output<FirstProvision>;
+  readonly containerId: pulumi.Output<string>;
+  /** Changes whenever the server runs with other files. */
+  readonly configurationFingerprint: pulumi.Output<string>;
+
+  constructor(name: string, args: ServerArgs, options?: pulumi.ComponentResourceOptions) {
+    super("pgstack:index:Server", name, {}, options);
+    const target: Target = {
+      stack: args.stack,
+      container: args.containerName,
+      port: args.port ?? 5432,
+      database: args.database,
+    };
+    const image = this.createImage(name, args);
+    const configuration = this.createConfiguration(name, args, target);
+    const container = this.createContainer(name, args, target, image, configuration);
+    this.target = container.id.apply(() => target);
+    this.firstProvision = pulumi
+      .output(args.dataVolume)
+      .apply((dataVolume) => firstProvision(args, dataVolume));
+    this.containerId = container.id;
+    this.configurationFingerprint = pulumi.unsecret(
+      pulumi.all([args.tls, args.parameters, access(args)]).apply((texts) => fingerprint(texts)),
+    );
+    this.registerOutputs({ containerId: this.containerId });
+  }
+
+  private createImage(name: string, args: ServerArgs): docker.RemoteImage {
+    const { image } = args;
+    return new docker.RemoteImage(
+      `${name}-image`,
+      { name: image.digest === undefined ? image.reference : image.pinned, keepLocally: true, pullTriggers: [image.imageId] },
+      { parent: this },
+    );
+  }
+
+  private createConfiguration(name: string, args: ServerArgs, target: Target): ServerConfiguration {
+    return new ServerConfiguration(
+      `${name}-configuration`,
+      {
+        target,
+        configurationVolume: args.configurationVolume,
+        imageId: args.image.imageId,
+        parameters: args.parameters,
+        access: access(args),
+        tls: args.tls,
+        labels: labelRecord(args.stack, pulumi.getProject(), args.labels),
+        logsDirectory: args.logsDirectory,
+      },
+      { parent: this },
+    );
+  }
+
+  private createContainer(
+    name: string,
+    args: ServerArgs,
+    target: Target,
+    image: docker.RemoteImage,
+    configuration: ServerConfiguration,
+  ): docker.Container {
+    const graceSeconds = args.stopGraceSeconds ?? 120;
+    const { stack } = args;
+    const removeOrphan = new pulumi.ResourceHook(`${name}-remove-orphan`, () =>
+      removeOrphanContainer({ stack, container: args.containerName, graceSeconds }),
+    );
+    const limit = new pulumi.ResourceHook(`${name}-limit-processes`, () => limitProcesses(target, args.limits.processes));
+    const abandon = new pulumi.ErrorHook(`${name}-abandon`, async ({ failedOperation, newInputs, errors }) => {
+      if (failedOperation === "create") {
+        const mounts: { target?: string; source?: string }[] = newInputs?.["mounts"] ?? [];
+        const dataVolume = mounts.find((mount) => mount.target === DATA_DIRECTORY)?.source;
+        await abandonFirstProvision(target, {
+          dataVolume: dataVolume ?? "",
+          logsDirectory: args.logsDirectory,
+          reason: errors[0] ?? "the container could not be made",
+        });
+      }
+      return false;
+    });
+    return new docker.Container(
+      name,
+      serverContainer({
+        ...args,
+        image: image.imageId,
+        port: target.port,
+        graceSeconds,
+        labels: [
+          ...dockerLabels(stack, pulumi.getProject(), args.labels),
+          { label: "pgstack.restart", value: restartFingerprint(args) },
+        ],
+      }),
+      {
+        parent: this,
+        deleteBeforeReplace: true,
+        replaceOnChanges: ["healthcheck", "user", "readOnly", "capabilities", "securityOpts"],
+        dependsOn: [configuration],
+        hooks: { beforeCreate: [removeOrphan], afterCreate: [limit], onError: [abandon] },
+      },
+    );
+  }
+}
+
+function firstProvision(args: ServerArgs, dataVolume: string): FirstProvision {
+  return { dataVolume, imageId: args.image.imageId, logsDirectory: args.logsDirectory };
+}
+
+function renderParameters(args: ServerArgs): string {
+  return renderPostgresqlConf(args.parameters, { tls: args.tlsEnabled, port: args.port ?? 5432 });
+}
+
+function access(args: ServerArgs): Omit<PgHbaOptions, "tls"> {
+  return {
+    database: args.database,
+    ...args.roles,
+    ...(args.clientAddresses === undefined ? {} : { clientAddresses: args.clientAddresses }),
+  };
+}
+
+/** Changes when a parameter does that only a restart applies; as a label it makes the preview say so. */
+function restartFingerprint(args: ServerArgs): string {
+  const lines = renderParameters(args)
+    .split("\n")
+    .filter((line) => POSTMASTER_PARAMETERS.has(line.split(" = ")[0] ?? ""));
+  return fingerprint(lines).slice(0, 16);
+}
+
+function fingerprint(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex");
+}

@@ -1,0 +1,112 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Certificates } from "./components/certificates.ts";
+import { DataVolume } from "./components/data-volume.ts";
+import { Database } from "./components/database.ts";
+import { HealthCheck } from "./components/health-check.ts";
+import { IsolatedNetwork } from "./components/isolated-network.ts";
+import { RoleSecrets } from "./components/role-secrets.ts";
+import { Server } from "./components/server.ts";
+import { certificateArgs, containerLimits, roleNames, serverParameters } from "./program/arguments.ts";
+import { prepare } from "./program/prepare.ts";
+
+// What the stack's config asks for, and what is on the Docker host: wrong values end the run here, nothing is made yet.
+const { settings, image, initSql } = await prepare();
+const stack = pulumi.getStack();
+const { labels, logsDirectory } = settings;
+const roles = roleNames(settings);
+
+const network = new IsolatedNetwork("network", {
+  stack,
+  networkName: settings.networkName,
+  access: settings.publish,
+  labels,
+});
+
+const volume = new DataVolume("volume", {
+  stack,
+  volumeName: settings.dataVolumeName,
+  configurationVolumeName: settings.configurationVolumeName,
+  retain: settings.protectVolumes,
+  labels,
+});
+
+const secrets = new RoleSecrets("secrets", {
+  length: settings.passwordLength,
+  rotations: settings.rotations,
+});
+
+const certificates = new Certificates("certificates", {
+  ...certificateArgs(settings),
+  linksDirectory: `.pgstack/stacks/${stack}`,
+});
+
+const server = new Server("server", {
+  stack,
+  containerName: settings.containerName,
+  port: settings.port,
+  database: settings.databaseName,
+  roles,
+  image,
+  networkName: network.networkName,
+  ...(network.accessNetworkName === undefined ? {} : { accessNetworkName: network.accessNetworkName }),
+  ...(settings.publish ? { publish: { address: settings.publishAddress, port: settings.publishPort } } : {}),
+  dataVolume: volume.volumeName,
+  configurationVolume: volume.configurationVolumeName,
+  tls: certificates.tls,
+  tlsEnabled: certificates.enabled,
+  parameters: serverParameters(settings),
+  ...(settings.clientAddresses.length === 0 ? {} : { clientAddresses: settings.clientAddresses }),
+  limits: containerLimits(settings),
+  stopGraceSeconds: settings.stopGraceSeconds,
+  labels,
+  logsDirectory,
+});
+
+const database = new Database("database", {
+  target: server.target,
+  roles,
+  passwords: secrets.passwords,
+  schemas: settings.schemas,
+  extensions: settings.extensions,
+  initSql,
+  readyTimeoutSeconds: settings.healthTimeoutSeconds,
+  firstProvision: server.firstProvision,
+});
+
+const health = new HealthCheck("health", {
+  target: server.target,
+  roles,
+  passwords: secrets.passwords,
+  authority: certificates.authority,
+  serverName: certificates.serverName,
+  tls: certificates.enabled,
+  triggers: [server.containerId, server.configurationFingerprint, database.databaseName],
+  readyTimeoutSeconds: settings.healthTimeoutSeconds,
+  firstProvision: server.firstProvision,
+});
+
+/** What clients and the command line need to find the server. */
+export const connection = {
+  target: server.target,
+  roles,
+  tls: certificates.enabled,
+  serverName: certificates.serverName,
+  authority: certificates.authority,
+  certificateNotAfter: certificates.notAfter,
+  published: settings.publish ? { address: settings.publishAddress, port: settings.publishPort } : null,
+  logsDirectory,
+};
+
+/** What runs where. */
+export const deployed = {
+  environment: settings.environment,
+  image: { reference: image.reference, pinned: image.pinned, imageId: image.imageId },
+  networkName: network.networkName,
+  dataVolume: volume.volumeName,
+  serverVersion: health.serverVersion,
+  systemIdentifier: health.systemIdentifier,
+  health: health.status,
+};
+
+/** The roles' passwords; shown by `pulumi stack output --show-secrets` only. */
+export const passwords = pulumi.secret(pulumi.all(secrets.passwords));

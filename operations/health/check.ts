@@ -1,0 +1,59 @@
+import type { QueryResultRow } from "pg";
+import type { Credential, ServerTrust, Target } from "../target.ts";
+import type { DiskUse, Finding } from "./report.ts";
+import type { HealthThresholds } from "./thresholds.ts";
+
+/** The three roles of a stack. */
+export type RoleKind = "administrator" | "application" | "readonly";
+
+/** Where backups are entered, and when they should be made. */
+export interface BackupPlan {
+  /** Directory with `metadata.json`, on the side of whoever checks. */
+  readonly directory: string;
+  /** Cron line of the schedule. */
+  readonly schedule: string;
+}
+
+/** One role's connection, shared by the checks that use it; queries run one after another. */
+export interface Session {
+  query<Row extends QueryResultRow>(sql: string): Promise<Row[]>;
+  /** When the certificate that the server showed in the TLS handshake ends; undefined without TLS. */
+  readonly certificateEnds: Date | undefined;
+}
+
+/** What a check works with. */
+export interface CheckContext {
+  readonly target: Target;
+  readonly credentials: Readonly<Record<RoleKind, Credential>>;
+  readonly trust: ServerTrust | undefined;
+  readonly thresholds: HealthThresholds;
+  readonly backup: BackupPlan | undefined;
+  /** Milliseconds that the check may take. */
+  readonly timeoutMilliseconds: number;
+  readonly now: Date;
+  /** The role's connection, made at the first call. Rejects with {@link NoSession} when there is none. */
+  session(kind: RoleKind): Promise<Session>;
+  /** Facts that belong to the report as a whole. */
+  readonly facts: { serverVersion?: string; disk?: DiskUse };
+}
+
+/** One check. Its probing reads the server, its evaluation is a pure function of what was read. */
+export interface HealthCheck {
+  readonly name: string;
+  /** Part of the quick form too. */
+  readonly quick: boolean;
+  /** Throws when it can't be carried out, which counts as failed. */
+  run(context: CheckContext): Promise<Finding>;
+}
+
+/** Thrown when a role's connection could not be made; the check `query as …` reports the cause. */
+export class NoSession extends Error {
+  override readonly name = "NoSession";
+}
+
+/** The only row of a query that always has one. */
+export async function singleRow<Row extends QueryResultRow>(session: Session, sql: string): Promise<Row> {
+  const [row] = await session.query<Row>(sql);
+  if (row === undefined) throw new Error("the server answered a query with no row");
+  return row;
+}

@@ -1,0 +1,50 @@
+import { DATA_DIRECTORY } from "../bootstrap-log.ts";
+import { executeInContainer } from "../execute.ts";
+import { formatBytes } from "../preflight/format-bytes.ts";
+import type { Target } from "../target.ts";
+import type { HealthCheck } from "./check.ts";
+import type { DiskUse, Finding } from "./report.ts";
+import type { HealthThresholds, RoomLimit } from "./thresholds.ts";
+
+/** Room on the file system of the data directory. Value: free bytes. */
+export const diskHeadroom: HealthCheck = {
+  name: "disk headroom",
+  quick: true,
+  async run({ target, timeoutMilliseconds, thresholds, facts }) {
+    const use = await diskUse(target, timeoutMilliseconds);
+    facts.disk = use;
+    return evaluateDisk(use, thresholds);
+  },
+};
+
+/** Measures the file system of the data directory, as the server sees it. */
+export async function diskUse(target: Target, timeoutMilliseconds: number): Promise<DiskUse> {
+  const { exitCode, stdout, stderr } = await executeInContainer(target, {
+    command: ["df", "-P", "-k", DATA_DIRECTORY],
+    timeoutMilliseconds,
+  });
+  if (exitCode !== 0) throw new Error(`df ended with code ${exitCode}: ${stderr.trim()}`);
+  return parseDf(stdout);
+}
+
+/** Reads the POSIX output of `df -P -k`, whose sizes are kilobytes. */
+export function parseDf(output: string): DiskUse {
+  // A device's name may hold spaces, so the numbers are found from the percent sign backwards.
+  const numbers = /\s(\d+)\s+(\d+)\s+(\d+)\s+\d+%\s/.exec(output.trim().split("\n").at(-1) ?? "");
+  const [total, used, free] = (numbers ?? []).slice(1).map((part) => Number(part) * 1024);
+  if (total === undefined || used === undefined || free === undefined) {
+    throw new Error(`df printed no sizes: ${output.trim().slice(0, 200)}`);
+  }
+  return { totalBytes: total, usedBytes: used, freeBytes: free };
+}
+
+/** Judges the room that is left. */
+export function evaluateDisk(use: DiskUse, { disk }: Pick<HealthThresholds, "disk">): Finding {
+  const fraction = use.totalBytes === 0 ? 0 : use.freeBytes / use.totalBytes;
+  const under = (limit: RoomLimit) => fraction < limit.freeFraction && use.freeBytes < limit.freeBytes;
+  const room = `${formatBytes(use.freeBytes)} of ${formatBytes(use.totalBytes)} free (${Math.floor(fraction * 100)} %)`;
+  if (under(disk.fail)) {
+    return { status: "failed", message: `${room}: make room before the server stops`, value: use.freeBytes };
+  }
+  return { status: under(disk.warn) ? "warning" : "ok", message: room, value: use.freeBytes };
+}

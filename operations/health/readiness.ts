@@ -1,0 +1,31 @@
+import { executeInContainer } from "../execute.ts";
+import type { HealthCheck } from "./check.ts";
+import type { Finding } from "./report.ts";
+
+/** The server accepts connections over TCP inside its container (over the socket it answers too early). */
+export const readiness: HealthCheck = {
+  name: "readiness",
+  quick: true,
+  async run({ target, timeoutMilliseconds }) {
+    const seconds = String(Math.max(1, Math.floor(timeoutMilliseconds / 1_000)));
+    const { exitCode } = await executeInContainer(target, {
+      command: ["pg_isready", "--host=127.0.0.1", `--port=${target.port}`, `--timeout=${seconds}`, "--quiet"],
+      timeoutMilliseconds,
+    });
+    return evaluateReadiness(exitCode, target.port);
+  },
+};
+
+/** Judges the exit code of pg_isready: https://www.postgresql.org/docs/16/app-pg-isready.html */
+export function evaluateReadiness(exitCode: number, port: number): Finding {
+  switch (exitCode) {
+    case 0:
+      return { status: "ok", message: `accepts connections on port ${port}` };
+    case 1:
+      return { status: "failed", message: "rejects connections: it is starting, stopping or recovering" };
+    case 2:
+      return { status: "failed", message: `no answer on port ${port}` };
+    default:
+      return { status: "failed", message: `could not be asked: pg_isready ended with code ${exitCode}` };
+  }
+}

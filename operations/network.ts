@@ -1,0 +1,84 @@
+import type Docker from "dockerode";
+import { dockerEngine } from "./docker.ts";
+import { LABEL_STACK } from "./target.ts";
+import { UserError } from "./user-error.ts";
+
+/** A network of a stack's own. */
+export interface NetworkSpecification {
+  readonly stack: string;
+  readonly network: string;
+  /** Nothing outside reaches it, and it reaches nothing outside. */
+  readonly internal: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly dockerHost?: string;
+}
+
+/**
+ * Makes the network, or takes the one that a killed run of the same stack left; Docker itself would make a second one of
+ * the same name.
+ *
+ * @returns The network's id.
+ * @throws UserError when the name belongs to something else
+ */
+export async function ensureNetwork(specification: NetworkSpecification): Promise<string> {
+  const { stack, network, internal } = specification;
+  const docker = dockerEngine(specification.dockerHost);
+  const [found, ...twins] = await networksNamed(docker, network);
+  for (const one of [found, ...twins]) {
+    if (one !== undefined && one.Labels?.[LABEL_STACK] !== stack) {
+      throw new UserError(
+        `the network name ${network} is in use by something else on this Docker host: set pgstack:networkName to another name`,
+      );
+    }
+  }
+  for (const twin of twins) await removeNetworkById(docker, twin.Id);
+  if (found !== undefined && found.Internal === internal) return found.Id;
+  if (found !== undefined) await removeNetworkById(docker, found.Id);
+  const made = await docker.createNetwork({
+    Name: network,
+    Driver: "bridge",
+    Internal: internal,
+    Labels: { ...specification.labels },
+  });
+  return made.id;
+}
+
+/** Removes a stack's own network; one that is gone, or is somebody else's, is left alone. */
+export async function removeNetwork(options: {
+  readonly stack: string;
+  readonly network: string;
+  readonly dockerHost?: string;
+}): Promise<void> {
+  const docker = dockerEngine(options.dockerHost);
+  for (const network of await networksNamed(docker, options.network)) {
+    if (network.Labels?.[LABEL_STACK] === options.stack) await removeNetworkById(docker, network.Id);
+  }
+}
+
+/** Whether the stack's own network of this name is there, as it should be. */
+export async function networkExists(options: {
+  readonly stack: string;
+  readonly network: string;
+  readonly internal: boolean;
+  readonly dockerHost?: string;
+}): Promise<boolean> {
+  const found = await networksNamed(dockerEngine(options.dockerHost), options.network);
+  return found.some(
+    (network) => network.Labels?.[LABEL_STACK] === options.stack && network.Internal === options.internal,
+  );
+}
+
+async function networksNamed(docker: Docker, name: string): Promise<Docker.NetworkInspectInfo[]> {
+  // The engine's filter matches parts of names as well.
+  const candidates = await docker.listNetworks({ filters: { name: [name] } });
+  return candidates.filter((candidate) => candidate.Name === name);
+}
+
+async function removeNetworkById(docker: Docker, id: string): Promise<void> {
+  const network = docker.getNetwork(id);
+  const { Containers } = await network.inspect();
+  for (const container of Object.keys(Containers ?? {})) {
+    await network.disconnect({ Container: container, Force: true });
+  }
+  await network.remove();
+}

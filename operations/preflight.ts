@@ -1,0 +1,168 @@
+import { statfs } from "node:fs/promises";
+import type Docker from "dockerode";
+import { findContainer, findNetwork, findVolume, requireEngine } from "./docker.ts";
+import { PROOF_FILE, parseProof } from "./first-provision.ts";
+import { type ResolvedImage, type ResolveImageOptions, resolveImage } from "./image.ts";
+import {
+  imageProblem,
+  isUnproven,
+  ownershipProblem,
+  portProblem,
+  spaceProblem,
+  type VolumeState,
+  volumeProblem,
+} from "./preflight/decide.ts";
+import { portHolder } from "./preflight/ports.ts";
+import { LABEL_STACK } from "./target.ts";
+import { UserError } from "./user-error.ts";
+import { lookIntoVolume } from "./volume-files.ts";
+
+/** What a stack is going to make and use. */
+export interface PreflightOptions {
+  readonly stack: string;
+  /** Reference of the server's image. */
+  readonly image: string;
+  /** Major version of PostgreSQL that the stack is for. Default: 16. */
+  readonly major?: number;
+  /** Name of the server's container. */
+  readonly container: string;
+  readonly dataVolume: string;
+  /** Use a data volume that the stack did not make. It is never removed then. Default: false. */
+  readonly adoptDataVolume?: boolean;
+  /** Names of the stack's networks. */
+  readonly networks: readonly string[];
+  /** Port of the host to publish; absent: none. */
+  readonly publish?: { readonly address: string; readonly port: number };
+  /** System identifier of the cluster that the stack has had; absent on a first run. */
+  readonly systemIdentifier?: string;
+  /** Bytes that must be free where a local engine keeps its volumes. Default: 512 MB. */
+  readonly minimumFreeBytes?: number;
+  readonly resolve?: ResolveImageOptions;
+}
+
+/** What the look-around found; everything in it is fit for use. */
+export interface PreflightResult {
+  /** Version of the Docker engine. */
+  readonly engineVersion: string;
+  readonly image: ResolvedImage;
+  /**
+   * What the data volume is: not there yet, there without data, with what a first try of this stack left that never
+   * became healthy (perhaps half made), or with a cluster of the right version.
+   */
+  readonly dataVolume: "absent" | "empty" | "unproven" | "cluster";
+  /** Free bytes where the engine keeps its volumes; absent on an engine elsewhere. */
+  readonly freeBytes?: number;
+}
+
+const MAJOR = 16;
+const MINIMUM_FREE_BYTES = 512 * 1_024 * 1_024;
+
+/**
+ * Looks, before anything is made, whether everything that the stack needs is there and free: engine, port, names,
+ * room, image, data volume. Makes nothing but the image.
+ *
+ * @throws UserError with the first thing that is in the way and the setting that would mend it.
+ */
+export async function preflight(docker: Docker, options: PreflightOptions): Promise<PreflightResult> {
+  const { version } = await requireEngine(docker);
+  const local = isLocal(docker);
+  await checkNames(docker, options);
+  await checkPort(docker, options, local);
+  const freeBytes = local
+    ? await checkSpace(docker, options.minimumFreeBytes ?? MINIMUM_FREE_BYTES)
+    : undefined;
+  const image = await resolveImage(docker, options.image, options.resolve);
+  const major = options.major ?? MAJOR;
+  refuse(imageProblem(options.image, image.major, major));
+  const volume = await volumeState(docker, options.dataVolume, image.imageId);
+  const { stack, systemIdentifier } = options;
+  refuse(
+    volumeProblem(volume, {
+      stack,
+      major,
+      adoptDataVolume: options.adoptDataVolume === true,
+      ...(systemIdentifier === undefined ? {} : { systemIdentifier }),
+    }),
+  );
+  return {
+    engineVersion: version,
+    image,
+    dataVolume: volume === undefined ? "absent" : kindOf(volume, stack),
+    ...(freeBytes === undefined ? {} : { freeBytes }),
+  };
+}
+
+/** True when the engine is reached by a socket file: it then is on this machine, and so are its ports and disks. */
+export function isLocal(docker: Docker): boolean {
+  const { socketPath } = docker.modem as { socketPath?: string };
+  return socketPath !== undefined && socketPath !== "";
+}
+
+/** What a data volume is; undefined when it does not exist. */
+export async function volumeState(
+  docker: Docker,
+  name: string,
+  image: string,
+): Promise<VolumeState | undefined> {
+  const volume = await findVolume(docker, name);
+  if (volume === undefined) return undefined;
+  const { empty, files } = await lookIntoVolume(docker, {
+    volume: name,
+    image,
+    paths: ["PG_VERSION", PROOF_FILE],
+  });
+  const stack = volume.Labels?.[LABEL_STACK];
+  const version = files.get("PG_VERSION")?.toString("utf8").trim();
+  const proof = files.get(PROOF_FILE)?.toString("utf8");
+  return {
+    name,
+    empty,
+    ...(stack === undefined ? {} : { stack }),
+    ...(version === undefined ? {} : { postgresMajor: version }),
+    ...(proof === undefined ? {} : { proof: parseProof(proof) }),
+  };
+}
+
+function kindOf(volume: VolumeState, stack: string): "empty" | "unproven" | "cluster" {
+  if (volume.empty) return "empty";
+  return isUnproven(volume, stack) ? "unproven" : "cluster";
+}
+
+async function checkNames(docker: Docker, options: PreflightOptions): Promise<void> {
+  const container = await findContainer(docker, options.container);
+  const labels = container === undefined ? undefined : (container.Config.Labels ?? {});
+  refuse(
+    ownershipProblem("container", options.container, "containerName", options.stack, labels, LABEL_STACK),
+  );
+  for (const name of options.networks) {
+    const network = await findNetwork(docker, name);
+    const networkLabels = network === undefined ? undefined : (network.Labels ?? {});
+    refuse(ownershipProblem("network", name, "networkName", options.stack, networkLabels, LABEL_STACK));
+  }
+}
+
+async function checkPort(docker: Docker, options: PreflightOptions, local: boolean): Promise<void> {
+  const { publish, container } = options;
+  if (publish === undefined) return;
+  const holder = await portHolder(docker, { ...publish, container }, local);
+  if (holder !== undefined) throw new UserError(portProblem(publish.address, publish.port, holder));
+}
+
+async function checkSpace(docker: Docker, needed: number): Promise<number | undefined> {
+  const info: { DockerRootDir?: string } = await docker.info();
+  const path = info.DockerRootDir;
+  if (path === undefined) return undefined;
+  try {
+    const { bavail, bsize } = await statfs(path);
+    refuse(spaceProblem(bavail * bsize, needed, path));
+    return bavail * bsize;
+  } catch (error) {
+    // A rootless engine, or one in a virtual machine, keeps its files where this process does not see them.
+    if (error instanceof UserError) throw error;
+    return undefined;
+  }
+}
+
+function refuse(problem: string | undefined): void {
+  if (problem !== undefined) throw new UserError(problem);
+}

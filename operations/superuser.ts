@@ -1,0 +1,111 @@
+import { executeInContainer } from "./execute.ts";
+import { sqlError } from "./superuser/sql-error.ts";
+import type { Target } from "./target.ts";
+
+export { SqlError } from "./superuser/sql-error.ts";
+
+/** How SQL is run by {@link runAsSuperuser}. */
+export interface SuperuserOptions {
+  /** Default: `postgres`, which is there from the start. */
+  readonly database?: string;
+  /** All or nothing. Default: false. */
+  readonly singleTransaction?: boolean;
+  /** Role whose privileges the session takes, by SET ROLE. Default: the superuser's own. */
+  readonly role?: string;
+  /** Statements appear in the server's log as its settings say. Default: false, since they may hold verifiers. */
+  readonly logged?: boolean;
+  /** Default: 60,000. */
+  readonly timeoutMilliseconds?: number;
+}
+
+/** The bootstrap superuser, and the user of that name in the container's operating system. */
+export const SUPERUSER = "postgres";
+
+const SOCKET_DIRECTORY = "/var/run/postgresql";
+/** Names resolve to PostgreSQL's own objects only, so that no role can slip one of its own into our statements. */
+const OWN_SETTINGS: Readonly<Record<string, string>> = {
+  search_path: "pg_catalog",
+  client_min_messages: "warning",
+  default_transaction_read_only: "off",
+  lock_timeout: "30s",
+};
+/** Nothing of the statements' text in the log, in pg_stat_activity or in pg_stat_statements. */
+const QUIET_SETTINGS: Readonly<Record<string, string>> = {
+  log_statement: "none",
+  log_min_error_statement: "panic",
+  log_min_duration_statement: "-1",
+  log_min_duration_sample: "-1",
+  log_transaction_sample_rate: "0",
+  log_duration: "off",
+  track_activities: "off",
+  "pg_stat_statements.track": "none",
+  "pg_stat_statements.track_utility": "off",
+};
+
+/**
+ * Runs SQL through `psql` in the container, as the bootstrap superuser over the local socket: the only way in that
+ * it has. The SQL goes by standard input, so that it is in no process list; psql's own commands work in it.
+ *
+ * @throws SqlError with the server's message, SQLSTATE and line, never the statement.
+ */
+export async function runAsSuperuser(
+  target: Target,
+  sql: string,
+  options: SuperuserOptions = {},
+): Promise<void> {
+  await psql(target, sql, options);
+}
+
+/**
+ * The rows of one query, as JSON makes them: numbers beyond 2^53 and timestamps should be cast to text.
+ *
+ * @param sql One SELECT (or other statement that a FROM clause takes), without a semicolon at its end.
+ * @throws SqlError as {@link runAsSuperuser}.
+ */
+export async function queryAsSuperuser<Row>(
+  target: Target,
+  sql: string,
+  options: Pick<SuperuserOptions, "database" | "timeoutMilliseconds"> = {},
+): Promise<Row[]> {
+  const query = `SELECT coalesce(json_agg(row_to_json(q)), '[]') FROM (\n${sql}\n) AS q;\n`;
+  return JSON.parse(await psql(target, query, options)) as Row[];
+}
+
+async function psql(target: Target, sql: string, options: SuperuserOptions): Promise<string> {
+  const { exitCode, stdout, stderr } = await executeInContainer(target, {
+    command: [
+      ...["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--file=-"],
+      ...["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose", "--set=SHOW_CONTEXT=never"],
+      ...(options.singleTransaction === true ? ["--single-transaction"] : []),
+    ],
+    environment: environment(target, options),
+    user: SUPERUSER,
+    input: sql,
+    ...(options.timeoutMilliseconds === undefined
+      ? {}
+      : { timeoutMilliseconds: options.timeoutMilliseconds }),
+  });
+  if (exitCode !== 0) throw sqlError(stderr, exitCode);
+  return stdout;
+}
+
+// The database's name goes by environment: in an argument psql would read `a=b` as a connection string.
+function environment(target: Target, options: SuperuserOptions): Record<string, string> {
+  const settings = {
+    ...(options.role === undefined ? OWN_SETTINGS : { role: options.role }),
+    ...(options.logged === true ? {} : QUIET_SETTINGS),
+  };
+  return {
+    LC_ALL: "C",
+    PGHOST: SOCKET_DIRECTORY,
+    PGPORT: String(target.port),
+    PGUSER: SUPERUSER,
+    PGDATABASE: options.database ?? "postgres",
+    PGAPPNAME: "pgstack",
+    PGCLIENTENCODING: "UTF8",
+    PGCONNECT_TIMEOUT: "10",
+    PGOPTIONS: Object.entries(settings)
+      .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\\s]/g, "\\$&")}`)
+      .join(" "),
+  };
+}

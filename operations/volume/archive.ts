@@ -1,0 +1,79 @@
+import type Docker from "dockerode";
+import { extract, type Header, pack } from "tar-stream";
+import { isNotFound } from "../docker.ts";
+
+/** One entry of an archive that is to be made; directories and links have no content. */
+export interface ArchiveEntry {
+  readonly header: Partial<Header> & Pick<Header, "name">;
+  readonly content?: Buffer;
+}
+
+/** A tar archive of the entries, in their order. */
+export async function makeArchive(entries: readonly ArchiveEntry[]): Promise<Buffer> {
+  const archive = pack();
+  for (const entry of entries) {
+    if (entry.content === undefined) archive.entry(entry.header);
+    else archive.entry(entry.header, entry.content);
+  }
+  archive.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of archive) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+/**
+ * Reads one regular file of a container, running or not, piece by piece.
+ *
+ * @returns False when there is no such file.
+ */
+export async function streamContainerFile(
+  container: Docker.Container,
+  path: string,
+  onPiece: (piece: Buffer) => void,
+): Promise<boolean> {
+  let stream: NodeJS.ReadableStream;
+  try {
+    stream = await container.getArchive({ path });
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
+  const reader = extract();
+  stream.on("error", (error: Error) => reader.destroy(error));
+  stream.pipe(reader as unknown as NodeJS.WritableStream);
+  let found = false;
+  for await (const entry of reader) {
+    const wanted: boolean = !found && entry.header.type === "file";
+    found ||= wanted;
+    for await (const piece of entry) if (wanted) onPiece(piece as Buffer);
+  }
+  return found;
+}
+
+/** Content of one regular file of a container, running or not; undefined when there is no such file. */
+export async function readContainerFile(
+  container: Docker.Container,
+  path: string,
+): Promise<Buffer | undefined> {
+  const pieces: Buffer[] = [];
+  const found = await streamContainerFile(container, path, (piece) => pieces.push(piece));
+  return found ? Buffer.concat(pieces) : undefined;
+}
+
+/** True when a folder of a container holds nothing but what a file system makes by itself. Reads no further than needed. */
+export async function isEmptyContainerFolder(container: Docker.Container, path: string): Promise<boolean> {
+  const stream = (await container.getArchive({ path })) as NodeJS.ReadableStream & { destroy(): void };
+  const reader = extract();
+  stream.on("error", (error: Error) => reader.destroy(error));
+  stream.pipe(reader as unknown as NodeJS.WritableStream);
+  try {
+    for await (const entry of reader) {
+      const [, below = ""] = /^[^/]+\/(.*?)\/?$/.exec(entry.header.name) ?? [];
+      if (below !== "" && below !== "lost+found") return false;
+      entry.resume();
+    }
+    return true;
+  } finally {
+    stream.destroy();
+  }
+}

@@ -1,0 +1,64 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { readCertificateFiles } from "../operations/certificate-files.ts";
+import { dockerEngine } from "../operations/docker.ts";
+import type { ResolvedImage } from "../operations/image.ts";
+import { preflight } from "../operations/preflight.ts";
+import { UserError } from "../operations/user-error.ts";
+import { readSettings } from "../settings/read.ts";
+import type { Settings } from "../settings/settings.ts";
+
+/** What the program starts from. */
+export interface Prepared {
+  readonly settings: Settings;
+  readonly image: ResolvedImage;
+  /** The init SQL files with their content. */
+  readonly initSql: readonly { readonly name: string; readonly sql: string }[];
+}
+
+/**
+ * Reads the settings and looks at the Docker host; the first thing that is wrong ends the program with one line, before
+ * any resource is declared.
+ */
+export async function prepare(): Promise<Prepared> {
+  try {
+    const settings = stackSettings();
+    if (settings.tls.mode === "files") {
+      await readCertificateFiles(settings.tls.certificatesDirectory, settings.tls.domain);
+    }
+    const initSql = await Promise.all(
+      settings.initSql.map(async (name) => ({ name, sql: await readFile(join(process.cwd(), name), "utf8") })),
+    );
+    const { image } = await preflight(dockerEngine(), {
+      stack: settings.stack,
+      image: settings.image,
+      container: settings.containerName,
+      dataVolume: settings.dataVolumeName,
+      adoptDataVolume: settings.adoptDataVolume,
+      networks: networkNames(settings),
+      ...(settings.publish
+        ? { publish: { address: settings.publishAddress, port: settings.publishPort } }
+        : {}),
+    });
+    return { settings, image, initSql };
+  } catch (error) {
+    // A RunError is shown as its message alone.
+    throw error instanceof UserError ? new pulumi.RunError(error.message) : error;
+  }
+}
+
+function stackSettings(): Settings {
+  return readSettings(pulumi.runtime.allConfig(), {
+    stack: pulumi.getStack(),
+    environment: process.env,
+    isRoot: process.getuid?.() === 0,
+    projectDirectory: process.cwd(),
+    secretKeys: JSON.parse(process.env["PULUMI_CONFIG_SECRET_KEYS"] || "[]"),
+  });
+}
+
+function networkNames(settings: Settings): string[] {
+  const { networkName } = settings;
+  return settings.publish ? [networkName, `${networkName}-access`] : [networkName];
+}

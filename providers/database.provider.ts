@@ -1,0 +1,50 @@
+import { audited } from "../operations/audit.ts";
+import { applyDatabase, planDatabase, runInitSql } from "../operations/database.ts";
+import { dockerEngine, findContainer } from "../operations/docker.ts";
+import { waitUntilReady } from "../operations/readiness.ts";
+import type { DatabaseInputs } from "./database.ts";
+import { orAbandon } from "./first-provision.ts";
+import { dynamicProvider } from "./provider.ts";
+
+/** Keeps the database's schemas, extensions and every grant as declared; what someone granted by hand is taken back. */
+export const provider = dynamicProvider<DatabaseInputs, object>({
+  async create(inputs) {
+    await apply(inputs, "database.create");
+    return { id: inputs.target.database, results: {} };
+  },
+  async update(inputs) {
+    await apply(inputs, "database.update");
+    return {};
+  },
+  async exists({ target }) {
+    return (await findContainer(dockerEngine(target.dockerHost), target.container)) !== undefined;
+  },
+  async drift(inputs) {
+    const { target } = inputs;
+    const container = await findContainer(dockerEngine(target.dockerHost), target.container);
+    if (container?.State.Running !== true) return [`${target.database}: its server does not run`];
+    await waitUntilReady(target, { timeoutSeconds: inputs.readyTimeoutSeconds });
+    const changes = await planDatabase(target, specification(inputs));
+    return changes.map((change) => change.description);
+  },
+});
+
+async function apply(inputs: DatabaseInputs, operation: string): Promise<void> {
+  const { target, firstProvision } = inputs;
+  const context = { logsDirectory: firstProvision.logsDirectory, stack: target.stack };
+  const parameters = { database: target.database, schemas: inputs.schemas, extensions: inputs.extensions };
+  await audited(context, operation, parameters, () =>
+    orAbandon(target, firstProvision, async () => {
+      await waitUntilReady(target, { timeoutSeconds: inputs.readyTimeoutSeconds });
+      await applyDatabase(target, specification(inputs));
+      await runInitSql(target, specification(inputs), inputs.initSql);
+      // What the init SQL made gets its grants now, not at the next run.
+      await applyDatabase(target, specification(inputs));
+    }),
+  );
+}
+
+function specification(inputs: DatabaseInputs) {
+  const { administrator, application, readonly, schemas, extensions } = inputs;
+  return { name: inputs.target.database, administrator, application, readonly, schemas, extensions };
+}

@@ -1,0 +1,78 @@
+import { audited } from "../operations/audit.ts";
+import { saveBootstrapLog } from "../operations/bootstrap-log.ts";
+import { dockerEngine, findContainer, findVolume } from "../operations/docker.ts";
+import { markProven } from "../operations/first-provision.ts";
+import { checkHealth } from "../operations/health.ts";
+import { appendHealthLog } from "../operations/health-log.ts";
+import { waitUntilReady } from "../operations/readiness.ts";
+import { queryAsSuperuser } from "../operations/superuser.ts";
+import { UserError } from "../operations/user-error.ts";
+import { orAbandon } from "./first-provision.ts";
+import type { HealthCheckInputs, HealthCheckResults } from "./health-check.ts";
+import { dynamicProvider } from "./provider.ts";
+
+/** Checks a server from all sides; the first check that passes makes its cluster one that no failed `up` may remove. */
+export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
+  async create(inputs) {
+    return { id: inputs.target.container, results: await check(inputs) };
+  },
+  async update(inputs) {
+    return check(inputs);
+  },
+  async drift(inputs) {
+    const container = await findContainer(dockerEngine(inputs.target.dockerHost), inputs.target.container);
+    return container?.State.Running === true ? [] : [`${inputs.target.container} does not run: it is checked again`];
+  },
+  async guard(state) {
+    const { target, firstProvision } = state;
+    const volume = await findVolume(dockerEngine(target.dockerHost), firstProvision.dataVolume);
+    if (volume === undefined) {
+      throw new UserError(
+        `the data volume ${firstProvision.dataVolume} of stack ${target.stack} is gone; it held cluster ${state.systemIdentifier}. ` +
+          "Nothing was made in its place: restore the volume, or run `pulumi destroy --refresh=false` to give the stack up",
+      );
+    }
+  },
+});
+
+async function check(inputs: HealthCheckInputs): Promise<HealthCheckResults> {
+  const { target, firstProvision, roles, passwords } = inputs;
+  const { logsDirectory } = firstProvision;
+  return audited({ logsDirectory, stack: target.stack }, "health.check", { full: true }, () =>
+    orAbandon(target, firstProvision, async () => {
+      await waitUntilReady(target, { timeoutSeconds: inputs.readyTimeoutSeconds });
+      const report = await checkHealth(target, {
+        credentials: {
+          administrator: { role: roles.administrator, password: passwords.administrator },
+          application: { role: roles.application, password: passwords.application },
+          readonly: { role: roles.readonly, password: passwords.readonly },
+        },
+        ...(inputs.tls ? { trust: { authority: inputs.authority, serverName: inputs.serverName } } : {}),
+        full: true,
+      });
+      await appendHealthLog({ logsDirectory, stack: target.stack }, report);
+      const failed = report.checks.filter((one) => one.status === "failed");
+      if (failed.length > 0) {
+        throw new UserError(
+          `health check failed: ${failed.map((one) => `${one.name}: ${one.message}`).join("; ")}`,
+        );
+      }
+      await markProven(target);
+      await saveBootstrapLog(target, { logsDirectory });
+      return {
+        status: report.status,
+        serverVersion: report.serverVersion ?? "unknown",
+        systemIdentifier: await systemIdentifier(inputs),
+      };
+    }),
+  );
+}
+
+async function systemIdentifier(inputs: HealthCheckInputs): Promise<string> {
+  const [row] = await queryAsSuperuser<{ id: string }>(
+    inputs.target,
+    "select system_identifier::text as id from pg_control_system()",
+  );
+  if (row === undefined) throw new Error("the server does not tell its system identifier");
+  return row.id;
+}

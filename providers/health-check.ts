@@ -1,0 +1,46 @@
+import type * as pulumi from "@pulumi/pulumi";
+import type { Target } from "../operations/target.ts";
+import { OperationResource } from "./operation-resource.ts";
+import type { FirstProvision } from "./role.ts";
+
+/** What the health check needs, and what makes it run again when it changes. */
+export interface HealthCheckInputs {
+  readonly target: Target;
+  readonly passwords: Readonly<Record<"administrator" | "application" | "readonly", string>>;
+  readonly roles: Readonly<Record<"administrator" | "application" | "readonly", string>>;
+  /** PEM text of the authority to verify the server by; empty when TLS is off. */
+  readonly authority: string;
+  /** Name that the server's certificate must carry. */
+  readonly serverName: string;
+  readonly tls: boolean;
+  /** Anything whose change calls for another check: the container, its configuration, the roles. */
+  readonly triggers: readonly string[];
+  /** Seconds that the server may take to accept connections. */
+  readonly readyTimeoutSeconds: number;
+  readonly firstProvision: FirstProvision;
+}
+
+/** What the last check found. */
+export interface HealthCheckResults {
+  readonly status: string;
+  readonly serverVersion: string;
+  /** The cluster's system identifier, by which a later run knows it again. */
+  readonly systemIdentifier: string;
+}
+
+/** The gate at the end of an `up`: it fails when the server is not healthy. */
+export class HealthCheckResource extends OperationResource {
+  declare readonly status: pulumi.Output<string>;
+  declare readonly serverVersion: pulumi.Output<string>;
+  declare readonly systemIdentifier: pulumi.Output<string>;
+
+  constructor(name: string, inputs: { [Key in keyof HealthCheckInputs]: pulumi.Input<HealthCheckInputs[Key]> }, options: pulumi.CustomResourceOptions) {
+    super(
+      "HealthCheck",
+      import.meta.resolve("./health-check.provider.ts"),
+      name,
+      { ...inputs, status: undefined, serverVersion: undefined, systemIdentifier: undefined },
+      { ...options, additionalSecretOutputs: ["passwords"] },
+    );
+  }
+}

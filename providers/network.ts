@@ -1,0 +1,30 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { OperationResource } from "./operation-resource.ts";
+
+/** What a network is made from. */
+export interface NetworkInputs {
+  readonly stack: string;
+  readonly network: string;
+  /** Nothing outside reaches it, and it reaches nothing outside. */
+  readonly internal: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What is known once the network is there. */
+export interface NetworkResults {
+  /** Docker's id of the network. */
+  readonly networkId: string;
+}
+
+/**
+ * A Docker network. The Docker provider's own resource waits two seconds at every creation, refresh and deletion of one,
+ * more than the rest of a run without changes takes; this one asks the engine and goes on.
+ */
+export class Network extends OperationResource {
+  declare readonly network: pulumi.Output<string>;
+  declare readonly networkId: pulumi.Output<string>;
+
+  constructor(name: string, inputs: NetworkInputs, options: pulumi.CustomResourceOptions) {
+    super("Network", import.meta.resolve("./network.provider.ts"), name, { ...inputs, networkId: undefined }, options);
+  }
+}

@@ -1,0 +1,65 @@
+import { audited } from "../operations/audit.ts";
+import { readCertificateFiles } from "../operations/certificate-files.ts";
+import { dockerEngine, findVolume } from "../operations/docker.ts";
+import {
+  applyServerConfiguration,
+  type ServerCertificates,
+  serverConfigurationFiles,
+} from "../operations/server-configuration.ts";
+import { dynamicProvider } from "./provider.ts";
+import type {
+  ServerConfigurationInputs,
+  ServerConfigurationResults,
+  ServerTls,
+} from "./server-configuration.ts";
+
+/** Writes the server's files; a running server takes them over by a reload, or the old ones are put back. */
+export const provider = dynamicProvider<ServerConfigurationInputs, ServerConfigurationResults>({
+  replacedBy: ["configurationVolume"],
+  async create(inputs) {
+    return { id: inputs.configurationVolume, results: await apply(inputs, "configuration.create") };
+  },
+  async update(inputs) {
+    return apply(inputs, "configuration.update");
+  },
+  async exists({ target, configurationVolume }) {
+    return (await findVolume(dockerEngine(target.dockerHost), configurationVolume)) !== undefined;
+  },
+});
+
+async function apply(
+  inputs: ServerConfigurationInputs,
+  operation: string,
+): Promise<ServerConfigurationResults> {
+  const { target, tls } = inputs;
+  const context = { logsDirectory: inputs.logsDirectory, stack: target.stack };
+  return audited(context, operation, { volume: inputs.configurationVolume, tls: tls.mode }, async () => {
+    const certificates = await certificatesOf(tls);
+    const { pendingRestart } = await applyServerConfiguration(target, {
+      configurationVolume: inputs.configurationVolume,
+      image: inputs.imageId,
+      files: serverConfigurationFiles({
+        parameters: inputs.parameters,
+        access: inputs.access,
+        port: target.port,
+        ...(certificates === undefined ? {} : { certificates }),
+      }),
+      labels: inputs.labels,
+    });
+    return { pendingRestart };
+  });
+}
+
+/** Files on the operator's machine are read now and here: their key never passes through the stack's state. */
+async function certificatesOf(tls: ServerTls): Promise<ServerCertificates | undefined> {
+  switch (tls.mode) {
+    case "off":
+      return undefined;
+    case "generated":
+      return { certificate: tls.certificate, key: tls.key, authority: tls.authority };
+    case "files": {
+      const { certificate, key } = await readCertificateFiles(tls.certificatesDirectory, tls.domain);
+      return { certificate, key };
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { setting } from "../documentation.ts";
+import { imageReference } from "../names.ts";
+import { flag, mapOf, oneOf } from "../values.ts";
+
+const LABEL = /^[a-z0-9]([a-z0-9]|[._/-](?=[a-z0-9])){0,127}$/;
+/** https://docs.docker.com/engine/manage-resources/labels/#key-format-recommendations */
+const KEPT_LABELS = ["com.docker.", "io.docker.", "org.dockerproject."];
+
+/** What the stack is for and what may be done to it. */
+export const stackKeys = {
+  environment: setting(
+    oneOf("development", "test", "staging", "production").default("development"),
+    "What the stack is for. Defaults and refusals grow stricter from left to right: staging and production never run without TLS, production keeps its volumes and refuses to be destroyed. Settings that risk data are for test only.",
+    { group: "Stack", fallback: "development", example: "production", common: true },
+  ),
+  image: setting(
+    imageReference().default("postgres:16-alpine"),
+    "Image of the server, with a tag or a digest; resolved to a digest when the stack is deployed.",
+    {
+      group: "Stack",
+      fallback: "postgres:16-alpine",
+      example: "postgres:16.14-alpine",
+      caution: "A change makes the container anew: connections end. Another major version cannot read the data.",
+      variable: "PGSTACK_IMAGE",
+      common: true,
+    },
+  ),
+  allowDestroy: setting(
+    flag().optional(),
+    "Whether `pulumi destroy` may take the stack down.",
+    {
+      group: "Stack",
+      fallback: "false in production, else true",
+      example: "true",
+      caution: "With true, a destroy removes the data volume unless protectVolumes is true.",
+    },
+  ),
+  protectVolumes: setting(
+    flag().optional(),
+    "Whether the volumes are kept by Pulumi when everything else goes. Production keeps them always.",
+    {
+      group: "Stack",
+      fallback: "true in production, else false",
+      example: "true",
+      caution: "With false, the data goes with the stack.",
+    },
+  ),
+  adoptDataVolume: setting(
+    flag().default(false),
+    "Take over a data volume that this stack did not make. It is never removed then, whatever fails.",
+    { group: "Stack", fallback: "false", example: "true" },
+  ),
+  labels: setting(
+    mapOf<string>('{"team": "billing"}', (name, given) => {
+      if (!LABEL.test(name)) {
+        return { wrong: "is not a label's name: small letters, digits, dots, dashes, slashes, underscores" };
+      }
+      if (name.startsWith("pgstack.")) return { wrong: "is for the stack to set; remove it" };
+      if (KEPT_LABELS.some((kept) => name.startsWith(kept))) {
+        return { wrong: "is for Docker to set; remove it" };
+      }
+      if (typeof given === "number" || typeof given === "boolean") return { fit: String(given) };
+      return typeof given === "string" ? { fit: given } : { right: "a text" };
+    }).default({}),
+    "More Docker labels for the container, the volumes and the network.",
+    {
+      group: "Stack",
+      fallback: "none",
+      example: '{team: billing, "com.example.cost-centre": "42"}',
+      caution: "A change makes the container anew: connections end.",
+      structured: true,
+    },
+  ),
+};

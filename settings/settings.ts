@@ -1,0 +1,124 @@
+import type { HealthThresholds } from "../operations/health/thresholds.ts";
+import type { MemorySize } from "./memory-size.ts";
+
+/** What a stack is for. Defaults and refusals grow stricter from left to right. */
+export type Environment = "development" | "test" | "staging" | "production";
+
+/** The kinds of login role that every stack has: one of each. */
+export type RoleKind = "administrator" | "application" | "readonly";
+
+/** How the server's certificate comes about. `off` exists for development and test only. */
+export type TlsSettings =
+  | { readonly mode: "off" }
+  | {
+      readonly mode: "generated";
+      /** Domain that the certificate is for, beside the container's name; absent: the container's name alone. */
+      readonly domain?: string;
+      /** Days that a new server certificate is valid. */
+      readonly validityDays: number;
+      /** Days before its end at which `up` makes a new one. Always less than `validityDays`. */
+      readonly renewBeforeDays: number;
+      /** More DNS names and IP addresses that clients connect by. */
+      readonly names: readonly string[];
+    }
+  | {
+      readonly mode: "files";
+      /** Folder that holds `{domain}/fullchain.pem` and `{domain}/privkey.pem`; as written, so relative to the project unless absolute. */
+      readonly certificatesDirectory: string;
+      /** Name of the sub-folder, and the name that clients verify. */
+      readonly domain: string;
+      /** Days before the certificate's end from which health warns. */
+      readonly renewBeforeDays: number;
+    };
+
+/**
+ * Everything that a stack can be told, checked, with all defaults applied; made by `readSettings`.
+ * Every key is explained, with its default and an example, in docs/settings.md, which is written from schema.ts.
+ */
+export interface Settings {
+  /** Name of the Pulumi stack that these settings are of. */
+  readonly stack: string;
+  readonly environment: Environment;
+  /** Image reference with a tag or a digest. */
+  readonly image: string;
+
+  readonly databaseName: string;
+  readonly administratorRole: string;
+  readonly applicationRole: string;
+  readonly readonlyRole: string;
+  /** Schemas beside `public`. */
+  readonly schemas: readonly string[];
+  /** All extensions, the three that every stack has included. */
+  readonly extensions: readonly string[];
+  /** SQL files, relative to the project, in the order in which they run. */
+  readonly initSql: readonly string[];
+
+  readonly containerName: string;
+  readonly networkName: string;
+  readonly dataVolumeName: string;
+  readonly configurationVolumeName: string;
+  /** True: a data volume that some other stack or tool made may be taken over. */
+  readonly adoptDataVolume: boolean;
+  /** True: Pulumi refuses to delete the volumes and keeps them on destroy. */
+  readonly protectVolumes: boolean;
+  readonly allowDestroy: boolean;
+  /** More Docker labels for everything that the stack makes. */
+  readonly labels: Readonly<Record<string, string>>;
+
+  /** Port that the server listens on inside the container. */
+  readonly port: number;
+  readonly publish: boolean;
+  readonly publishAddress: string;
+  readonly publishPort: number;
+  /** Networks that clients may come from, as CIDR; the container itself may always connect. */
+  readonly clientAddresses: readonly string[];
+
+  readonly maxConnections: number;
+  readonly sharedBuffers: MemorySize;
+  readonly effectiveCacheSize: MemorySize;
+  readonly workMem: MemorySize;
+  readonly maintenanceWorkMem: MemorySize;
+  readonly deriveMemory: boolean;
+  /** Every other PostgreSQL setting that the user gave, by its PostgreSQL name in lower case; `serverParameters` adds the keys above. */
+  readonly serverSettings: Readonly<Record<string, string | number | boolean>>;
+
+  readonly memoryLimit: MemorySize;
+  /** Processor cores, fractions allowed. */
+  readonly cpuLimit: number;
+  readonly pidsLimit: number;
+  readonly shmSize: MemorySize;
+  readonly stopGraceSeconds: number;
+
+  readonly tls: TlsSettings;
+  /** Characters. */
+  readonly passwordLength: number;
+  /** A role's password is made anew when its number changes. */
+  readonly rotations: Readonly<Record<RoleKind, number>>;
+
+  /** As written: relative to the project unless absolute. */
+  readonly backupDirectory: string;
+  /** Five fields, in UTC. */
+  readonly backupSchedule: string;
+  readonly backupKeepDays: number;
+  readonly backupKeepWeeks: number;
+  readonly backupKeepMonths: number;
+
+  /** As written: relative to the project unless absolute. */
+  readonly logsDirectory: string;
+  readonly healthTimeoutSeconds: number;
+  readonly healthThresholds: HealthThresholds;
+}
+
+/** What the settings depend on beside the stack's config. */
+export interface SettingsContext {
+  /** Name of the Pulumi stack. */
+  readonly stack: string;
+  /** The process's environment variables, or a stand-in. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Whether this process may use ports below 1024. */
+  readonly isRoot: boolean;
+  /** Folder that relative paths in the settings start from. */
+  readonly projectDirectory: string;
+  /** Keys that Pulumi holds as secrets (`PULUMI_CONFIG_SECRET_KEYS`): their values are never shown in an error. */
+  readonly secretKeys?: readonly string[];
+}

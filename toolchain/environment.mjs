@@ -1,0 +1,108 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { lstat, mkdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { STATE_DIRECTORY } from "./directories.mjs";
+
+const RECORD = join(STATE_DIRECTORY, "environment.json");
+const PASSPHRASE = join(STATE_DIRECTORY, "passphrase");
+
+/**
+ * @typedef {object} Tools
+ * @property {string} node path of the Node.js program
+ * @property {string} tools folder with `bin` and `plugins`
+ * @property {string} dockerHost
+ * @property {string} [image] default image where no registry has one
+ * @property {"internet" | "registries"} way how the tools came here
+ */
+
+/**
+ * The variables by which `pulumi` and `pgstack` find this checkout's tools and state.
+ *
+ * @param {Tools} found
+ * @param {string} cache
+ * @returns {Record<string, string>}
+ */
+export function toolVariables(found, cache) {
+  return {
+    PATH: [join(found.tools, "bin"), dirname(found.node)].join(delimiter),
+    PULUMI_HOME: join(STATE_DIRECTORY, "pulumi"),
+    PULUMI_BACKEND_URL: pathToFileURL(join(STATE_DIRECTORY, "state")).href,
+    PULUMI_CONFIG_PASSPHRASE_FILE: PASSPHRASE,
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    NODE_COMPILE_CACHE: join(cache, "compiled"),
+    DOCKER_HOST: found.dockerHost,
+    ...(found.image === undefined ? {} : { PGSTACK_IMAGE: found.image }),
+  };
+}
+
+/**
+ * The environment of a child process: the caller's own with the tools in front. What the caller chose for Pulumi's
+ * backend, its passphrase or Docker's endpoint stays.
+ *
+ * @param {Record<string, string>} variables
+ * @param {NodeJS.ProcessEnv} [environment]
+ * @returns {NodeJS.ProcessEnv}
+ */
+export function withTools(variables, environment = process.env) {
+  /** @type {NodeJS.ProcessEnv} */
+  const merged = {
+    ...variables,
+    ...environment,
+    PATH: `${variables.PATH}${delimiter}${environment.PATH ?? ""}`,
+    // The tools' own place is never the user's: a foreign plugin folder would be written to.
+    PULUMI_HOME: variables.PULUMI_HOME,
+  };
+  if (environment.PULUMI_CONFIG_PASSPHRASE !== undefined) delete merged.PULUMI_CONFIG_PASSPHRASE_FILE;
+  return merged;
+}
+
+/**
+ * Makes the project's own folders: Pulumi's home with the plugins, the state, the passphrase.
+ *
+ * @param {string} tools
+ */
+export async function prepareProject(tools) {
+  const home = join(STATE_DIRECTORY, "pulumi");
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  await mkdir(join(STATE_DIRECTORY, "state"), { recursive: true, mode: 0o700 });
+  await pointTo(join(home, "plugins"), join(tools, "plugins"));
+  if (!existsSync(PASSPHRASE)) {
+    await writeFile(`${PASSPHRASE}.new`, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
+    await rename(`${PASSPHRASE}.new`, PASSPHRASE);
+  }
+}
+
+/**
+ * What an earlier set-up found; undefined when there was none.
+ *
+ * @returns {Promise<(Tools & {key: string}) | undefined>}
+ */
+export async function readRecord() {
+  try {
+    return JSON.parse(await readFile(RECORD, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {Tools & {key: string}} record */
+export async function writeRecord(record) {
+  await mkdir(dirname(RECORD), { recursive: true });
+  await writeFile(`${RECORD}.new`, `${JSON.stringify(record, null, 2)}\n`);
+  await rename(`${RECORD}.new`, RECORD);
+}
+
+/**
+ * @param {string} link
+ * @param {string} target
+ */
+async function pointTo(link, target) {
+  const there = await lstat(link).catch(() => undefined);
+  if (there?.isSymbolicLink() && (await readlink(link)) === target) return;
+  await rm(link, { recursive: true, force: true });
+  await symlink(target, link);
+}
+

@@ -1,0 +1,2 @@
+export { assemblePostgresImage, postgresImageIdentity } from "./assemble.mjs";
+export { isImagePresent, loadImage } from "./load.mjs";

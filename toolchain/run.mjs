@@ -1,0 +1,71 @@
+import { spawn } from "node:child_process";
+import { UserError } from "./user-error.mjs";
+
+/** Ends every child process when the set-up is interrupted. */
+export const interruption = new AbortController();
+
+/**
+ * Runs a program quietly; what it printed is told only when it fails.
+ *
+ * @param {string} program
+ * @param {string[]} programArguments
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv, note?: (line: string) => void}} [options]
+ * @returns {Promise<string>} its standard output
+ */
+export function run(program, programArguments, { cwd, env = process.env, note } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, programArguments, {
+      cwd,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+      signal: interruption.signal,
+      killSignal: "SIGTERM",
+    });
+    let output = "";
+    let everything = "";
+    child.stdout.on("data", (chunk) => {
+      output += chunk;
+      everything += chunk;
+    });
+    child.stderr.on("data", (chunk) => {
+      everything += chunk;
+      note?.(String(chunk).trimEnd().split("\n").at(-1) ?? "");
+    });
+    child.on("error", (cause) => {
+      const reason = interruption.signal.aborted ? "interrupted" : `cannot run ${program}: ${cause.message}`;
+      reject(new UserError(reason, { cause }));
+    });
+    child.on("close", (code) => {
+      if (code === 0) resolve(output);
+      else reject(new UserError(`${program} ${programArguments[0] ?? ""} failed (exit code ${code}):\n${lastLines(everything)}`));
+    });
+  });
+}
+
+/**
+ * Runs a program with this process's own terminal.
+ *
+ * @param {string} program
+ * @param {string[]} programArguments
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv}} [options]
+ * @returns {Promise<number>} its exit code
+ */
+export function runAttached(program, programArguments, { cwd, env = process.env } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, programArguments, { cwd, env, stdio: "inherit" });
+    // The terminal sends Ctrl-C to the child as well; it decides how to end, and we follow.
+    const follow = () => {};
+    process.on("SIGINT", follow);
+    process.on("SIGTERM", () => child.kill("SIGTERM"));
+    child.on("error", (cause) => reject(new UserError(`cannot run ${program}: ${cause.message}`, { cause })));
+    child.on("close", (code, signal) => {
+      process.off("SIGINT", follow);
+      resolve(code ?? (signal === "SIGINT" ? 130 : 143));
+    });
+  });
+}
+
+/** @param {string} text */
+function lastLines(text) {
+  return text.trimEnd().split("\n").slice(-15).join("\n");
+}

@@ -1,0 +1,45 @@
+import { readdir, readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { PROJECT_DIRECTORY, STATE_DIRECTORY } from "./directories.mjs";
+import { run } from "./run.mjs";
+
+/**
+ * Pulumi's locks of a stack in this checkout's own state whose holder is no longer alive: a killed run leaves its own.
+ *
+ * @param {string} stack
+ * @returns {Promise<number[]>} process ids of the dead holders
+ */
+export async function deadLockHolders(stack) {
+  const folder = join(STATE_DIRECTORY, "state", ".pulumi", "locks", "organization", "pgstack", stack);
+  const names = await readdir(folder).catch(() => []);
+  const dead = [];
+  for (const name of names.filter((one) => one.endsWith(".json"))) {
+    const lock = await readFile(join(folder, name), "utf8").then(JSON.parse).catch(() => undefined);
+    if (lock?.hostname === hostname() && Number.isInteger(lock.pid) && !isAlive(lock.pid)) dead.push(lock.pid);
+  }
+  return dead.length === names.length ? dead : [];
+}
+
+/**
+ * Releases the lock that a killed run left. A living holder's lock stays: Pulumi then says who has it.
+ *
+ * @param {string} stack
+ * @param {NodeJS.ProcessEnv} environment
+ */
+export async function releaseDeadLocks(stack, environment) {
+  const dead = await deadLockHolders(stack);
+  if (dead.length === 0) return;
+  console.error(`A run that was killed (process ${dead.join(", ")}) left its lock on stack ${stack}: it is released.`);
+  await run("pulumi", ["cancel", "--yes", "--stack", stack], { cwd: PROJECT_DIRECTORY, env: environment });
+}
+
+/** @param {number} pid */
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === "EPERM";
+  }
+}
