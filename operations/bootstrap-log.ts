@@ -82,15 +82,13 @@ async function containerLog(container: Docker.Container): Promise<string[]> {
  */
 async function serverLog(container: Docker.Container): Promise<{ path?: string; lines: string[] }> {
   const index = await readContainerFile(container, `${DATA_DIRECTORY}/current_logfiles`);
-  const path = /^stderr (.+)$/m.exec(index?.toString("utf8") ?? "")?.[1];
+  const path = /^stderr (.+)$/m.exec(index?.content.toString("utf8") ?? "")?.[1];
   if (path === undefined || !path.startsWith(`${LOG_DIRECTORY}/`) || path.includes("..")) {
     return { lines: ["The server has written none."] };
   }
   const lines = new LastLines(LINES);
-  const found = await streamContainerFile(container, `${DATA_DIRECTORY}/${path}`, (piece) =>
-    lines.add(piece),
-  );
-  return { path, lines: found ? lines.end() : ["The server's log file is gone."] };
+  const mode = await streamContainerFile(container, `${DATA_DIRECTORY}/${path}`, (piece) => lines.add(piece));
+  return { path, lines: mode !== undefined ? lines.end() : ["The server's log file is gone."] };
 }
 
 /** Keeps the last lines of a text that comes in pieces. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { ServerAddress } from "./connection.ts";
 import {
   type ConnectionParameters,
   connectionEnvironment,
@@ -9,7 +10,7 @@ import {
   keywordString,
   shellWord,
 } from "./connection-info/encode.ts";
-import type { RoleKind } from "./health/check.ts";
+import type { RoleKind } from "./roles.ts";
 import type { Credential, ServerTrust, Target } from "./target.ts";
 import { UserError } from "./user-error.ts";
 
@@ -18,14 +19,6 @@ export { type ConnectionProof, proveConnection } from "./connection-info/prove.t
 /** Stands where a password would, as long as nobody asks for it. */
 export const MASKED_PASSWORD = "********";
 
-/** Where clients reach the server; what `serverAddress` returns. */
-export interface ReachableAddress {
-  readonly host: string;
-  readonly port: number;
-  /** `tunnel`: only from the stack's network, or through the container. */
-  readonly via: "published" | "bridge" | "tunnel";
-}
-
 /** What {@link connectionInfo} puts together. */
 export interface ConnectionInfoOptions {
   /** Which of the three roles the credential belongs to. */
@@ -33,7 +26,8 @@ export interface ConnectionInfoOptions {
   readonly credential: Credential;
   /** Undefined: TLS is off. */
   readonly trust: ServerTrust | undefined;
-  readonly address: ReachableAddress;
+  /** What `serverAddress` returns. */
+  readonly address: ServerAddress;
   /** Path of the authority's certificates, as a client on this machine names it. Needed when trust has an authority. */
   readonly authorityFile?: string;
   /** Default: false. */
@@ -144,7 +138,7 @@ function tlsOf({ trust, authorityFile }: ConnectionInfoOptions) {
   return { sslmode: "verify-full", sslrootcert: authorityFile } as const;
 }
 
-function reachableFrom({ via, host }: ReachableAddress): string {
+function reachableFrom({ via, host }: ServerAddress): string {
   switch (via) {
     case "published":
       return host === "127.0.0.1" || host === "::1" ? "this machine" : `machines that reach ${host}`;

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { HealthReport } from "./health.ts";
 import { errorLine, UserError } from "./user-error.ts";
 import { withinTime } from "./within-time.ts";
@@ -52,7 +52,14 @@ export async function serveHealth(options: HealthServerOptions): Promise<HealthS
   const current = cached(options);
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 });
   server.maxRequestsPerSocket = 1_000;
+  // Node closes connections between two requests by itself, but not those that have asked for nothing yet.
+  const silent = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    silent.add(socket);
+    socket.once("close", () => silent.delete(socket));
+  });
   server.on("request", (request, response) => {
+    silent.delete(request.socket);
     answer(request, current).then(
       (result) => send(request, response, result, server.listening),
       (error: unknown) =>
@@ -71,7 +78,7 @@ export async function serveHealth(options: HealthServerOptions): Promise<HealthS
   const close = async () => {
     if (server.listening) {
       server.close();
-      server.closeIdleConnections();
+      for (const socket of silent) socket.destroy();
       const late = setTimeout(() => server.closeAllConnections(), CLOSING_MILLISECONDS);
       await closed;
       clearTimeout(late);

@@ -1,17 +1,12 @@
 import { archiveLag } from "./health/archive-lag.ts";
 import { backupAge } from "./health/backup-age.ts";
 import { certificateDays } from "./health/certificate-days.ts";
-import {
-  type BackupPlan,
-  type CheckContext,
-  type HealthCheck,
-  NoSession,
-  type RoleKind,
-} from "./health/check.ts";
+import { type BackupPlan, type CheckContext, type HealthCheck, NoSession } from "./health/check.ts";
 import { checksumFailures } from "./health/checksum-failures.ts";
 import { configurationFiles } from "./health/configuration-files.ts";
 import { connectionHeadroom } from "./health/connection-headroom.ts";
 import { diskHeadroom } from "./health/disk-headroom.ts";
+import { type InsideView, lookInside } from "./health/inside.ts";
 import { pendingRestart } from "./health/pending-restart.ts";
 import { readiness } from "./health/readiness.ts";
 import { replicationLag } from "./health/replication-lag.ts";
@@ -23,13 +18,15 @@ import { DEFAULT_THRESHOLDS, type HealthThresholds } from "./health/thresholds.t
 import { transactionIdAge } from "./health/transaction-id-age.ts";
 import { writeProbe } from "./health/write-probe.ts";
 import { redactText } from "./redaction.ts";
+import type { RoleKind } from "./roles.ts";
 import type { Credential, ServerTrust, Target } from "./target.ts";
 import { errorLine } from "./user-error.ts";
 import { withinTime } from "./within-time.ts";
 
-export type { BackupPlan, RoleKind } from "./health/check.ts";
+export type { BackupPlan } from "./health/check.ts";
 export type { DiskUse, HealthCheckResult, HealthReport, HealthStatus } from "./health/report.ts";
 export { DEFAULT_THRESHOLDS, type HealthThresholds } from "./health/thresholds.ts";
+export type { RoleKind } from "./roles.ts";
 
 /** What {@link checkHealth} needs and may change. */
 export interface HealthOptions {
@@ -81,6 +78,7 @@ export async function checkHealth(target: Target, options: HealthOptions): Promi
   const timeoutMilliseconds = options.timeoutMilliseconds ?? DEFAULT_TIMEOUT_MILLISECONDS;
   const sessions = new Sessions(target, options.credentials, options.trust, timeoutMilliseconds);
   const now = options.now ?? new Date();
+  let inside: Promise<InsideView> | undefined;
   const context: CheckContext = {
     target,
     credentials: options.credentials,
@@ -90,6 +88,10 @@ export async function checkHealth(target: Target, options: HealthOptions): Promi
     timeoutMilliseconds,
     now,
     session: (kind) => sessions.of(kind),
+    inside: () => {
+      inside ??= lookInside(target, options.credentials.administrator.role, timeoutMilliseconds);
+      return inside;
+    },
     facts: {},
   };
   const secrets = Object.values(options.credentials).map(({ password }) => password);

@@ -58,11 +58,12 @@ export async function resolveImage(
     if (local !== undefined) return describe(reference, local, digestsOf(local, reference)[0]);
     throw new UserError(`image ${reference} is not on the Docker host`);
   }
-  const wanted = asked === undefined ? reference : `${repositoryOf(reference)}@${asked}`;
-  await pullImage(docker, reference, wanted);
-  const pulled = await inspectImage(docker, wanted);
+  // By its tag and not by the digest: the host then knows the tag too when no registry can be asked.
+  await pullImage(docker, reference);
+  const pulled = await inspectImage(docker, reference);
   if (pulled === undefined) throw new UserError(`image ${reference} cannot be pulled: it is gone again`);
-  return describe(reference, pulled, asked ?? digestsOf(pulled, reference)[0]);
+  const known = digestsOf(pulled, reference);
+  return describe(reference, pulled, asked !== undefined && known.includes(asked) ? asked : known[0]);
 }
 
 /** The repository of a reference: without its tag and its digest. */
@@ -139,9 +140,9 @@ function digestsOf(image: Docker.ImageInspectInfo, reference: string): string[] 
   return given === undefined ? found : [given, ...found.filter((digest) => digest !== given)];
 }
 
-async function pullImage(docker: Docker, reference: string, wanted: string): Promise<void> {
+async function pullImage(docker: Docker, reference: string): Promise<void> {
   try {
-    const progress = await docker.pull(wanted);
+    const progress = await docker.pull(reference);
     await new Promise<void>((resolve, reject) => {
       docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
     });

@@ -18,7 +18,7 @@ export interface LockOptions {
 
 const DEFAULT_WAIT_MILLISECONDS = 30_000;
 const FIRST_POLL_MILLISECONDS = 5;
-const LONGEST_POLL_MILLISECONDS = 100;
+const LONGEST_POLL_MILLISECONDS = 30;
 /** Each level exists only while another process died within the microseconds of a takeover. */
 const DEEPEST_TAKEOVER = 4;
 

@@ -112,8 +112,8 @@ export async function volumeState(
     paths: ["PG_VERSION", PROOF_FILE],
   });
   const stack = volume.Labels?.[LABEL_STACK];
-  const version = files.get("PG_VERSION")?.toString("utf8").trim();
-  const proof = files.get(PROOF_FILE)?.toString("utf8");
+  const version = files.get("PG_VERSION")?.content.toString("utf8").trim();
+  const proof = files.get(PROOF_FILE)?.content.toString("utf8");
   return {
     name,
     empty,

@@ -13,6 +13,7 @@ import {
 import { servedCertificate } from "./server-configuration/served-certificate.ts";
 import { LABEL_STACK, type Target } from "./target.ts";
 import { errorLine, UserError } from "./user-error.ts";
+import type { ContainerFile } from "./volume/archive.ts";
 import { readVolumeFiles, type VolumeFile, writeVolumeFiles } from "./volume-files.ts";
 
 export {
@@ -35,7 +36,7 @@ export interface ApplyServerConfigurationOptions {
 
 /** What {@link applyServerConfiguration} did. */
 export interface AppliedServerConfiguration {
-  /** Files whose content is another one now. */
+  /** Files whose content or mode is another one now. */
   readonly changed: readonly string[];
   /** True when a running server has taken the files over. False: no server ran. */
   readonly reloaded: boolean;
@@ -81,9 +82,7 @@ export async function applyServerConfiguration(
     image: options.image,
     paths: options.files.map((file) => file.path),
   });
-  const changed = options.files.filter(
-    (file) => before.get(file.path)?.equals(Buffer.from(file.content)) !== true,
-  );
+  const changed = options.files.filter((file) => !isSame(file, before.get(file.path)));
   const running = (await findContainer(docker, target.container))?.State.Running === true;
   if (!running) {
     if (changed.length > 0) await write(changed);
@@ -132,13 +131,17 @@ async function putBack(
   target: Target,
   write: (files: readonly VolumeFile[]) => Promise<void>,
   changed: readonly VolumeFile[],
-  before: ReadonlyMap<string, Buffer>,
+  before: ReadonlyMap<string, ContainerFile>,
 ): Promise<void> {
   const old = changed.flatMap((file) => {
-    const content = before.get(file.path);
-    return content === undefined ? [] : [{ ...file, content }];
+    const found = before.get(file.path);
+    return found === undefined ? [] : [{ path: file.path, ...found }];
   });
   if (old.length === 0) return;
   await write(old);
   await reload(target);
+}
+
+function isSame(file: VolumeFile, found: ContainerFile | undefined): boolean {
+  return found !== undefined && found.mode === file.mode && found.content.equals(Buffer.from(file.content));
 }

@@ -1,9 +1,10 @@
-import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import type Docker from "dockerode";
 import { DATA_DIRECTORY } from "./bootstrap-log.ts";
+import { daysLeft } from "./certificates.ts";
 import { dockerEngine, findContainer } from "./docker.ts";
-import { diskUse } from "./health/disk-headroom.ts";
+import { parseDf } from "./health/disk-headroom.ts";
+import { lookInside } from "./health/inside.ts";
 import type { DiskUse, HealthReport } from "./health/report.ts";
 import { lastHealthReport } from "./health-log.ts";
 import { queryAsSuperuser } from "./superuser.ts";
@@ -67,7 +68,6 @@ interface ServerFacts {
 }
 
 const DEFAULT_TIMEOUT_MILLISECONDS = 5_000;
-const DAY_MILLISECONDS = 86_400_000;
 
 /**
  * Gathers one screen of facts about a stack. Works also when the server, or its whole container, is not there; only
@@ -93,7 +93,9 @@ export async function gatherStatus(target: Target, options: StatusOptions): Prom
 
   const [facts, disk, image, lastHealth] = await Promise.all([
     whenRunning("server", () => serverFacts(target, timeoutMilliseconds)),
-    whenRunning("disk", () => diskUse(target, timeoutMilliseconds)),
+    whenRunning("disk", async () =>
+      parseDf((await lookInside(target, options.roles[0] ?? "postgres", timeoutMilliseconds)).df.output),
+    ),
     found === undefined ? undefined : ask("image", () => imageOf(docker, found)),
     logsDirectory === undefined
       ? undefined
@@ -111,7 +113,7 @@ export async function gatherStatus(target: Target, options: StatusOptions): Prom
     serverVersion: facts?.version,
     connections: facts === undefined ? undefined : { used: facts.used, maximum: facts.maximum },
     roles: facts === undefined ? undefined : options.roles.map((name) => roleStatus(name, facts)),
-    tlsDaysLeft: certificateDays(facts?.certificate ?? undefined),
+    tlsDaysLeft: facts?.certificate ? daysLeft(facts.certificate) : undefined,
     disk,
     lastHealth: lastHealth === undefined ? undefined : { at: lastHealth.at, status: lastHealth.status },
     problems,
@@ -171,13 +173,6 @@ function networksOf(found: Docker.ContainerInspectInfo | undefined): StackStatus
     name,
     address: isIP(IPAddress) === 0 ? undefined : IPAddress,
   }));
-}
-
-function certificateDays(pem: string | undefined): number | undefined {
-  if (pem === undefined) return undefined;
-  // The server's own certificate comes first, the chain after it.
-  const end = Date.parse(new X509Certificate(pem).validTo);
-  return Math.floor((end - Date.now()) / DAY_MILLISECONDS);
 }
 
 function secondsSince(time: string): number {

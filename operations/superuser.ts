@@ -71,7 +71,12 @@ export async function queryAsSuperuser<Row>(
   return JSON.parse(await psql(target, query, options)) as Row[];
 }
 
-async function psql(target: Target, sql: string, options: SuperuserOptions): Promise<string> {
+/**
+ * Like {@link runAsSuperuser}, and returns what psql printed: rows without header and alignment.
+ *
+ * @throws SqlError as {@link runAsSuperuser}.
+ */
+export async function psql(target: Target, sql: string, options: SuperuserOptions): Promise<string> {
   const { exitCode, stdout, stderr } = await executeInContainer(target, {
     command: [
       ...["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--file=-"],

@@ -3,6 +3,7 @@ import type Docker from "dockerode";
 import { findVolume } from "./docker.ts";
 import {
   type ArchiveEntry,
+  type ContainerFile,
   isEmptyContainerFolder,
   makeArchive,
   readContainerFile,
@@ -78,36 +79,39 @@ export async function readVolumeFile(
   docker: Docker,
   options: ReadVolumeFileOptions,
 ): Promise<Buffer | undefined> {
-  return (await readVolumeFiles(docker, { ...options, paths: [options.path] })).get(options.path);
+  return (await readVolumeFiles(docker, { ...options, paths: [options.path] })).get(options.path)?.content;
 }
 
 /** Like {@link readVolumeFiles}, and tells whether anything at all is in the volume, which must exist. */
 export async function lookIntoVolume(
   docker: Docker,
   options: Omit<ReadVolumeFileOptions, "path"> & { readonly paths: readonly string[] },
-): Promise<{ empty: boolean; files: Map<string, Buffer> }> {
+): Promise<{ empty: boolean; files: Map<string, ContainerFile> }> {
   return await withHelper(docker, { ...options, writable: false }, async (container) => {
     const files = await readAll(container, options.paths);
     return { empty: files.size === 0 && (await isEmptyContainerFolder(container, HELPER_MOUNT)), files };
   });
 }
 
-/** Content of several files of a volume by one helper; files that do not exist are left out. */
+/** Content and mode of several files of a volume by one helper; files that do not exist are left out. */
 export async function readVolumeFiles(
   docker: Docker,
   options: Omit<ReadVolumeFileOptions, "path"> & { readonly paths: readonly string[] },
-): Promise<Map<string, Buffer>> {
+): Promise<Map<string, ContainerFile>> {
   if ((await findVolume(docker, options.volume)) === undefined) return new Map();
   return await withHelper(docker, { ...options, writable: false }, (container) =>
     readAll(container, options.paths),
   );
 }
 
-async function readAll(container: Docker.Container, paths: readonly string[]): Promise<Map<string, Buffer>> {
-  const found = new Map<string, Buffer>();
+async function readAll(
+  container: Docker.Container,
+  paths: readonly string[],
+): Promise<Map<string, ContainerFile>> {
+  const found = new Map<string, ContainerFile>();
   for (const path of paths) {
-    const content = await readContainerFile(container, posix.join(HELPER_MOUNT, pathInVolume(path)));
-    if (content !== undefined) found.set(path, content);
+    const file = await readContainerFile(container, posix.join(HELPER_MOUNT, pathInVolume(path)));
+    if (file !== undefined) found.set(path, file);
   }
   return found;
 }
@@ -128,7 +132,7 @@ async function ownerOf(docker: Docker, container: Docker.Container, image: strin
   const known = owners.get(imageId);
   if (known !== undefined) return known;
   const passwd = await readContainerFile(container, "/etc/passwd");
-  const owner = passwd === undefined ? undefined : postgresOwner(passwd.toString("utf8"));
+  const owner = passwd === undefined ? undefined : postgresOwner(passwd.content.toString("utf8"));
   if (owner === undefined) throw new Error(`image ${image} has no user postgres in /etc/passwd`);
   owners.set(imageId, owner);
   return owner;

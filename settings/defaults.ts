@@ -47,7 +47,7 @@ function defaultSharedMemory(memoryLimit: MemorySize, needed: number): MemorySiz
 
 /** Keys of another mode have been refused before; the empty texts below stand only until the refusal is shown. */
 function tlsSettings(given: Given["tls"]): TlsSettings {
-  const renewBeforeDays = given.renewBeforeDays ?? Math.min(30, Math.ceil((given.validityDays ?? 365) / 3));
+  const renewBeforeDays = given.renewBeforeDays ?? Math.min(30, Math.floor((given.validityDays ?? 365) / 3));
   switch (given.mode) {
     case "off":
       return { mode: "off" };

@@ -7,7 +7,15 @@ const NAME_RIGHT =
   "a name of at most 63 lower-case letters, digits and underscores that does not start with a digit";
 
 /** Words that stand for something else in SQL's GRANT or in pg_hba.conf. */
-const RESERVED_ROLES = new Set(["public", "none", "all", "user", "current_user", "current_role", "session_user"]);
+const RESERVED_ROLES = new Set([
+  "public",
+  "none",
+  "all",
+  "user",
+  "current_user",
+  "current_role",
+  "session_user",
+]);
 const RESERVED_DATABASES = new Set(["postgres", "all", "sameuser", "samerole", "samegroup", "replication"]);
 
 /** A login role: not the superuser's and not one of PostgreSQL's own names. */
@@ -56,10 +64,13 @@ export function dockerName(refused: readonly string[] = []) {
   return value((given) => {
     if (typeof given !== "string" || !/^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}$/.test(given)) {
       return {
-        right: "a name of 2 to 63 letters, digits, dots, dashes and underscores that starts with a letter or digit",
+        right:
+          "a name of 2 to 63 letters, digits, dots, dashes and underscores that starts with a letter or digit",
       };
     }
-    return refused.includes(given) ? { right: "another name: Docker keeps this one for itself" } : { fit: given };
+    return refused.includes(given)
+      ? { right: "another name: Docker keeps this one for itself" }
+      : { fit: given };
   });
 }
 

@@ -50,7 +50,13 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
   ["db_user_namespace", "it changes what the roles are called"],
 ]);
 
-const UNITS: Readonly<Record<string, number>> = { B: 1, kB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 };
+const UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  kB: 1024,
+  MB: 1024 ** 2,
+  GB: 1024 ** 3,
+  TB: 1024 ** 4,
+};
 /** In microseconds. */
 const TIMES: Readonly<Record<string, number>> = { us: 1, ms: 1e3, s: 1e6, min: 6e7, h: 3.6e9, d: 8.64e10 };
 const ON_OFF = new Set(["on", "off", "true", "false", "yes", "no", "1", "0"]);
@@ -96,10 +102,12 @@ function lookAtParameter(given: string, one: unknown): Looked<ParameterValue> {
 
 function lookAtValue(name: string, parameter: Parameter, one: ParameterValue): Looked<ParameterValue> {
   const word = String(one).toLowerCase();
-  const values = ALLOWED_VALUES.get(name)?.filter((allowed) => allowed !== "") ?? parameter.values?.split("|");
+  const values =
+    ALLOWED_VALUES.get(name)?.filter((allowed) => allowed !== "") ?? parameter.values?.split("|");
   if (values !== undefined) {
     const fits =
-      values.some((allowed) => allowed.toLowerCase() === word) || (values.includes("off") && ON_OFF.has(word));
+      values.some((allowed) => allowed.toLowerCase() === word) ||
+      (values.includes("off") && ON_OFF.has(word));
     return fits ? { fit: one } : { right: `one of ${values.join(", ")}` };
   }
   if (parameter.type === "bool") return ON_OFF.has(word) ? { fit: one } : { right: "on or off" };
@@ -107,8 +115,10 @@ function lookAtValue(name: string, parameter: Parameter, one: ParameterValue): L
   const number = inOwnUnit(one, parameter.unit);
   const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY, unit } = parameter;
   if (number !== undefined && number >= minimum && number <= maximum) return { fit: one };
-  const written = unit === undefined ? "" : `, counted in ${unit} or with a unit such as ${exampleUnit(unit)}`;
-  return { right: `a number from ${minimum} to ${maximum}${written}` };
+  const written =
+    unit === undefined ? "" : `, counted in ${unit} or with a unit such as ${exampleUnit(unit)}`;
+  const range = maximum > 1e300 ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
+  return { right: `a number ${range}${written}` };
 }
 
 function exampleUnit(unit: string): string {
@@ -123,14 +133,19 @@ function inOwnUnit(given: ParameterValue, unit: string | undefined): number | un
   const [, count = "1", base = ""] = /^(\d*)(\D+)$/.exec(unit ?? "") ?? [];
   const table = base in TIMES ? TIMES : UNITS;
   const [from, to] = [table[written], table[base]];
-  return from === undefined || to === undefined ? undefined : (Number(digits) * from) / (to * Number(count || 1));
+  return from === undefined || to === undefined
+    ? undefined
+    : (Number(digits) * from) / (to * Number(count || 1));
 }
 
 /**
  * A parameter's number in bytes (memory), microseconds (time) or as it is, from the user's settings or the default;
  * undefined where neither says anything.
  */
-export function parameterNumber(settings: Pick<Settings, "serverSettings">, name: string): number | undefined {
+export function parameterNumber(
+  settings: Pick<Settings, "serverSettings">,
+  name: string,
+): number | undefined {
   const given = parameterValue(settings, name);
   const unit = PARAMETERS.get(name)?.unit;
   if (given === undefined) return undefined;
@@ -148,6 +163,11 @@ export function parameterValue(
     settings.serverSettings[name] ??
     DEFAULT_PARAMETERS.flatMap((group) => group.parameters).find((one) => one.name === name)?.value
   );
+}
+
+/** Whether PostgreSQL 16 has a parameter of this name. */
+export function isServerParameter(name: string): boolean {
+  return PARAMETERS.has(name.toLowerCase());
 }
 
 /** Whether a switch is off, however it is written. */

@@ -66,19 +66,17 @@ export function oneOf<const Word extends string>(...words: readonly Word[]) {
 
 /** A list without doubles; `example` is JSON and stands in the error. */
 export function listOf<T>(element: z.ZodType<T>, example: string) {
-  return z
-    .array(element, { error: `a list such as ${example}` })
-    .superRefine((list, context) => {
-      list.forEach((one, index) => {
-        if (list.indexOf(one) === index) return;
-        context.addIssue({
-          code: "custom",
-          message: `is ${show(one)} again; each may be listed once`,
-          path: [index],
-          params: { verbatim: true },
-        });
+  return z.array(element, { error: `a list such as ${example}` }).superRefine((list, context) => {
+    list.forEach((one, index) => {
+      if (list.indexOf(one) === index) return;
+      context.addIssue({
+        code: "custom",
+        message: "is there already; each may be listed once",
+        path: [index],
+        params: { verbatim: true },
       });
     });
+  });
 }
 
 /** A map whose entries are looked at one by one, name and value together. */

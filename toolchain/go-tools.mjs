@@ -2,21 +2,24 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { pluginVersions } from "./plugin-versions.mjs";
 import { run } from "./run.mjs";
 import { UserError } from "./user-error.mjs";
 
-const SOURCES = new URL("./go/", import.meta.url).pathname;
+const SOURCES = fileURLToPath(new URL("./go/", import.meta.url));
 
 /**
- * @typedef {object} GoProgram
+ * @typedef {object} GoBuild
  * @property {string} name
  * @property {string} module folder of the Go module, below toolchain/go
- * @property {string} package
- * @property {string} output path of the program below the tools' folder
- * @property {string} [ldflags]
+ * @property {string[]} packages
+ * @property {string} ldflags
+ * @property {string} tags
+ * @property {string[]} outputs programs that it makes
  */
 
-/** @returns {Promise<{programs: GoProgram[], scripts: string[]}>} */
+/** @returns {Promise<{environment: Record<string, string>, builds: GoBuild[]}>} */
 async function buildList() {
   return JSON.parse(await readFile(join(SOURCES, "build.json"), "utf8"));
 }
@@ -46,30 +49,27 @@ export async function buildGoTools(cache, progress) {
   await mkdir(dirname(place), { recursive: true });
   const unfinished = await mkdtemp(`${place}.unfinished-`);
   const modules = join(cache, "go");
-  const env = {
-    ...process.env,
-    GOMODCACHE: join(modules, "modules"),
-    GOCACHE: join(modules, "build"),
-    GOFLAGS: "-mod=readonly -trimpath -modcacherw",
-    CGO_ENABLED: "0",
-  };
   try {
-    const { programs, scripts } = await buildList();
+    const { environment, builds } = await buildList();
+    const env = {
+      ...process.env,
+      ...environment,
+      GOMODCACHE: join(modules, "modules"),
+      GOCACHE: join(modules, "build"),
+      GOFLAGS: `${environment.GOFLAGS} -modcacherw`,
+    };
+    const programs = join(unfinished, "programs");
     await Promise.all(
-      programs.map((program) =>
-        progress.step(`Building ${program.name}`, () =>
-          run("go", ["build", "-ldflags", program.ldflags ?? "-s -w", "-o", join(unfinished, program.output), program.package], {
-            cwd: join(SOURCES, program.module),
+      builds.map(({ name, module, packages, ldflags, tags }) =>
+        progress.step(`Building ${name}`, () =>
+          run("go", ["build", "-tags", tags, "-ldflags", ldflags, "-o", `${programs}/`, ...packages], {
+            cwd: join(SOURCES, module),
             env,
           }),
         ),
       ),
     );
-    for (const script of scripts) {
-      const target = join(unfinished, "bin", script);
-      await copyFile(join(SOURCES, "scripts", script), target);
-      await chmod(target, 0o755);
-    }
+    await arrange(unfinished, programs, builds.flatMap(({ outputs }) => outputs));
     await rename(unfinished, place).catch(async (error) => {
       if (!existsSync(place)) throw error;
     });
@@ -79,6 +79,30 @@ export async function buildGoTools(cache, progress) {
     await rm(unfinished, { recursive: true, force: true });
   }
   return place;
+}
+
+/**
+ * Puts programs where Pulumi looks for them: plugins into folders with their version, all else beside the command line.
+ *
+ * @param {string} tools
+ * @param {string} programs
+ * @param {string[]} names
+ */
+async function arrange(tools, programs, names) {
+  const versions = await pluginVersions();
+  await mkdir(join(tools, "bin"), { recursive: true });
+  for (const name of names) {
+    const plugin = /^pulumi-resource-(.+)$/.exec(name)?.[1];
+    const version = plugin === undefined ? undefined : versions[plugin];
+    const folder = version === undefined ? join(tools, "bin") : join(tools, "plugins", `resource-${plugin}-v${version}`);
+    await mkdir(folder, { recursive: true });
+    await rename(join(programs, name), join(folder, name));
+  }
+  for (const script of await readdir(join(SOURCES, "scripts"))) {
+    await copyFile(join(SOURCES, "scripts", script), join(tools, "bin", script));
+    await chmod(join(tools, "bin", script), 0o755);
+  }
+  await rm(programs, { recursive: true, force: true });
 }
 
 async function requireGo() {

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PROJECT_DIRECTORY } from "./directories.mjs";
+import { pluginVersions, pulumiVersion } from "./plugin-versions.mjs";
 import { run } from "./run.mjs";
 
 const PROBE = "https://get.pulumi.com/releases/sdk/";
@@ -28,30 +29,24 @@ export async function officialDownloadsReachable() {
  * @returns {Promise<string>} the tools' folder, with `bin` and `plugins`
  */
 export async function downloadOfficialTools({ node, cache, progress }) {
-  const { PULUMI_PACKAGES, pulumiVersion } = await versions();
-  const place = join(cache, "tools", `official-${pulumiVersion}`);
+  const version = await pulumiVersion();
+  const place = join(cache, "tools", `official-${version}`);
   await mkdir(join(place, "plugins"), { recursive: true });
   if (!existsSync(join(place, "bin", "pulumi"))) {
     const script = `import("@pulumi/pulumi/automation/index.js").then(({ PulumiCommand }) => PulumiCommand.install({ root: process.argv[1] }))`;
-    await progress.step(`Downloading Pulumi ${pulumiVersion}`, () => run(node, ["-e", script, place], { cwd: PROJECT_DIRECTORY }));
+    await progress.step(`Downloading Pulumi ${version}`, () => run(node, ["-e", script, place], { cwd: PROJECT_DIRECTORY }));
   }
+  const missing = Object.entries(await pluginVersions()).filter(
+    ([name, plugin]) => !existsSync(join(place, "plugins", `resource-${name}-v${plugin}`)),
+  );
   await Promise.all(
-    PULUMI_PACKAGES.filter(({ name, version }) => !existsSync(join(place, "plugins", `resource-${name}-v${version}`))).map(
-      ({ name, version }) =>
-        progress.step(`Downloading the ${name} plugin ${version}`, () =>
-          run(join(place, "bin", "pulumi"), ["plugin", "install", "resource", name, version], {
-            env: { ...process.env, PULUMI_HOME: place, PULUMI_SKIP_UPDATE_CHECK: "true" },
-          }),
-        ),
+    missing.map(([name, plugin]) =>
+      progress.step(`Downloading the ${name} plugin ${plugin}`, () =>
+        run(join(place, "bin", "pulumi"), ["plugin", "install", "resource", name, plugin], {
+          env: { ...process.env, PULUMI_HOME: place, PULUMI_SKIP_UPDATE_CHECK: "true" },
+        }),
+      ),
     ),
   );
   return place;
-}
-
-async function versions() {
-  const { readFile } = await import("node:fs/promises");
-  /** @type {{dependencies: Record<string, string>}} */
-  const { dependencies } = JSON.parse(await readFile(join(PROJECT_DIRECTORY, "package.json"), "utf8"));
-  const PULUMI_PACKAGES = ["docker", "random", "command"].map((name) => ({ name, version: String(dependencies[`@pulumi/${name}`]) }));
-  return { PULUMI_PACKAGES, pulumiVersion: String(dependencies["@pulumi/pulumi"]) };
 }

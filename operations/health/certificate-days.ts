@@ -1,32 +1,24 @@
 import { X509Certificate } from "node:crypto";
-import { type HealthCheck, NoSession } from "./check.ts";
+import { servedCertificate } from "../server-configuration/served-certificate.ts";
+import type { HealthCheck } from "./check.ts";
 import type { Finding } from "./report.ts";
 import type { HealthThresholds } from "./thresholds.ts";
 
 const DAY_MILLISECONDS = 86_400_000;
 
-/** Days until the server's certificate, or the authority that signed it, ends (F11). Value: days left. */
+/**
+ * Days until the certificate that the server shows in its TLS handshake, or the authority that signed it, ends (F11).
+ * Seen without signing in, so that an expired one is told by its date. Value: days left.
+ */
 export const certificateDays: HealthCheck = {
   name: "certificate days left",
   quick: false,
-  async run({ session, trust, now, thresholds }) {
+  async run({ target, trust, now, thresholds }) {
     if (trust === undefined) return { status: "not applicable", message: "TLS is off" };
+    const served = await servedCertificate(target);
+    if (served === undefined) return { status: "failed", message: "the server does not offer TLS" };
     const authorities = trust.authority === undefined ? [] : authorityEnds(trust.authority);
-    try {
-      const { certificateEnds } = await session("administrator");
-      if (certificateEnds === undefined)
-        return { status: "failed", message: "the server answered without TLS" };
-      return evaluateCertificate({ server: certificateEnds, authorities, now }, thresholds);
-    } catch (error) {
-      if (error instanceof NoSession && hasExpired(error)) {
-        return {
-          status: "failed",
-          message: "the certificate has expired: renew it, then run `up`",
-          value: 0,
-        };
-      }
-      throw error;
-    }
+    return evaluateCertificate({ server: new Date(served.valid_to), authorities, now }, thresholds);
   },
 };
 
@@ -66,9 +58,4 @@ function urgency(passed: number, steps: number): string {
 function authorityEnds(pem: string): Date[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
   return blocks.map((block) => new Date(new X509Certificate(block).validTo));
-}
-
-function hasExpired(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return ("code" in error && error.code === "CERT_HAS_EXPIRED") || hasExpired(error.cause);
 }

@@ -1,10 +1,9 @@
 import type { QueryResultRow } from "pg";
+import type { RoleKind } from "../roles.ts";
 import type { Credential, ServerTrust, Target } from "../target.ts";
+import type { InsideView } from "./inside.ts";
 import type { DiskUse, Finding } from "./report.ts";
 import type { HealthThresholds } from "./thresholds.ts";
-
-/** The three roles of a stack. */
-export type RoleKind = "administrator" | "application" | "readonly";
 
 /** Where backups are entered, and when they should be made. */
 export interface BackupPlan {
@@ -17,8 +16,6 @@ export interface BackupPlan {
 /** One role's connection, shared by the checks that use it; queries run one after another. */
 export interface Session {
   query<Row extends QueryResultRow>(sql: string): Promise<Row[]>;
-  /** When the certificate that the server showed in the TLS handshake ends; undefined without TLS. */
-  readonly certificateEnds: Date | undefined;
 }
 
 /** What a check works with. */
@@ -33,6 +30,8 @@ export interface CheckContext {
   readonly now: Date;
   /** The role's connection, made at the first call. Rejects with {@link NoSession} when there is none. */
   session(kind: RoleKind): Promise<Session>;
+  /** What the container itself says; asked once. */
+  inside(): Promise<InsideView>;
   /** Facts that belong to the report as a whole. */
   readonly facts: { serverVersion?: string; disk?: DiskUse };
 }

@@ -1,7 +1,4 @@
-import { DATA_DIRECTORY } from "../bootstrap-log.ts";
-import { executeInContainer } from "../execute.ts";
 import { formatBytes } from "../preflight/format-bytes.ts";
-import type { Target } from "../target.ts";
 import type { HealthCheck } from "./check.ts";
 import type { DiskUse, Finding } from "./report.ts";
 import type { HealthThresholds, RoomLimit } from "./thresholds.ts";
@@ -10,22 +7,14 @@ import type { HealthThresholds, RoomLimit } from "./thresholds.ts";
 export const diskHeadroom: HealthCheck = {
   name: "disk headroom",
   quick: true,
-  async run({ target, timeoutMilliseconds, thresholds, facts }) {
-    const use = await diskUse(target, timeoutMilliseconds);
+  async run({ inside, thresholds, facts }) {
+    const { exitCode, output, complaint } = (await inside()).df;
+    if (exitCode !== 0) throw new Error(`df ended with code ${exitCode}: ${complaint}`);
+    const use = parseDf(output);
     facts.disk = use;
     return evaluateDisk(use, thresholds);
   },
 };
-
-/** Measures the file system of the data directory, as the server sees it. */
-export async function diskUse(target: Target, timeoutMilliseconds: number): Promise<DiskUse> {
-  const { exitCode, stdout, stderr } = await executeInContainer(target, {
-    command: ["df", "-P", "-k", DATA_DIRECTORY],
-    timeoutMilliseconds,
-  });
-  if (exitCode !== 0) throw new Error(`df ended with code ${exitCode}: ${stderr.trim()}`);
-  return parseDf(stdout);
-}
 
 /** Reads the POSIX output of `df -P -k`, whose sizes are kilobytes. */
 export function parseDf(output: string): DiskUse {

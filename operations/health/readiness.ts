@@ -1,4 +1,3 @@
-import { executeInContainer } from "../execute.ts";
 import type { HealthCheck } from "./check.ts";
 import type { Finding } from "./report.ts";
 
@@ -6,13 +5,8 @@ import type { Finding } from "./report.ts";
 export const readiness: HealthCheck = {
   name: "readiness",
   quick: true,
-  async run({ target, timeoutMilliseconds }) {
-    const seconds = String(Math.max(1, Math.floor(timeoutMilliseconds / 1_000)));
-    const { exitCode } = await executeInContainer(target, {
-      command: ["pg_isready", "--host=127.0.0.1", `--port=${target.port}`, `--timeout=${seconds}`, "--quiet"],
-      timeoutMilliseconds,
-    });
-    return evaluateReadiness(exitCode, target.port);
+  async run({ inside, target }) {
+    return evaluateReadiness((await inside()).readyCode, target.port);
   },
 };
 

@@ -1,5 +1,6 @@
+import type { RoleKind } from "../roles.ts";
 import { errorLine } from "../user-error.ts";
-import { type HealthCheck, NoSession, type RoleKind, singleRow } from "./check.ts";
+import { type HealthCheck, NoSession, singleRow } from "./check.ts";
 import type { Finding } from "./report.ts";
 import { type HealthThresholds, judge } from "./thresholds.ts";
 
@@ -23,7 +24,7 @@ export function roleQuery(kind: RoleKind): HealthCheck {
       } catch (error) {
         // Here the cause itself is what is to be reported, not that there is none.
         const cause = error instanceof NoSession ? error.cause : error;
-        return { status: "failed", message: `${credentials[kind].role} can't sign in: ${errorLine(cause)}` };
+        return { status: "failed", message: errorLine(cause) };
       }
       const started = performance.now();
       const row = await singleRow<{ role: string; database: string; read_only: string; version: string }>(

@@ -1,9 +1,8 @@
-import { TLSSocket } from "node:tls";
 import type { Client } from "pg";
 import { connect } from "../connection.ts";
+import type { RoleKind } from "../roles.ts";
 import type { Credential, ServerTrust, Target } from "../target.ts";
-import { errorLine } from "../user-error.ts";
-import { NoSession, type RoleKind, type Session } from "./check.ts";
+import { NoSession, type Session } from "./check.ts";
 
 /** The connections of one health check: each role's at most once, made when first asked for. */
 export class Sessions {
@@ -50,7 +49,8 @@ export class Sessions {
     const credential = this.#credentials[kind];
     try {
       const client = await connect(this.#target, credential, this.#trust, {
-        connectTimeoutMilliseconds: this.#timeoutMilliseconds,
+        connectTimeoutMilliseconds: this.#timeoutMilliseconds * 0.9,
+        applicationName: "pgstack health",
       });
       // Without a listener a connection that breaks later would end the whole process.
       client.on("error", () => {});
@@ -60,16 +60,14 @@ export class Sessions {
       );
       return { client, session: sessionOf(client) };
     } catch (cause) {
-      throw new NoSession(`no session as ${credential.role}: ${errorLine(cause)}`, { cause });
+      throw new NoSession(`there is no session as ${kind}`, { cause });
     }
   }
 }
 
 function sessionOf(client: Client): Session {
   let last: Promise<unknown> = Promise.resolve();
-  const { stream } = client.connection;
   return {
-    certificateEnds: stream instanceof TLSSocket ? new Date(stream.getPeerCertificate().valid_to) : undefined,
     async query<Row extends object>(sql: string): Promise<Row[]> {
       const result = last.then(() => client.query<Row>(sql));
       last = result.catch(() => {});

@@ -50,7 +50,7 @@ async function serverLines(target: Target): Promise<string[]> {
   const container = dockerEngine(target.dockerHost).getContainer(target.container);
   try {
     const index = await readContainerFile(container, `${DATA_DIRECTORY}/current_logfiles`);
-    const path = /^stderr (log\/[^/]+)$/m.exec(index?.toString("utf8") ?? "")?.[1];
+    const path = /^stderr (log\/[^/]+)$/m.exec(index?.content.toString("utf8") ?? "")?.[1];
     if (path === undefined) return [];
     let tail: Buffer = Buffer.alloc(0);
     await streamContainerFile(container, `${DATA_DIRECTORY}/${path}`, (piece) => {

@@ -21,53 +21,54 @@ export async function makeArchive(entries: readonly ArchiveEntry[]): Promise<Buf
   return Buffer.concat(chunks);
 }
 
+/** A regular file as a container holds it. */
+export interface ContainerFile {
+  readonly content: Buffer;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
 /**
  * Reads one regular file of a container, running or not, piece by piece.
  *
- * @returns False when there is no such file.
+ * @returns The file's permission bits; undefined when there is no such file.
  */
 export async function streamContainerFile(
   container: Docker.Container,
   path: string,
   onPiece: (piece: Buffer) => void,
-): Promise<boolean> {
+): Promise<number | undefined> {
   let stream: NodeJS.ReadableStream;
   try {
     stream = await container.getArchive({ path });
   } catch (error) {
-    if (isNotFound(error)) return false;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
-  const reader = extract();
-  stream.on("error", (error: Error) => reader.destroy(error));
-  stream.pipe(reader as unknown as NodeJS.WritableStream);
-  let found = false;
-  for await (const entry of reader) {
-    const wanted: boolean = !found && entry.header.type === "file";
-    found ||= wanted;
+  let mode: number | undefined;
+  for await (const entry of entriesOf(stream)) {
+    const wanted: boolean = mode === undefined && entry.header.type === "file";
+    if (wanted) mode = entry.header.mode & 0o7777;
     for await (const piece of entry) if (wanted) onPiece(piece as Buffer);
   }
-  return found;
+  return mode;
 }
 
-/** Content of one regular file of a container, running or not; undefined when there is no such file. */
+/** One regular file of a container, running or not; undefined when there is no such file. */
 export async function readContainerFile(
   container: Docker.Container,
   path: string,
-): Promise<Buffer | undefined> {
+): Promise<ContainerFile | undefined> {
   const pieces: Buffer[] = [];
-  const found = await streamContainerFile(container, path, (piece) => pieces.push(piece));
-  return found ? Buffer.concat(pieces) : undefined;
+  const mode = await streamContainerFile(container, path, (piece) => pieces.push(piece));
+  return mode === undefined ? undefined : { content: Buffer.concat(pieces), mode };
 }
 
 /** True when a folder of a container holds nothing but what a file system makes by itself. Reads no further than needed. */
 export async function isEmptyContainerFolder(container: Docker.Container, path: string): Promise<boolean> {
   const stream = (await container.getArchive({ path })) as NodeJS.ReadableStream & { destroy(): void };
-  const reader = extract();
-  stream.on("error", (error: Error) => reader.destroy(error));
-  stream.pipe(reader as unknown as NodeJS.WritableStream);
   try {
-    for await (const entry of reader) {
+    for await (const entry of entriesOf(stream)) {
       const [, below = ""] = /^[^/]+\/(.*?)\/?$/.exec(entry.header.name) ?? [];
       if (below !== "" && below !== "lost+found") return false;
       entry.resume();
@@ -76,4 +77,12 @@ export async function isEmptyContainerFolder(container: Docker.Container, path: 
   } finally {
     stream.destroy();
   }
+}
+
+function entriesOf(stream: NodeJS.ReadableStream) {
+  const reader = extract();
+  stream.on("error", (error: Error) => reader.destroy(error));
+  // Its types come from another stream library; it is a writable stream of Node's all the same.
+  stream.pipe(reader as unknown as NodeJS.WritableStream);
+  return reader;
 }

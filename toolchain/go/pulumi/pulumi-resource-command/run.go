@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"pgstack/tools/standin"
 )
@@ -22,6 +24,7 @@ func run(call standin.Call, line string, args args, previous output) (output, er
 	}
 	words = append(words, line)
 	cmd := exec.CommandContext(call.Context, words[0], words[1:]...)
+	interruptible(cmd)
 	cmd.Env = environment(args, previous)
 	cmd.Dir = args.Dir
 	if args.Stdin != "" {
@@ -43,6 +46,16 @@ func run(call standin.Call, line string, args args, previous output) (output, er
 		Stdout: strings.TrimSuffix(stdout.String(), "\n"),
 		Stderr: strings.TrimSuffix(stderr.String(), "\n"),
 	}, nil
+}
+
+// interruptGrace is what an interrupted command gets to end by itself before it is killed.
+const interruptGrace = 5 * time.Second
+
+// interruptible ends the command with all that it started: a child left over would keep its output open.
+func interruptible(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = interruptGrace
 }
 
 func environment(args args, previous output) []string {

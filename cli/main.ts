@@ -1,0 +1,108 @@
+import { Command, CommanderError, Option } from "commander";
+import { errorLine } from "../operations/user-error.ts";
+import { auditCommand } from "./audit.ts";
+import { cleanCommand } from "./clean.ts";
+import { completionCommand } from "./completion.ts";
+import { connectionInfoCommand } from "./connection-info.ts";
+import { doctorCommand } from "./doctor.ts";
+import { envCommand } from "./env.ts";
+import { EXIT, exitCodeOf, Interrupted } from "./exit-codes.ts";
+import { healthCommand } from "./health.ts";
+import { watchInterruption } from "./interruption.ts";
+import { logsCommand } from "./logs.ts";
+import { taught } from "./options.ts";
+import { harmless, note } from "./print.ts";
+import { psqlCommand } from "./psql.ts";
+import { rotateCommand } from "./rotate.ts";
+import { statusCommand } from "./status.ts";
+
+/** The whole command line. */
+function program(): Command {
+  const root = new Command("pgstack")
+    .description("Operate the PostgreSQL servers that this Pulumi project brings up.")
+    .addOption(
+      new Option("--stack <name>", "the stack that a command is about").default(
+        process.env.PGSTACK_STACK || "dev",
+        'PGSTACK_STACK, else "dev"',
+      ),
+    )
+    .helpCommand("help [command]", "Explain a command.")
+    .action(() => root.help({ error: true }));
+  for (const command of [
+    statusCommand(),
+    healthCommand(),
+    connectionInfoCommand(),
+    psqlCommand(),
+    logsCommand(),
+    auditCommand(),
+    rotateCommand(),
+    doctorCommand(),
+    envCommand(),
+    cleanCommand(),
+    completionCommand(),
+  ]) {
+    root.addCommand(command);
+  }
+  taught(root, [
+    ["pgstack status", "one screen about the stack dev"],
+    ["pgstack --stack prod health --full", "every check on the stack prod"],
+  ]);
+  return settled(root);
+}
+
+/** Each command reports wrong usage to us, in one line. */
+function settled(command: Command): Command {
+  command
+    .exitOverride()
+    .helpOption("-h, --help", "explain this command")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: () => {} });
+  for (const one of command.commands) settled(one);
+  return command;
+}
+
+async function main(): Promise<void> {
+  watchInterruption();
+  for (const stream of [process.stdout, process.stderr]) {
+    // The reader has seen enough, as `head` has.
+    stream.on("error", (error: NodeJS.ErrnoException) =>
+      process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failed),
+    );
+  }
+  try {
+    await program().parseAsync();
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+  // Kept connections to the engine would hold the process for a while; what was printed goes out first.
+  await new Promise((done) => process.stdout.write("", done));
+  process.exit();
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT.ok;
+    // The help itself was printed; there is nothing to add.
+    if (error.code !== "commander.help") note(`pgstack: ${usage(error.message)}`);
+    return EXIT.usage;
+  }
+  if (!(error instanceof Interrupted))
+    note(
+      `pgstack: ${harmless(
+        errorLine(error)
+          .trim()
+          .replaceAll(/\s*\n\s*/g, "; "),
+      )}`,
+    );
+  return exitCodeOf(error);
+}
+
+/** Commander's message as one line. */
+function usage(message: string): string {
+  return message
+    .replace(/^error: /, "")
+    .replace(/\s*\n\s*\(Did you mean (?:one of )?(.*)\?\)/, ": did you mean $1?")
+    .replaceAll(/\s*\n\s*/g, " ");
+}
+
+await main();

@@ -1,0 +1,67 @@
+import { Command } from "commander";
+import type { RoleKind } from "../operations/health.ts";
+import type { PsqlSession, TerminalSize } from "../operations/psql-session.ts";
+import { EXIT } from "./exit-codes.ts";
+import { interruptionSignal } from "./interruption.ts";
+import { roleOption, stackName, taught } from "./options.ts";
+
+/** `pgstack psql`. */
+export function psqlCommand(): Command {
+  const command = new Command("psql")
+    .description(
+      "Open the server's own psql in its container, as one of the roles; or run the SQL on standard input.",
+    )
+    .addOption(roleOption())
+    .argument("[arguments...]", "psql's own arguments, after --")
+    .action(async (psqlArguments: string[], { role }: { role: RoleKind }) => {
+      await run(stackName(command), role, psqlArguments);
+    });
+  return taught(command, [
+    ["pgstack psql --role administrator", "a prompt on the stack's database"],
+    ["echo 'select 1' | pgstack psql -- -At", "SQL from a pipe, bare output"],
+  ]);
+}
+
+async function run(name: string, role: RoleKind, psqlArguments: readonly string[]): Promise<void> {
+  const { readStackWithCredentials } = await import("./stack.ts");
+  const { runPsql } = await import("../operations/psql-session.ts");
+  const { target, credentials, trust } = await readStackWithCredentials(name);
+  const interrupted = interruptionSignal();
+  const hungUp = new AbortController();
+  for (const signal of ["SIGTERM", "SIGHUP"] as const) process.once(signal, () => hungUp.abort());
+  const { stdin, stdout, stderr } = process;
+  const terminal = stdin.isTTY && stdout.isTTY ? { terminal: ownTerminal() } : {};
+  const session: PsqlSession = {
+    credential: credentials[role],
+    trust,
+    arguments: psqlArguments,
+    ...terminal,
+    input: stdin,
+    output: stdout,
+    errorOutput: stderr,
+    signal: AbortSignal.any([interrupted, hungUp.signal]),
+  };
+  const raw = "terminal" in terminal;
+  if (raw) stdin.setRawMode(true);
+  try {
+    const exitCode = await runPsql(target, session);
+    interrupted.throwIfAborted();
+    if (exitCode !== 0) process.exitCode = EXIT.failed;
+  } finally {
+    if (raw) stdin.setRawMode(false);
+  }
+}
+
+function ownTerminal(): NonNullable<PsqlSession["terminal"]> {
+  const { stdout } = process;
+  const size = (): TerminalSize => ({ columns: stdout.columns, rows: stdout.rows });
+  return {
+    ...size(),
+    kind: process.env.TERM ?? "xterm",
+    onResize(changed) {
+      const listener = () => changed(size());
+      stdout.on("resize", listener);
+      return () => stdout.off("resize", listener);
+    },
+  };
+}

@@ -1,0 +1,153 @@
+import { execFile } from "node:child_process";
+import { resolve } from "node:path";
+import type { RoleKind } from "../operations/health.ts";
+import type { Credential, ServerTrust, Target } from "../operations/target.ts";
+import { UserError } from "../operations/user-error.ts";
+import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
+import { NotProvisioned } from "./exit-codes.ts";
+import { ROLE_KINDS } from "./options.ts";
+
+/** What a stack that is up tells about itself. */
+export interface Stack {
+  readonly target: Target;
+  /** Names of the roles by their kind. */
+  readonly roles: Readonly<Record<RoleKind, string>>;
+  /** Undefined: TLS is off. */
+  readonly trust: ServerTrust | undefined;
+  /** Where the stack's port is published on the Docker host; undefined when it is not. */
+  readonly published: { readonly address: string; readonly port: number } | undefined;
+  /** Absolute path. */
+  readonly logsDirectory: string;
+  readonly environment: string;
+  readonly image: { readonly reference: string; readonly pinned: string } | undefined;
+}
+
+/** A stack with what its roles sign in with. */
+export interface StackWithCredentials extends Stack {
+  readonly credentials: Readonly<Record<RoleKind, Credential>>;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * The stack's outputs, without its secrets.
+ *
+ * @throws NotProvisioned when there is no such stack, or it has no outputs yet.
+ */
+export async function readStack(name: string): Promise<Stack> {
+  return stackOf(name, await outputs(name));
+}
+
+/** The stack's outputs with the roles' passwords. @throws NotProvisioned as {@link readStack}. */
+export async function readStackWithCredentials(name: string): Promise<StackWithCredentials> {
+  const values = await outputs(name, "--show-secrets");
+  const stack = stackOf(name, values);
+  const passwords = fields(values.passwords);
+  const credentials = byKind((kind) => {
+    const password = passwords[kind];
+    if (typeof password !== "string") throw notProvisioned(name);
+    return { role: stack.roles[kind], password };
+  });
+  return { ...stack, credentials };
+}
+
+/**
+ * Runs `pulumi` in the project and returns what it prints.
+ *
+ * @throws NotProvisioned when it knows no such stack; UserError with its own last words otherwise.
+ */
+export async function pulumi(stack: string, ...programArguments: readonly string[]): Promise<string> {
+  return await new Promise((done, fail) => {
+    const options = { cwd: PROJECT_DIRECTORY, maxBuffer: 64 * 1024 ** 2, encoding: "utf8" } as const;
+    const all = [...programArguments, "--stack", stack, "--non-interactive"];
+    execFile("pulumi", all, options, (error, stdout, stderr) => {
+      if (error === null) return done(stdout);
+      if (error.code === "ENOENT") {
+        return fail(
+          new UserError(
+            "the program pulumi is not there: run npm start, or call ./pgstack in the project's folder",
+          ),
+        );
+      }
+      if (/no stack named/.test(stderr)) {
+        return fail(
+          new NotProvisioned(`there is no stack ${stack}: npm start -- --stack ${stack} brings it up`),
+        );
+      }
+      fail(
+        new UserError(
+          `pulumi ${programArguments.slice(0, 2).join(" ")} failed: ${lastWords(stderr) || error.message}`,
+        ),
+      );
+    });
+  });
+}
+
+async function outputs(name: string, ...options: readonly string[]): Promise<Fields> {
+  return fields(JSON.parse(await pulumi(name, "stack", "output", "--json", ...options)));
+}
+
+function stackOf(name: string, values: Fields): Stack {
+  const connection = fields(values.connection);
+  const deployed = fields(values.deployed);
+  const { container, port, database, dockerHost } = fields(connection.target);
+  if (typeof container !== "string" || typeof port !== "number" || typeof database !== "string") {
+    throw notProvisioned(name);
+  }
+  const roles = fields(connection.roles);
+  const published = fields(connection.published);
+  const image = fields(deployed.image);
+  return {
+    target: {
+      stack: name,
+      container,
+      port,
+      database,
+      ...(typeof dockerHost === "string" ? { dockerHost } : {}),
+    },
+    roles: byKind((kind) => String(roles[kind])),
+    trust: connection.tls === true ? trustOf(connection) : undefined,
+    published:
+      typeof published.address === "string" && typeof published.port === "number"
+        ? { address: published.address, port: published.port }
+        : undefined,
+    logsDirectory: resolve(PROJECT_DIRECTORY, text(connection.logsDirectory) ?? "logs"),
+    environment: text(deployed.environment) ?? "unknown",
+    image:
+      image.pinned === undefined
+        ? undefined
+        : { reference: String(image.reference), pinned: String(image.pinned) },
+  };
+}
+
+function trustOf(connection: Fields): ServerTrust {
+  const authority = text(connection.authority);
+  const serverName = String(connection.serverName);
+  return authority === undefined ? { serverName } : { authority, serverName };
+}
+
+function notProvisioned(name: string): NotProvisioned {
+  return new NotProvisioned(
+    `stack ${name} is there, but has never been brought up whole: npm start -- --stack ${name} does it`,
+  );
+}
+
+function byKind<T>(value: (kind: RoleKind) => T): Record<RoleKind, T> {
+  return Object.fromEntries(ROLE_KINDS.map((kind) => [kind, value(kind)])) as Record<RoleKind, T>;
+}
+
+function fields(value: unknown): Fields {
+  return typeof value === "object" && value !== null ? (value as Fields) : {};
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function lastWords(stderr: string): string {
+  const lines = stderr.trim().split("\n");
+  return (lines.findLast((line) => line.startsWith("error:")) ?? lines.at(-1) ?? "").replace(
+    /^error:\s*/,
+    "",
+  );
+}

@@ -1,0 +1,172 @@
+import type { Change } from "../change.ts";
+import { identifier, literal, shown } from "../sql.ts";
+import { SUPERUSER } from "../superuser.ts";
+import { UserError } from "../user-error.ts";
+import { aclChanges } from "./acl.ts";
+import { defaultPrivilegeChanges } from "./default-privileges.ts";
+import type { AclItem, DatabaseInspection, LiveColumn, LiveObject, StrayGrant } from "./inspection.ts";
+import {
+  type DatabaseSpecification,
+  managedSchemas,
+  TECHNICAL_SCHEMA,
+} from "./specification.ts";
+import { newObject, probeTable, wantedGrants, wantedOwner } from "./wanted.ts";
+
+/** The statement that makes a missing database; it can't be part of a transaction. */
+export function createDatabase(database: DatabaseSpecification): Change {
+  return {
+    description: `create database ${shown(database.name)}`,
+    // template1 may hold what somebody put there; template0 is as PostgreSQL made it.
+    sql: `CREATE DATABASE ${identifier(database.name)} OWNER ${identifier(database.administrator)} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'`,
+  };
+}
+
+/**
+ * What makes the live database the one that is wanted, in order, without {@link createDatabase}.
+ *
+ * @throws UserError when it can't be: another encoding.
+ * @throws Error when a role is missing, since roles come first.
+ */
+export function databasePlan(live: DatabaseInspection, database: DatabaseSpecification): Change[] {
+  if (live.missingRoles.length > 0) {
+    throw new Error(
+      `database ${shown(database.name)}: there is no role ${live.missingRoles.map(shown).join(", ")}`,
+    );
+  }
+  if (live.encoding !== null && live.encoding !== "UTF8") {
+    throw new UserError(
+      `database ${shown(database.name)} exists with encoding ${live.encoding}: UTF8 is needed`,
+    );
+  }
+  const made = missingObjects(live, database);
+  const objects = [...live.objects, ...made.map(({ object }) => object)];
+  const owners = objects.map((object) => withOwner(object, database));
+  return [
+    ...(live.superuserHasPassword ? [lockedSuperuser()] : []),
+    ...made.flatMap(({ change }) => change),
+    ...missingExtensions(live, database),
+    ...owners.flatMap(({ change }) => change),
+    ...defaultPrivilegeChanges(live, database),
+    ...owners.flatMap(({ object }) => objectChanges(object, database)),
+    ...live.columns.flatMap(columnChanges),
+    ...live.stray.map(strayChange),
+  ];
+}
+
+/** Takes the bootstrap superuser's password away: it signs in by the local socket only, as the system's user. */
+export function lockedSuperuser(): Change {
+  return {
+    description: "take away the bootstrap superuser's password",
+    sql: `ALTER ROLE ${identifier(SUPERUSER)} PASSWORD NULL`,
+  };
+}
+
+function missingObjects(
+  live: DatabaseInspection,
+  database: DatabaseSpecification,
+): { object: LiveObject; change: Change[] }[] {
+  const { administrator } = database;
+  const owner = identifier(administrator);
+  const made: { object: LiveObject; change: Change[] }[] = [];
+  if (!live.exists) {
+    const name = { container: database.name, sql: identifier(database.name) };
+    // Made by a statement of its own before; here are its grants.
+    made.push({ object: newObject("DATABASE", name, administrator), change: [] });
+  }
+  for (const schema of [...managedSchemas(database), TECHNICAL_SCHEMA]) {
+    if (live.schemas.includes(schema)) continue;
+    const of = schema === "public" ? "pg_database_owner" : administrator;
+    const sql = `CREATE SCHEMA ${identifier(schema)} AUTHORIZATION ${identifier(of)}`;
+    made.push({
+      object: newObject("SCHEMA", { container: schema, sql: identifier(schema) }, of),
+      change: [{ description: `create schema ${shown(schema)}`, sql }],
+    });
+  }
+  if (!live.probeTable) {
+    made.push({
+      object: newObject("TABLE", { container: TECHNICAL_SCHEMA, sql: probeTable() }, administrator),
+      change: [
+        {
+          description: `create table ${probeTable()}`,
+          sql: `CREATE TABLE ${probeTable()} (role text PRIMARY KEY, at timestamptz NOT NULL);
+ALTER TABLE ${probeTable()} OWNER TO ${owner};
+COMMENT ON TABLE ${probeTable()} IS ${literal("The write probe of the health check: one row a role")}`,
+        },
+      ],
+    });
+  }
+  return made;
+}
+
+function missingExtensions(live: DatabaseInspection, database: DatabaseSpecification): Change[] {
+  return [...new Set(database.extensions)]
+    .filter((extension) => !live.extensions.includes(extension))
+    .map((extension) => ({
+      description: `create extension ${extension}`,
+      // Its schema by the search path and not by name, since some extensions have a fixed one of their own.
+      sql: `SET LOCAL search_path TO public;
+CREATE EXTENSION IF NOT EXISTS ${identifier(extension)} CASCADE;
+SET LOCAL search_path TO pg_catalog`,
+    }));
+}
+
+/** The object with the owner that it must have, and with what a change of owner does to its access list. */
+function withOwner(
+  object: LiveObject,
+  database: DatabaseSpecification,
+): { object: LiveObject; change: Change[] } {
+  const owner = wantedOwner(object, database);
+  if (owner === undefined || owner === object.owner) return { object, change: [] };
+  const replaced = (name: string | null): string | null => (name === object.owner ? owner : name);
+  const items = object.items.map(
+    ([grantee, privilege, grantable, grantor]): AclItem => [
+      replaced(grantee),
+      privilege,
+      grantable,
+      grantor === object.owner ? owner : grantor,
+    ],
+  );
+  const change: Change = {
+    description: `${describe(object)}: owner ${shown(object.owner)} to ${shown(owner)}`,
+    sql: `ALTER ${object.kind} ${object.name} OWNER TO ${identifier(owner)}`,
+  };
+  return { object: { ...object, owner, items }, change: object.linked ? [] : [change] };
+}
+
+function objectChanges(object: LiveObject, database: DatabaseSpecification): Change[] {
+  return aclChanges({
+    what: describe(object),
+    owner: object.owner,
+    items: object.items,
+    wanted: wantedGrants(object, database),
+    statement: (verb, privileges) => `${verb} ${privileges.join(", ")} ON ${object.kind} ${object.name}`,
+  });
+}
+
+/** Grants on columns go; those on the table say all. */
+function columnChanges({ table, column, items }: LiveColumn): Change[] {
+  // A column's grants may come from others than the owner, who got the table with grant option; those went before.
+  return [...new Set(items.map(([, , , grantor]) => grantor))].flatMap((owner) =>
+    aclChanges({
+      what: `column ${table}.${column}`,
+      owner,
+      items,
+      wanted: new Map(),
+      statement: (verb, privileges) =>
+        `${verb} ${privileges.map((privilege) => `${privilege} (${column})`).join(", ")} ON TABLE ${table}`,
+    }),
+  );
+}
+
+function strayChange({ kind, name, column, grantee, privilege }: StrayGrant): Change {
+  const who = grantee === null ? "PUBLIC" : identifier(grantee);
+  const what = column === null ? privilege : `${privilege} (${column})`;
+  return {
+    description: `${kind.toLowerCase()} ${name}: revoke ${what} from ${who}`.replaceAll(/\s+/g, " "),
+    sql: `REVOKE ${what} ON ${kind} ${name} FROM ${who} CASCADE`,
+  };
+}
+
+function describe(object: LiveObject): string {
+  return `${object.kind.toLowerCase()} ${object.name}`.replaceAll(/\s+/g, " ");
+}

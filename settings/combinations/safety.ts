@@ -1,0 +1,57 @@
+import type { Combination } from "../combinations.ts";
+import { mismatch, type Problem } from "../problem.ts";
+import { isOff, parameterNumber, parameterValue } from "../server-parameters.ts";
+import { inServerSettings, isMinimal } from "./server.ts";
+
+/** Switches that make the server faster by losing data at the next crash. */
+const DURABILITY = ["fsync", "full_page_writes", "synchronous_commit"] as const;
+/** A server with a large cache writes for a while before it can stop. */
+const LEAST_GRACE_SECONDS = 120;
+
+/** What an environment forbids because data or its clients would be at risk. */
+export function safetyProblems({ settings }: Combination): Problem[] {
+  const problems: Problem[] = [];
+  const { environment, serverSettings } = settings;
+  const strict = environment === "staging" || environment === "production";
+  for (const name of DURABILITY) {
+    if (environment !== "test" && isOff(parameterValue(settings, name))) {
+      problems.push(
+        inServerSettings(
+          serverSettings,
+          name,
+          'on: a crash would lose data; off is for pgstack:environment "test" only',
+        ),
+      );
+    }
+  }
+  // With senders allowed, combinations/server.ts refuses it everywhere.
+  const senders = parameterNumber(settings, "max_wal_senders") ?? 10;
+  if (strict && senders === 0 && isMinimal(parameterValue(settings, "wal_level"))) {
+    problems.push(
+      inServerSettings(
+        serverSettings,
+        "wal_level",
+        `replica or logical in ${environment}, for backups and standbys`,
+      ),
+    );
+  }
+  if (strict && settings.stopGraceSeconds < LEAST_GRACE_SECONDS) {
+    problems.push(
+      mismatch(
+        ["stopGraceSeconds", "environment"],
+        settings.stopGraceSeconds,
+        `at least ${LEAST_GRACE_SECONDS} in ${environment}: a killed server has to recover`,
+      ),
+    );
+  }
+  if (environment === "production" && !settings.protectVolumes) {
+    problems.push(
+      mismatch(
+        ["protectVolumes", "environment"],
+        settings.protectVolumes,
+        "true in production: its volumes are kept",
+      ),
+    );
+  }
+  return problems;
+}

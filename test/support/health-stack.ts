@@ -1,0 +1,33 @@
+import type { Authority } from "../../operations/certificates.ts";
+import { applyDatabase } from "../../operations/database.ts";
+import { applyRole } from "../../operations/roles.ts";
+import type { ServerConfiguration } from "../../operations/server-configuration.ts";
+import type { Credential, ServerTrust, Target } from "../../operations/target.ts";
+import { readyServer } from "./configured-server.ts";
+
+export interface TestStack {
+  readonly target: Target;
+  readonly trust: ServerTrust;
+  readonly authority: Authority;
+  readonly configurationVolume: string;
+  readonly credentials: Readonly<Record<"administrator" | "application" | "readonly", Credential>>;
+}
+
+/** A server with roles and database as a stack has them; everything goes when the test is over. */
+export async function readyStack(parameters?: ServerConfiguration["parameters"]): Promise<TestStack> {
+  const { target, serverName, certificates, configuration, configurationVolume } =
+    await readyServer(parameters);
+  const { administrator, application, readonly } = configuration.access;
+  const credentials = {
+    administrator: { role: administrator, password: "administrator's p@ss/word" },
+    application: { role: application, password: "application's p@ss/word" },
+    readonly: { role: readonly, password: "readonly's p@ss/word" },
+  };
+  for (const kind of ["administrator", "application", "readonly"] as const) {
+    await applyRole(target, { kind, name: credentials[kind].role, password: credentials[kind].password });
+  }
+  const access = { administrator, application, readonly };
+  await applyDatabase(target, { name: target.database, ...access, schemas: [], extensions: [] });
+  const trust = { authority: certificates.authority.certificate, serverName };
+  return { target, trust, authority: certificates.authority, configurationVolume, credentials };
+}

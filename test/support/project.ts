@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { dockerEngine } from "../../operations/docker.ts";
+import { LABEL_STACK } from "../../operations/target.ts";
+
+const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** What a copy of the project needs to run. */
+const PARTS = [
+  "Pulumi.yaml",
+  "package.json",
+  "index.ts",
+  "program",
+  "settings",
+  "components",
+  "providers",
+  "operations",
+  "cli",
+] as const;
+
+/** How a program ended. */
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Both, in the order of their arrival. */
+  readonly output: string;
+}
+
+/** How to run one. */
+export interface RunOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  /** Told of the child at its start, to be killed for example. */
+  readonly onStart?: (child: ChildProcess) => void;
+}
+
+/**
+ * A copy of the project in a folder of its own, with its own state, names and settings: what a test brings up touches
+ * nothing else. The stack's name, and so every name on the Docker host, is random.
+ */
+export class TestProject {
+  readonly directory: string;
+  readonly stack: string;
+  readonly #environment: Record<string, string>;
+
+  private constructor(directory: string, stack: string) {
+    this.directory = directory;
+    this.stack = stack;
+    this.#environment = {
+      PULUMI_BACKEND_URL: `file://${join(directory, ".pgstack", "state")}`,
+      PULUMI_CONFIG_PASSPHRASE: randomBytes(12).toString("hex"),
+      PGSTACK_OPERATOR: "test",
+      NO_COLOR: "1",
+    };
+  }
+
+  /** Container of the stack by its default name. */
+  get container(): string {
+    return `pgstack-${this.stack}`;
+  }
+
+  /**
+   * Copies the project and makes its stack.
+   *
+   * @param settings Keys below `pgstack:`; over those of a small test stack.
+   */
+  static async create(settings: Readonly<Record<string, unknown>> = {}): Promise<TestProject> {
+    const directory = await mkdtemp(join(tmpdir(), "pgstack-test-"));
+    const project = new TestProject(directory, `t${randomBytes(4).toString("hex")}`);
+    await mkdir(join(directory, ".pgstack", "state"), { recursive: true });
+    for (const part of PARTS) await cp(join(CHECKOUT, part), join(directory, part), { recursive: true });
+    await symlink(join(CHECKOUT, "node_modules"), join(directory, "node_modules"));
+    await project.configure(settings);
+    await project.pulumi(["stack", "init", project.stack]);
+    return project;
+  }
+
+  /** Replaces the stack's settings; what is not named has the test stacks' value. */
+  async configure(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const file = join(this.directory, `Pulumi.${this.stack}.yaml`);
+    const salt = (await readFile(file, "utf8").catch(() => ""))
+      .split("\n")
+      .filter((line) => line.startsWith("encryptionsalt"));
+    const all = { environment: "test", memoryLimit: "512MB", sharedBuffers: "64MB", ...settings };
+    // JSON is YAML: no value can be misread.
+    const config = Object.entries(all).map(([key, value]) => `  pgstack:${key}: ${JSON.stringify(value)}`);
+    await writeFile(file, [...salt, "config:", ...config, ""].join("\n"));
+  }
+
+  /** Runs `pulumi` in the project. */
+  pulumi(programArguments: readonly string[], options: RunOptions = {}): Promise<Ended> {
+    const stacked = programArguments[0] === "stack" || programArguments[0] === "login";
+    const stack = stacked ? [] : ["--stack", this.stack];
+    return this.run("pulumi", [...programArguments, ...stack, "--non-interactive"], options);
+  }
+
+  /** `pulumi up` without questions. */
+  up(extra: readonly string[] = [], options: RunOptions = {}): Promise<Ended> {
+    return this.pulumi(["up", "--yes", "--skip-preview", ...extra], options);
+  }
+
+  /** Runs the project's own command line. */
+  pgstack(programArguments: readonly string[], options: RunOptions = {}): Promise<Ended> {
+    const main = join(this.directory, "cli", "main.ts");
+    return this.run(process.execPath, [main, "--stack", this.stack, ...programArguments], options);
+  }
+
+  /** Runs any program in the project's folder and environment. */
+  run(program: string, programArguments: readonly string[], options: RunOptions = {}): Promise<Ended> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(program, programArguments, {
+        cwd: this.directory,
+        env: { ...process.env, ...this.#environment, ...options.environment },
+        stdio: "pipe",
+      });
+      let stdout = "";
+      let stderr = "";
+      let output = "";
+      child.stdout.on("data", (chunk: Buffer) => {
+        stdout += chunk;
+        output += chunk;
+      });
+      child.stderr.on("data", (chunk: Buffer) => {
+        stderr += chunk;
+        output += chunk;
+      });
+      child.on("error", reject);
+      child.on("close", (code) => resolve({ code: code ?? -1, stdout, stderr, output }));
+      child.stdin.on("error", () => {});
+      child.stdin.end(options.input ?? "");
+      options.onStart?.(child);
+    });
+  }
+
+  /** The stack's outputs, secrets in plain text. */
+  async outputs<Outputs>(): Promise<Outputs> {
+    const { stdout, code, output } = await this.run("pulumi", [
+      ...["stack", "output", "--json", "--show-secrets", "--stack", this.stack, "--non-interactive"],
+    ]);
+    if (code !== 0) throw new Error(`no outputs: ${output}`);
+    return JSON.parse(stdout);
+  }
+
+  /** Removes whatever the stack has made, also after a test that failed, and the folder. */
+  async remove(): Promise<void> {
+    const docker = dockerEngine();
+    const filters = { label: [`${LABEL_STACK}=${this.stack}`] };
+    for (const { Id } of await docker.listContainers({ all: true, filters })) {
+      await docker.getContainer(Id).remove({ force: true, v: true });
+    }
+    for (const { Name } of (await docker.listVolumes({ filters })).Volumes)
+      await docker.getVolume(Name).remove();
+    for (const { Id } of await docker.listNetworks({ filters })) await docker.getNetwork(Id).remove();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,132 @@
+import { issueCertificates } from "../../operations/certificates.ts";
+import { dockerEngine, findContainer } from "../../operations/docker.ts";
+import { waitUntilReady } from "../../operations/readiness.ts";
+import { LABEL_STACK, type ServerTrust, type Target } from "../../operations/target.ts";
+import { writeVolumeFiles } from "../../operations/volume-files.ts";
+import { TEST_IMAGE } from "./image.ts";
+import { removeVolumeQuietly, uniqueName } from "./volumes.ts";
+
+/** A locked-down server that several tests share: TLS, every role over TCP by SCRAM, no role and no database made. */
+export interface TestServer {
+  readonly target: Target;
+  readonly trust: ServerTrust;
+  /** Removes container, volumes and network. */
+  remove(): Promise<void>;
+}
+
+/** How a {@link TestServer} differs from the usual one. */
+export interface TestServerOptions {
+  /** Lines at the end of postgresql.conf. */
+  readonly parameters?: string;
+  /** Default: PostgreSQL with the stack's file. */
+  readonly command?: readonly string[];
+  readonly restart?: "no" | "always";
+  /** Wait until it takes connections. Default: true. */
+  readonly ready?: boolean;
+  /** Size of the data directory as a file system of its own in memory, for example `96m`. Default: a volume. */
+  readonly dataInMemory?: string;
+}
+
+// Any role may sign in to any database, so that what a role can't do is PostgreSQL's own refusal.
+const HBA = `local all "postgres" peer
+host all "postgres" all reject
+hostnossl all all all reject
+hostssl all all all scram-sha-256
+`;
+
+const CONFIGURATION = `listen_addresses = '*'
+hba_file = '/etc/pgstack/pg_hba.conf'
+unix_socket_directories = '/var/run/postgresql'
+shared_preload_libraries = 'pg_stat_statements'
+pg_stat_statements.track = all
+shared_buffers = 32MB
+ssl = on
+ssl_cert_file = '/etc/pgstack/tls/server.crt'
+ssl_key_file = '/etc/pgstack/tls/server.key'
+ssl_min_protocol_version = 'TLSv1.2'
+log_statement = all
+log_min_duration_statement = 0
+log_connections = on
+logging_collector = on
+log_directory = 'log'
+`;
+
+const ENVIRONMENT = [
+  "POSTGRES_USER=postgres",
+  "POSTGRES_PASSWORD_FILE=/proc/sys/kernel/random/uuid",
+  "POSTGRES_INITDB_ARGS=--data-checksums --encoding=UTF8 --locale=C --auth-local=peer --auth-host=scram-sha-256",
+  "PGDATA=/var/lib/postgresql/data",
+];
+
+/** Starts a server under a name of its own. */
+export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const docker = dockerEngine();
+  const name = uniqueName("sql");
+  const labels = { [LABEL_STACK]: name };
+  const [data, configuration] = [`${name}-data`, `${name}-configuration`];
+  const target: Target = { stack: name, container: name, port: 5432, database: "app" };
+  const remove = async (): Promise<void> => {
+    const container = await findContainer(docker, name);
+    if (container !== undefined) await docker.getContainer(container.Id).remove({ force: true, v: true });
+    for (const volume of [data, configuration]) await removeVolumeQuietly(volume);
+    for (const { Id } of await docker.listNetworks({ filters: { name: [name] } }))
+      await docker.getNetwork(Id).remove();
+  };
+  try {
+    await docker.createNetwork({ Name: name, Internal: true, Labels: labels });
+    for (const volume of [data, configuration]) await docker.createVolume({ Name: volume, Labels: labels });
+    const { certificate, key, authority } = await issueCertificates({
+      commonName: name,
+      names: [name],
+      addresses: [],
+    });
+    await writeVolumeFiles(docker, {
+      volume: configuration,
+      image: TEST_IMAGE,
+      directory: "",
+      labels,
+      files: [
+        { path: "postgresql.conf", content: CONFIGURATION + (options.parameters ?? ""), mode: 0o600 },
+        { path: "pg_hba.conf", content: HBA, mode: 0o600 },
+        { path: "tls/server.crt", content: certificate, mode: 0o600 },
+        { path: "tls/server.key", content: key, mode: 0o600 },
+      ],
+    });
+    const container = await docker.createContainer({
+      name,
+      Image: TEST_IMAGE,
+      User: "postgres",
+      Cmd: [...(options.command ?? ["postgres", "-c", "config_file=/etc/pgstack/postgresql.conf"])],
+      Env: ENVIRONMENT,
+      Labels: labels,
+      StopSignal: "SIGINT",
+      HostConfig: {
+        NetworkMode: name,
+        ReadonlyRootfs: true,
+        CapDrop: ["ALL"],
+        SecurityOpt: ["no-new-privileges"],
+        ShmSize: 64 * 1024 * 1024,
+        RestartPolicy: { Name: options.restart ?? "no" },
+        Tmpfs: {
+          "/tmp": "mode=1777",
+          "/var/run/postgresql": "mode=1777",
+          ...(options.dataInMemory === undefined
+            ? {}
+            : { "/var/lib/postgresql/data": `mode=1777,size=${options.dataInMemory}` }),
+        },
+        Mounts: [
+          ...(options.dataInMemory === undefined
+            ? [{ Type: "volume" as const, Source: data, Target: "/var/lib/postgresql/data" }]
+            : []),
+          { Type: "volume", Source: configuration, Target: "/etc/pgstack", ReadOnly: true },
+        ],
+      },
+    });
+    await container.start();
+    if (options.ready ?? true) await waitUntilReady(target, { timeoutSeconds: 60 });
+    return { target, trust: { authority: authority.certificate, serverName: name }, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}

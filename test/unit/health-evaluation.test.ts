@@ -1,0 +1,277 @@
+import { describe, expect, test } from "vitest";
+import { type ArchiveState, evaluateArchive } from "../../operations/health/archive-lag.ts";
+import { evaluateBackupAge, missedRuns, newestBackup } from "../../operations/health/backup-age.ts";
+import { evaluateCertificate } from "../../operations/health/certificate-days.ts";
+import { evaluateChecksums } from "../../operations/health/checksum-failures.ts";
+import { evaluateConfigurationFiles } from "../../operations/health/configuration-files.ts";
+import { evaluateConnections } from "../../operations/health/connection-headroom.ts";
+import { evaluateDisk, parseDf } from "../../operations/health/disk-headroom.ts";
+import { evaluatePendingRestart } from "../../operations/health/pending-restart.ts";
+import { evaluateReadiness } from "../../operations/health/readiness.ts";
+import { evaluateReplication, type Replication } from "../../operations/health/replication-lag.ts";
+import { formatSeconds, worstStatus } from "../../operations/health/report.ts";
+import { evaluateRoleAnswer } from "../../operations/health/role-query.ts";
+import { evaluateVersion } from "../../operations/health/server-version.ts";
+import { DEFAULT_THRESHOLDS as DEFAULTS, judge } from "../../operations/health/thresholds.ts";
+import { evaluateTransactionAge } from "../../operations/health/transaction-id-age.ts";
+import { evaluateWrite } from "../../operations/health/write-probe.ts";
+
+const GB = 1024 ** 3;
+const DAY = 86_400_000;
+const now = new Date("2026-11-20T12:00:00Z");
+const inDays = (days: number) => new Date(now.getTime() + days * DAY);
+
+describe("L1 readiness and queries", () => {
+  test.each([
+    [0, "ok"],
+    [1, "failed"],
+    [2, "failed"],
+    [3, "failed"],
+    [124, "failed"],
+  ])("L1 pg_isready's code %i is %s", (code, status) => {
+    expect(evaluateReadiness(code, 5432).status).toBe(status);
+  });
+
+  const answer = { role: "app", database: "shop", readOnly: false, milliseconds: 3.2 };
+  const expected = { role: "app", database: "shop", kind: "application" } as const;
+
+  test("L1 the right role on the right database, in time, is ok", () => {
+    expect(evaluateRoleAnswer(answer, expected, DEFAULTS)).toMatchObject({ status: "ok", value: 3 });
+  });
+  test("L1 another role or database fails", () => {
+    expect(evaluateRoleAnswer({ ...answer, role: "eve" }, expected, DEFAULTS).status).toBe("failed");
+    expect(evaluateRoleAnswer({ ...answer, database: "x" }, expected, DEFAULTS).status).toBe("failed");
+  });
+  test("L1 a slow answer warns and never fails by default", () => {
+    expect(evaluateRoleAnswer({ ...answer, milliseconds: 500 }, expected, DEFAULTS).status).toBe("warning");
+    expect(evaluateRoleAnswer({ ...answer, milliseconds: 1e9 }, expected, DEFAULTS).status).toBe("warning");
+  });
+  test("L1 a read-only role that may write by default warns", () => {
+    const readonly = { ...expected, kind: "readonly" } as const;
+    expect(evaluateRoleAnswer(answer, readonly, DEFAULTS).status).toBe("warning");
+    expect(evaluateRoleAnswer({ ...answer, readOnly: true }, readonly, DEFAULTS).status).toBe("ok");
+  });
+
+  test("L1 the write must change one row; a standby takes none", () => {
+    expect(evaluateWrite({ standby: false, rows: 1 }).status).toBe("ok");
+    expect(evaluateWrite({ standby: false, rows: 0 }).status).toBe("failed");
+    expect(evaluateWrite({ standby: true, rows: 0 }).status).toBe("not applicable");
+  });
+
+  test.each([
+    ["16.14", 160014, "ok"],
+    ["18.4 (Debian 18.4-1)", 180004, "ok"],
+    ["15.9", 150009, "failed"],
+  ])("L1 version %s is judged", (version, number, status) => {
+    expect(evaluateVersion(version, number)).toMatchObject({ status, value: version.split(" ")[0] });
+  });
+});
+
+describe("L1 disk headroom", () => {
+  const use = (total: number, free: number) => ({
+    totalBytes: total,
+    usedBytes: total - free,
+    freeBytes: free,
+  });
+
+  test.each([
+    ["a large disk, 19 % free", use(2_000 * GB, 380 * GB), "ok"],
+    ["a large disk, 1 % free", use(2_000 * GB, 20 * GB - 1), "warning"],
+    ["a usual disk, 19 % free", use(100 * GB, 19 * GB), "warning"],
+    ["a usual disk, 20 % free", use(100 * GB, 20 * GB), "ok"],
+    ["a usual disk, 1 % free", use(100 * GB, GB), "failed"],
+    ["a small disk, half free", use(0.2 * GB, 0.1 * GB), "ok"],
+    ["a full disk", use(10 * GB, 0), "failed"],
+    ["no disk at all", use(0, 0), "failed"],
+  ])("L1 %s", (_name, disk, status) => {
+    expect(evaluateDisk(disk, DEFAULTS)).toMatchObject({ status, value: disk.freeBytes });
+  });
+
+  test("L1 df's output is read, also with spaces in the device's name", () => {
+    const head = "Filesystem           1024-blocks    Used Available Capacity Mounted on\n";
+    expect(parseDf(`${head}/dev/vda 100 60 30  67% /var/lib/postgresql/data\n`)).toEqual({
+      totalBytes: 102_400,
+      usedBytes: 61_440,
+      freeBytes: 30_720,
+    });
+    expect(parseDf(`${head}//nas/my share 7 100 0 100 0% /var/lib/postgresql/data`)).toMatchObject({
+      freeBytes: 102_400,
+    });
+    expect(() => parseDf("df: not found")).toThrow(/no sizes/);
+  });
+});
+
+describe("L1 connection headroom", () => {
+  test.each([
+    [77, "ok"],
+    [78, "warning"],
+    [92, "warning"],
+    [93, "failed"],
+    [100, "failed"],
+  ])("L1 %i of 97 connections", (used, status) => {
+    expect(evaluateConnections({ used, maximum: 100, reserved: 3 }, DEFAULTS).status).toBe(status);
+  });
+  test("L1 the value is what is left, never below zero", () => {
+    expect(evaluateConnections({ used: 10, maximum: 100, reserved: 3 }, DEFAULTS).value).toBe(87);
+    expect(evaluateConnections({ used: 99, maximum: 100, reserved: 3 }, DEFAULTS).value).toBe(0);
+  });
+});
+
+describe("L1 replication and archive lag", () => {
+  const none: Replication = { ownLagSeconds: null, standbys: [], slots: [] };
+  const slot = { name: "s1", active: true, retainedBytes: 0, lost: false };
+
+  test("L1 a lone primary has no lag to judge", () => {
+    expect(evaluateReplication(none, DEFAULTS).status).toBe("not applicable");
+  });
+  test("L1 the worst standby decides and is named", () => {
+    const standbys = [
+      { name: "near", lagSeconds: 1, lagBytes: 0 },
+      { name: "far", lagSeconds: 301, lagBytes: 5 },
+    ];
+    const finding = evaluateReplication({ ...none, standbys }, DEFAULTS);
+    expect(finding).toMatchObject({ status: "failed", value: 301, message: "far is 5 minutes behind" });
+  });
+  test("L1 a standby judges its own lag", () => {
+    expect(evaluateReplication({ ...none, ownLagSeconds: 0 }, DEFAULTS).status).toBe("ok");
+    expect(evaluateReplication({ ...none, ownLagSeconds: 30 }, DEFAULTS).status).toBe("warning");
+  });
+  test("L1 F48 slots that hold WAL warn and fail, a lost one fails", () => {
+    const held = (retainedBytes: number) =>
+      evaluateReplication({ ...none, slots: [{ ...slot, retainedBytes }] }, DEFAULTS);
+    expect(held(0).status).toBe("ok");
+    expect(held(GB).status).toBe("warning");
+    expect(held(10 * GB).status).toBe("failed");
+    expect(evaluateReplication({ ...none, slots: [{ ...slot, lost: true }] }, DEFAULTS).status).toBe(
+      "failed",
+    );
+  });
+
+  const archive: ArchiveState = {
+    enabled: true,
+    waiting: 0,
+    oldestSeconds: 0,
+    failing: false,
+    lastFailedSegment: null,
+  };
+  test.each([
+    ["off", { enabled: false }, "not applicable"],
+    ["idle", {}, "ok"],
+    ["behind for 5 minutes", { waiting: 3, oldestSeconds: 300 }, "warning"],
+    ["behind for an hour", { waiting: 99, oldestSeconds: 3_600 }, "failed"],
+    ["failing at its first segment", { waiting: 1, oldestSeconds: 2, failing: true }, "warning"],
+  ])("L1 F26 an archive that is %s", (_name, change, status) => {
+    expect(evaluateArchive({ ...archive, ...change }, DEFAULTS).status).toBe(status);
+  });
+});
+
+describe("L1 transaction ids, checksums and settings", () => {
+  test.each([
+    [499_999_999, "ok"],
+    [500_000_000, "warning"],
+    [1_500_000_000, "failed"],
+  ])("L1 an age of %i transactions", (age, status) => {
+    expect(evaluateTransactionAge({ database: "shop", age }, DEFAULTS)).toMatchObject({ status, value: age });
+  });
+  test("L1 F52 damaged pages fail and name the database; checksums that are off warn", () => {
+    const clean = { database: "a", failures: 0, last: null };
+    expect(evaluateChecksums(true, [clean]).status).toBe("ok");
+    expect(evaluateChecksums(false, [clean]).status).toBe("warning");
+    const damaged = evaluateChecksums(true, [clean, { database: "shop", failures: 2, last: "2026-11-20" }]);
+    expect(damaged).toMatchObject({ status: "failed", value: 2 });
+    expect(damaged.message).toContain("2 in shop");
+  });
+  test("L1 settings that wait for a restart warn by name", () => {
+    expect(evaluatePendingRestart([]).status).toBe("ok");
+    expect(evaluatePendingRestart(["shared_buffers"]).message).toContain("shared_buffers");
+  });
+  test("L1 lines that the server refuses fail with file and line", () => {
+    expect(evaluateConfigurationFiles([]).status).toBe("ok");
+    const lines = [{ file: "/etc/pgstack/pg_hba.conf", line: 7, error: "invalid method" }];
+    expect(evaluateConfigurationFiles(lines).message).toBe("/etc/pgstack/pg_hba.conf:7: invalid method");
+  });
+});
+
+describe("F11 certificate days left", () => {
+  const judgeDays = (days: number, authority = 3_650) =>
+    evaluateCertificate({ server: inDays(days), authorities: [inDays(authority)], now }, DEFAULTS);
+
+  test.each([
+    [90, "ok"],
+    [30.5, "ok"],
+    [30, "warning"],
+    [14, "warning"],
+    [7, "warning"],
+    [0.5, "warning"],
+    [0, "failed"],
+    [-3, "failed"],
+  ])("F11 %d days left", (days, status) => {
+    expect(judgeDays(days)).toMatchObject({ status, value: Math.floor(days) });
+  });
+  test("F11 each step is more urgent", () => {
+    expect(judgeDays(30).message).toContain("plan its renewal");
+    expect(judgeDays(14).message).toContain("renew it soon");
+    expect(judgeDays(7).message).toContain("NOW");
+  });
+  test("F11 an authority that ends first decides", () => {
+    expect(judgeDays(90, 10)).toMatchObject({ status: "warning", value: 10 });
+    expect(judgeDays(90, 10).message).toContain("authority");
+  });
+});
+
+describe("L1 backup age", () => {
+  const missed = (hours: number, schedule = "0 2 * * *") =>
+    missedRuns(schedule, new Date(now.getTime() - hours * 3_600_000), now, DEFAULTS);
+
+  test("L1 scheduled runs are counted, but for one that may still run", () => {
+    expect(missed(9)).toBe(0);
+    expect(missed(33)).toBe(1);
+    expect(missed(57)).toBe(2);
+    expect(missed(9, "0 * * * *")).toBe(2);
+    expect(missed(100, "0 2 * * 0")).toBe(0);
+    expect(missed(1, "30 11 * * *")).toBe(0);
+  });
+  test("L1 none yet warns, one missing warns, two fail, one in the future warns", () => {
+    const judgeMissed = (count: number) =>
+      evaluateBackupAge({ newest: inDays(-1), now, missed: count }, DEFAULTS).status;
+    expect(evaluateBackupAge({ newest: undefined, now, missed: 0 }, DEFAULTS).status).toBe("warning");
+    expect([0, 1, 2].map(judgeMissed)).toEqual(["ok", "warning", "failed"]);
+    expect(evaluateBackupAge({ newest: inDays(1), now, missed: 0 }, DEFAULTS).status).toBe("warning");
+  });
+  test("L1 the newest entry of backups/metadata.json is found", () => {
+    const times = ["2026-11-18T02:00:00Z", "2026-11-19T02:00:00Z", "2026-11-17T02:00:00Z"];
+    const backups = times.map((finishedAt) => ({ finishedAt }));
+    expect(newestBackup({ backups })).toEqual(new Date("2026-11-19T02:00:00Z"));
+    expect(newestBackup([{ time: times[0] }, { time: "nonsense" }, null])).toEqual(new Date(times[0] ?? ""));
+    expect(newestBackup({ backups: [] })).toBeUndefined();
+    expect(() => newestBackup({ entries: [] })).toThrow(/no list of backups/);
+    expect(() => newestBackup(null)).toThrow(/no list of backups/);
+  });
+});
+
+describe("L1 the report as a whole", () => {
+  test("L1 the worst check decides", () => {
+    const of = (...all: ("ok" | "warning" | "failed" | "not applicable")[]) =>
+      worstStatus(all.map((status) => ({ status })));
+    expect(of()).toBe("ok");
+    expect(of("ok", "not applicable")).toBe("ok");
+    expect(of("ok", "warning", "ok")).toBe("warning");
+    expect(of("failed", "warning")).toBe("failed");
+  });
+  test("L1 limits count when they are reached", () => {
+    expect([9, 10, 20].map((value) => judge(value, { warn: 10, fail: 20 }))).toEqual([
+      "ok",
+      "warning",
+      "failed",
+    ]);
+  });
+  test("L1 times are said in their largest unit", () => {
+    expect([3, 60, 7_200, 90_000, 200_000].map(formatSeconds)).toEqual([
+      "3 s",
+      "1 minute",
+      "2 hours",
+      "1 day",
+      "2 days",
+    ]);
+  });
+});
