@@ -11,7 +11,8 @@ type Step = (typeof STEPS)[number];
 const image = required("PGSTACK_IMAGE");
 const program = required("BENCH_COMPOSE");
 const parameters = { max_connections: 100, shared_buffers: "64MB" };
-const initSql = "create table bench (id int primary key, note text);\ninsert into bench select g, 'n' || g from generate_series(1, 1000) g;\n";
+const initSql =
+  "create table bench (id int primary key, note text);\ninsert into bench select g, 'n' || g from generate_series(1, 1000) g;\n";
 
 const ours = times();
 const theirs = times();
@@ -69,10 +70,18 @@ function report({ up, preview }: Awaited<ReturnType<typeof measureBreakdown>>): 
   ];
   for (const step of STEPS) {
     const [our, their] = [ours[step], theirs[step]];
-    const ratio = their.length === 0 ? "" : median(our.map((value, index) => value / (their[index] ?? Number.NaN))).toFixed(2);
-    lines.push(`${step.padEnd(12)} ${spread(our).padEnd(24)} ${(their.length === 0 ? "" : spread(their)).padEnd(24)} ${ratio}`);
+    const ratio =
+      their.length === 0
+        ? ""
+        : median(our.map((value, index) => value / (their[index] ?? Number.NaN))).toFixed(2);
+    lines.push(
+      `${step.padEnd(12)} ${spread(our).padEnd(24)} ${(their.length === 0 ? "" : spread(their)).padEnd(24)} ${ratio}`,
+    );
   }
-  for (const [name, phases] of [["first up", up], ["preview without changes", preview]] as const) {
+  for (const [name, phases] of [
+    ["first up", up],
+    ["preview without changes", preview],
+  ] as const) {
     lines.push("", `where the time of a ${name} goes, seconds (resources overlap)`);
     for (const phase of phases) lines.push(`${phase.seconds.toFixed(2).padStart(7)}  ${phase.name}`);
   }

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { errorLine } from "../operations/user-error.ts";
+import { nearest } from "../settings/nearest.ts";
 import { auditCommand } from "./audit.ts";
 import { cleanCommand } from "./clean.ts";
 import { completionCommand } from "./completion.ts";
@@ -26,8 +27,7 @@ function program(): Command {
         'PGSTACK_STACK, else "dev"',
       ),
     )
-    .helpCommand("help [command]", "Explain a command.")
-    .action(() => root.help({ error: true }));
+    .helpCommand("help [command]", "Explain a command.");
   for (const command of [
     statusCommand(),
     healthCommand(),
@@ -69,21 +69,22 @@ async function main(): Promise<void> {
       process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failed),
     );
   }
+  const root = program();
   try {
-    await program().parseAsync();
+    await root.parseAsync();
   } catch (error) {
-    process.exitCode = report(error);
+    process.exitCode = report(error, root);
   }
   // Kept connections to the engine would hold the process for a while; what was printed goes out first.
   await new Promise((done) => process.stdout.write("", done));
   process.exit();
 }
 
-function report(error: unknown): number {
+function report(error: unknown, root: Command): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT.ok;
     // The help itself was printed; there is nothing to add.
-    if (error.code !== "commander.help") note(`pgstack: ${usage(error.message)}`);
+    if (error.code !== "commander.help") note(`pgstack: ${harmless(usage(error, root))}`);
     return EXIT.usage;
   }
   if (!(error instanceof Interrupted))
@@ -97,8 +98,12 @@ function report(error: unknown): number {
   return exitCodeOf(error);
 }
 
-/** Commander's message as one line. */
-function usage(message: string): string {
+/** Commander's message as one line. A word too many is most likely a mistyped command of a command that has one by default. */
+function usage({ code, message }: CommanderError, root: Command): string {
+  const word = code === "commander.excessArguments" ? /: ([^,]+)\.$/.exec(message)?.[1] : undefined;
+  const below = root.commands.flatMap(({ commands }) => commands.map((command) => command.name()));
+  const meant = word === undefined ? undefined : nearest(word, below);
+  if (meant !== undefined) return `unknown command '${word}': did you mean ${meant}?`;
   return message
     .replace(/^error: /, "")
     .replace(/\s*\n\s*\(Did you mean (?:one of )?(.*)\?\)/, ": did you mean $1?")

@@ -50,9 +50,7 @@ function printStatus(stack: Stack, status: StackStatus): void {
   const lines = [
     ["stack", `${styled("bold", status.stack)} (${stack.environment})`],
     ["container", containerLine(status)],
-    ...(status.image === undefined
-      ? []
-      : [["image", `${status.image.name} ${short(status.image.digest ?? status.image.id)}`]]),
+    ...(status.image === undefined ? [] : [["image", imageLine(stack, status.image)]]),
     ["server", status.serverVersion === undefined ? "does not answer" : `PostgreSQL ${status.serverVersion}`],
     ...(status.roles ?? []).map((role, index) => [
       index === 0 ? "roles" : "",
@@ -93,6 +91,15 @@ function containerLine({ container }: StackStatus): string {
     ...(uptimeSeconds === undefined ? [] : [`up ${formatDuration(uptimeSeconds)}`]),
     ...(restarts === 0 ? [] : [count(restarts, "restart")]),
   ].join(", ");
+}
+
+/** The name that the stack asks for says more than the digest that its container was made from. */
+function imageLine(
+  { image: declared }: Stack,
+  { name, id, digest }: NonNullable<StackStatus["image"]>,
+): string {
+  const declaredHere = declared !== undefined && [id, name].some((one) => declared.pinned.includes(one));
+  return `${declaredHere ? declared.reference : short(name)} ${short(digest ?? id)}`;
 }
 
 function tlsLine({ tlsDaysLeft }: StackStatus, enabled: boolean): string {

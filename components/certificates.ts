@@ -61,11 +61,18 @@ export class Certificates extends pulumi.ComponentResource {
       case "files":
         return this.link(name, args);
       case "off":
-        return { tls: pulumi.output({ mode: "off" }), authority: pulumi.output(""), notAfter: pulumi.output("") };
+        return {
+          tls: pulumi.output({ mode: "off" }),
+          authority: pulumi.output(""),
+          notAfter: pulumi.output(""),
+        };
     }
   }
 
-  private generate(name: string, args: CertificatesArgs): Pick<Certificates, "tls" | "authority" | "notAfter"> {
+  private generate(
+    name: string,
+    args: CertificatesArgs,
+  ): Pick<Certificates, "tls" | "authority" | "notAfter"> {
     const certificate = new Certificate(
       name,
       {
@@ -81,7 +88,8 @@ export class Certificates extends pulumi.ComponentResource {
     new command.local.Command(
       `${name}-authority-file`,
       {
-        create: 'mkdir -p "$DIRECTORY" && cat > "$DIRECTORY/ca.crt.new" && mv "$DIRECTORY/ca.crt.new" "$DIRECTORY/ca.crt"',
+        create:
+          'mkdir -p "$DIRECTORY" && cat > "$DIRECTORY/ca.crt.new" && mv "$DIRECTORY/ca.crt.new" "$DIRECTORY/ca.crt"',
         delete: 'rm -f "$DIRECTORY/ca.crt"',
         environment: { DIRECTORY: args.linksDirectory },
         stdin: certificate.authority,
@@ -92,7 +100,12 @@ export class Certificates extends pulumi.ComponentResource {
     return {
       tls: pulumi
         .all([certificate.authority, certificate.certificate, certificate.key])
-        .apply(([authority, text, key]) => ({ mode: "generated" as const, authority, certificate: text, key })),
+        .apply(([authority, text, key]) => ({
+          mode: "generated" as const,
+          authority,
+          certificate: text,
+          key,
+        })),
       authority: certificate.authority,
       notAfter: certificate.notAfter,
     };

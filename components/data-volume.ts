@@ -29,7 +29,11 @@ export class DataVolume extends pulumi.ComponentResource {
   constructor(name: string, args: DataVolumeArgs, options?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:DataVolume", name, {}, options);
     this.volumeName = this.createVolume(name, args.volumeName, args).name;
-    this.configurationVolumeName = this.createVolume(`${name}-configuration`, args.configurationVolumeName, args).name;
+    this.configurationVolumeName = this.createVolume(
+      `${name}-configuration`,
+      args.configurationVolumeName,
+      args,
+    ).name;
     this.registerOutputs({
       volumeName: this.volumeName,
       configurationVolumeName: this.configurationVolumeName,
@@ -40,7 +44,11 @@ export class DataVolume extends pulumi.ComponentResource {
     const retain = args.retain ?? false;
     return new docker.Volume(
       name,
-      { name: volumeName, driver: "local", labels: dockerLabels(args.stack, pulumi.getProject(), args.labels) },
+      {
+        name: volumeName,
+        driver: "local",
+        labels: dockerLabels(args.stack, pulumi.getProject(), args.labels),
+      },
       { parent: this, protect: retain, retainOnDelete: retain },
     );
   }

@@ -39,9 +39,9 @@ export class HealthCheck extends pulumi.ComponentResource {
       {
         target: args.target,
         roles: args.roles,
-        passwords: pulumi.all([args.passwords.administrator, args.passwords.application, args.passwords.readonly]).apply(
-          ([administrator, application, readonly]) => ({ administrator, application, readonly }),
-        ),
+        passwords: pulumi
+          .all([args.passwords.administrator, args.passwords.application, args.passwords.readonly])
+          .apply(([administrator, application, readonly]) => ({ administrator, application, readonly })),
         authority: args.authority,
         serverName: args.serverName,
         tls: args.tls,

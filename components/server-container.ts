@@ -39,7 +39,11 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
     name: options.containerName,
     hostname: options.containerName,
     image: options.image,
-    command: ["postgres", "-c", `config_file=${CONFIGURATION_DIRECTORY}/${CONFIGURATION_FILES.postgresqlConf}`],
+    command: [
+      "postgres",
+      "-c",
+      `config_file=${CONFIGURATION_DIRECTORY}/${CONFIGURATION_FILES.postgresqlConf}`,
+    ],
     envs: [
       `PGDATA=${DATA_DIRECTORY}`,
       "POSTGRES_USER=postgres",
@@ -52,17 +56,25 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges:true"],
     privileged: false,
+    // The mode is said, since Docker takes it from the image the first time and forgets it at a restart.
     tmpfs: {
-      "/tmp": "rw,noexec,nosuid,nodev,size=64m",
-      "/var/run/postgresql": "rw,noexec,nosuid,nodev,size=1m",
+      "/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777",
+      "/var/run/postgresql": "rw,noexec,nosuid,nodev,size=1m,mode=1777",
     },
     mounts: [
       { type: "volume", source: options.dataVolume, target: DATA_DIRECTORY },
-      { type: "volume", source: options.configurationVolume, target: CONFIGURATION_DIRECTORY, readOnly: true },
+      {
+        type: "volume",
+        source: options.configurationVolume,
+        target: CONFIGURATION_DIRECTORY,
+        readOnly: true,
+      },
     ],
     networksAdvanced: [
       { name: options.networkName, aliases: ["postgres"] },
-      ...(publish === undefined || options.accessNetworkName === undefined ? [] : [{ name: options.accessNetworkName }]),
+      ...(publish === undefined || options.accessNetworkName === undefined
+        ? []
+        : [{ name: options.accessNetworkName }]),
     ],
     ports:
       publish === undefined

@@ -6,7 +6,11 @@ import type { ResolvedImage } from "../operations/image.ts";
 import { limitProcesses } from "../operations/limits.ts";
 import { removeOrphanContainer } from "../operations/orphan-container.ts";
 import type { PgHbaOptions } from "../operations/pg-hba.ts";
-import { POSTMASTER_PARAMETERS, type ParameterValue, renderPostgresqlConf } from "../operations/postgresql-conf.ts";
+import {
+  type ParameterValue,
+  POSTMASTER_PARAMETERS,
+  renderPostgresqlConf,
+} from "../operations/postgresql-conf.ts";
 import type { Target } from "../operations/target.ts";
 import type { FirstProvision } from "../providers/role.ts";
 import { ServerConfiguration, type ServerTls } from "../providers/server-configuration.ts";
@@ -80,7 +84,11 @@ export class Server extends pulumi.ComponentResource {
     const { image } = args;
     return new docker.RemoteImage(
       `${name}-image`,
-      { name: image.digest === undefined ? image.reference : image.pinned, keepLocally: true, pullTriggers: [image.imageId] },
+      {
+        name: image.digest === undefined ? image.reference : image.pinned,
+        keepLocally: true,
+        pullTriggers: [image.imageId],
+      },
       { parent: this },
     );
   }
@@ -114,19 +122,24 @@ export class Server extends pulumi.ComponentResource {
     const removeOrphan = new pulumi.ResourceHook(`${name}-remove-orphan`, () =>
       removeOrphanContainer({ stack, container: args.containerName, graceSeconds }),
     );
-    const limit = new pulumi.ResourceHook(`${name}-limit-processes`, () => limitProcesses(target, args.limits.processes));
-    const abandon = new pulumi.ErrorHook(`${name}-abandon`, async ({ failedOperation, newInputs, errors }) => {
-      if (failedOperation === "create") {
-        const mounts: { target?: string; source?: string }[] = newInputs?.["mounts"] ?? [];
-        const dataVolume = mounts.find((mount) => mount.target === DATA_DIRECTORY)?.source;
-        await abandonFirstProvision(target, {
-          dataVolume: dataVolume ?? "",
-          logsDirectory: args.logsDirectory,
-          reason: errors[0] ?? "the container could not be made",
-        });
-      }
-      return false;
-    });
+    const limit = new pulumi.ResourceHook(`${name}-limit-processes`, () =>
+      limitProcesses(target, args.limits.processes),
+    );
+    const abandon = new pulumi.ErrorHook(
+      `${name}-abandon`,
+      async ({ failedOperation, newInputs, errors }) => {
+        if (failedOperation === "create") {
+          const mounts: { target?: string; source?: string }[] = newInputs?.["mounts"] ?? [];
+          const dataVolume = mounts.find((mount) => mount.target === DATA_DIRECTORY)?.source;
+          await abandonFirstProvision(target, {
+            dataVolume: dataVolume ?? "",
+            logsDirectory: args.logsDirectory,
+            reason: errors[0] ?? "the container could not be made",
+          });
+        }
+        return false;
+      },
+    );
     return new docker.Container(
       name,
       serverContainer({

@@ -119,15 +119,28 @@ async function digestInRegistry(
 ): Promise<string | undefined> {
   const timeout = options.registryTimeoutMilliseconds ?? REGISTRY_TIMEOUT_MILLISECONDS;
   try {
-    const answer: unknown = await docker
-      .getImage(reference)
-      .distribution({ abortSignal: AbortSignal.timeout(timeout) });
+    const answer = await dialDistribution(docker, reference, AbortSignal.timeout(timeout));
     const descriptor = (answer as { Descriptor?: { digest?: unknown } } | null)?.Descriptor;
     return typeof descriptor?.digest === "string" ? descriptor.digest : undefined;
   } catch {
     // Offline, refused or too slow: what is on the host counts; a pull says the reason when nothing is.
     return undefined;
   }
+}
+
+/** The client's own `distribution()` passes no signal on, and a silent registry would hold it for 15 seconds. */
+function dialDistribution(docker: Docker, reference: string, abortSignal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    docker.modem.dial(
+      {
+        path: `/distribution/${reference}/json`,
+        method: "GET",
+        statusCodes: { 200: true, 401: "denied", 403: "denied", 404: "unknown", 500: "server error" },
+        abortSignal,
+      },
+      (error, answer) => (error ? reject(error) : resolve(answer)),
+    );
+  });
 }
 
 function digestsOf(image: Docker.ImageInspectInfo, reference: string): string[] {

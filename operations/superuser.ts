@@ -28,6 +28,8 @@ const OWN_SETTINGS: Readonly<Record<string, string>> = {
   client_min_messages: "warning",
   default_transaction_read_only: "off",
   lock_timeout: "30s",
+  // Compiling our one large query would take longer than running it.
+  jit: "off",
 };
 /** Nothing of the statements' text in the log, in pg_stat_activity or in pg_stat_statements. */
 const QUIET_SETTINGS: Readonly<Record<string, string>> = {

@@ -28,7 +28,10 @@ export async function prepare(): Promise<Prepared> {
       await readCertificateFiles(settings.tls.certificatesDirectory, settings.tls.domain);
     }
     const initSql = await Promise.all(
-      settings.initSql.map(async (name) => ({ name, sql: await readFile(join(process.cwd(), name), "utf8") })),
+      settings.initSql.map(async (name) => ({
+        name,
+        sql: await readFile(join(process.cwd(), name), "utf8"),
+      })),
     );
     const { image } = await preflight(dockerEngine(), {
       stack: settings.stack,

@@ -13,7 +13,9 @@ export const provider = dynamicProvider<CertificateInputs, CertificateResults>({
   },
   async drift(inputs, state) {
     const days = daysLeft(state.certificate);
-    return days < inputs.renewBeforeDays ? [`the server certificate ends in ${days} days: it is renewed`] : [];
+    return days < inputs.renewBeforeDays
+      ? [`the server certificate ends in ${days} days: it is renewed`]
+      : [];
   },
 });
 

@@ -37,7 +37,14 @@ export class Certificate extends OperationResource {
       "Certificate",
       import.meta.resolve("./certificate.provider.ts"),
       name,
-      { ...inputs, authority: undefined, authorityKey: undefined, certificate: undefined, key: undefined, notAfter: undefined },
+      {
+        ...inputs,
+        authority: undefined,
+        authorityKey: undefined,
+        certificate: undefined,
+        key: undefined,
+        notAfter: undefined,
+      },
       { ...options, additionalSecretOutputs: ["authorityKey", "key"] },
     );
   }

@@ -20,7 +20,11 @@ export interface DatabaseInputs {
 
 /** The application's database: schemas, extensions, grants and default privileges, compared with the live ones at each run. */
 export class DatabaseResource extends OperationResource {
-  constructor(name: string, inputs: { [Key in keyof DatabaseInputs]: pulumi.Input<DatabaseInputs[Key]> }, options: pulumi.CustomResourceOptions) {
+  constructor(
+    name: string,
+    inputs: { [Key in keyof DatabaseInputs]: pulumi.Input<DatabaseInputs[Key]> },
+    options: pulumi.CustomResourceOptions,
+  ) {
     super("Database", import.meta.resolve("./database.provider.ts"), name, inputs, options);
   }
 }

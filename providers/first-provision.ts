@@ -1,5 +1,5 @@
-import { abandonFirstProvision, isProven } from "../operations/first-provision.ts";
 import { dockerEngine } from "../operations/docker.ts";
+import { abandonFirstProvision, isProven } from "../operations/first-provision.ts";
 import type { Target } from "../operations/target.ts";
 import { errorLine } from "../operations/user-error.ts";
 import type { FirstProvision } from "./role.ts";

@@ -21,7 +21,9 @@ export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
   },
   async drift(inputs) {
     const container = await findContainer(dockerEngine(inputs.target.dockerHost), inputs.target.container);
-    return container?.State.Running === true ? [] : [`${inputs.target.container} does not run: it is checked again`];
+    return container?.State.Running === true
+      ? []
+      : [`${inputs.target.container} does not run: it is checked again`];
   },
   async guard(state) {
     const { target, firstProvision } = state;

@@ -34,7 +34,11 @@ export class HealthCheckResource extends OperationResource {
   declare readonly serverVersion: pulumi.Output<string>;
   declare readonly systemIdentifier: pulumi.Output<string>;
 
-  constructor(name: string, inputs: { [Key in keyof HealthCheckInputs]: pulumi.Input<HealthCheckInputs[Key]> }, options: pulumi.CustomResourceOptions) {
+  constructor(
+    name: string,
+    inputs: { [Key in keyof HealthCheckInputs]: pulumi.Input<HealthCheckInputs[Key]> },
+    options: pulumi.CustomResourceOptions,
+  ) {
     super(
       "HealthCheck",
       import.meta.resolve("./health-check.provider.ts"),

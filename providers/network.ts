@@ -25,6 +25,12 @@ export class Network extends OperationResource {
   declare readonly networkId: pulumi.Output<string>;
 
   constructor(name: string, inputs: NetworkInputs, options: pulumi.CustomResourceOptions) {
-    super("Network", import.meta.resolve("./network.provider.ts"), name, { ...inputs, networkId: undefined }, options);
+    super(
+      "Network",
+      import.meta.resolve("./network.provider.ts"),
+      name,
+      { ...inputs, networkId: undefined },
+      options,
+    );
   }
 }

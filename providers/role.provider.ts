@@ -21,7 +21,9 @@ export const provider = dynamicProvider<RoleInputs, object>({
     // The role goes with its server; it is dropped only where the server stays.
     const container = await findContainer(dockerEngine(state.target.dockerHost), state.target.container);
     if (container?.State.Running !== true) return;
-    await audited(auditContext(state), "role.drop", { role: state.name }, () => dropRole(state.target, state.name));
+    await audited(auditContext(state), "role.drop", { role: state.name }, () =>
+      dropRole(state.target, state.name),
+    );
   },
   async exists({ target }) {
     return (await findContainer(dockerEngine(target.dockerHost), target.container)) !== undefined;

@@ -24,7 +24,11 @@ export interface FirstProvision {
 
 /** A login role of the server, with exactly the attributes of its kind. */
 export class Role extends OperationResource {
-  constructor(name: string, inputs: { [Key in keyof RoleInputs]: pulumi.Input<RoleInputs[Key]> }, options: pulumi.CustomResourceOptions) {
+  constructor(
+    name: string,
+    inputs: { [Key in keyof RoleInputs]: pulumi.Input<RoleInputs[Key]> },
+    options: pulumi.CustomResourceOptions,
+  ) {
     super("Role", import.meta.resolve("./role.provider.ts"), name, inputs, {
       ...options,
       additionalSecretOutputs: ["password"],

@@ -7,7 +7,12 @@ import { OperationResource } from "./operation-resource.ts";
 /** The server's TLS files: generated ones by their text, files on the operator's machine by their place and fingerprint. */
 export type ServerTls =
   | { readonly mode: "off" }
-  | { readonly mode: "generated"; readonly authority: string; readonly certificate: string; readonly key: string }
+  | {
+      readonly mode: "generated";
+      readonly authority: string;
+      readonly certificate: string;
+      readonly key: string;
+    }
   | {
       readonly mode: "files";
       /** Directory that holds `<domain>/fullchain.pem` and `<domain>/privkey.pem`. */
@@ -40,7 +45,11 @@ export interface ServerConfigurationResults {
 
 /** The server's configuration files and certificates, in its configuration volume; a change is checked, then reloaded. */
 export class ServerConfiguration extends OperationResource {
-  constructor(name: string, inputs: pulumi.Inputs & Record<keyof ServerConfigurationInputs, unknown>, options: pulumi.CustomResourceOptions) {
+  constructor(
+    name: string,
+    inputs: pulumi.Inputs & Record<keyof ServerConfigurationInputs, unknown>,
+    options: pulumi.CustomResourceOptions,
+  ) {
     super("ServerConfiguration", import.meta.resolve("./server-configuration.provider.ts"), name, inputs, {
       ...options,
       additionalSecretOutputs: ["tls"],

@@ -14,11 +14,23 @@ await runMain(async () => {
   const { environment, node } = await setUp();
   const progress = new Progress();
   const tools = await progress.step("Docker Compose, to compare with", (note) =>
-    provideDebianTools({ cacheDirectory: cacheDirectory(), packages: COMPOSE.packages, codename: COMPOSE.codename, log: note }),
+    provideDebianTools({
+      cacheDirectory: cacheDirectory(),
+      packages: COMPOSE.packages,
+      codename: COMPOSE.codename,
+      log: note,
+    }),
   );
-  const program = [join(tools, COMPOSE.program), join(tools, "usr/libexec/docker/cli-plugins/docker-compose")].find((path) => existsSync(path));
+  const program = [
+    join(tools, COMPOSE.program),
+    join(tools, "usr/libexec/docker/cli-plugins/docker-compose"),
+  ].find((path) => existsSync(path));
   return runAttached(node, [join(PROJECT_DIRECTORY, "bench", "provision.ts")], {
     cwd: PROJECT_DIRECTORY,
-    env: { ...environment, PGSTACK_IMAGE: environment.PGSTACK_IMAGE ?? "postgres:16-alpine", BENCH_COMPOSE: program },
+    env: {
+      ...environment,
+      PGSTACK_IMAGE: environment.PGSTACK_IMAGE ?? "postgres:16-alpine",
+      BENCH_COMPOSE: program,
+    },
   });
 });

@@ -34,7 +34,11 @@ export async function clean(options) {
     );
   }
   const engine = await privateEngine();
-  const plan = planOf(options, engine, alive.map(({ name }) => name));
+  const plan = planOf(
+    options,
+    engine,
+    alive.map(({ name }) => name),
+  );
   if (plan.length === 0) {
     console.log("Nothing is left of the set-up here.");
     return 0;
@@ -61,10 +65,22 @@ async function privateEngine() {
 function planOf({ cache, data }, { home, there, running }, stranded) {
   const log = (/** @type {string} */ line) => console.log(`  ${line}`);
   const stop = running
-    ? [{ what: "stopped, with every database in it", where: `the private Docker engine in ${home}`, carryOut: () => stopEngine({ home, log }) }]
+    ? [
+        {
+          what: "stopped, with every database in it",
+          where: `the private Docker engine in ${home}`,
+          carryOut: () => stopEngine({ home, log }),
+        },
+      ]
     : [];
   const destroy = there
-    ? [{ what: "THE PRIVATE ENGINE WITH ALL IMAGES, VOLUMES AND DATABASES, of every checkout", where: home, carryOut: () => removeEngine({ home, log }) }]
+    ? [
+        {
+          what: "THE PRIVATE ENGINE WITH ALL IMAGES, VOLUMES AND DATABASES, of every checkout",
+          where: home,
+          carryOut: () => removeEngine({ home, log }),
+        },
+      ]
     : [];
   const lost = stranded.length === 0 ? "" : `, of stack ${stranded.join(", ")} that STILL HAS RESOURCES`;
   return [
@@ -88,7 +104,8 @@ function removal(what, path) {
 }
 
 async function confirm() {
-  if (!process.stdin.isTTY) throw new UserError("--data asks on a terminal before data goes; without one add --yes");
+  if (!process.stdin.isTTY)
+    throw new UserError("--data asks on a terminal before data goes; without one add --yes");
   const questions = createInterface({ input: process.stdin, output: process.stderr });
   questions.on("SIGINT", () => process.exit(130));
   const answer = await questions.question(`The data can't be had again. Type ${WORD} to go on: `);

@@ -13,7 +13,10 @@ import { cached } from "./image/cached.mjs";
 export async function provideDebianTools({ cacheDirectory, packages, codename, log }) {
   const host = await readDebianHost();
   const release = codename ?? host.codename;
-  const key = createHash("sha256").update(JSON.stringify([packages, release, host.architecture])).digest("hex").slice(0, 16);
+  const key = createHash("sha256")
+    .update(JSON.stringify([packages, release, host.architecture]))
+    .digest("hex")
+    .slice(0, 16);
   return cached(join(cacheDirectory, "debian", `${packages[0]}-${key}`), async (unfinished, work) => {
     const apt = await preparePrivateApt({ cacheDirectory, host, codename: release, log });
     const files = await downloadPackages(apt, packages, join(work, "packages"));

@@ -15,10 +15,14 @@ export async function dependenciesPresent() {
 /** Installs the packages of the lock file, checked against its hashes; no package runs a script of its own. */
 export async function installDependencies() {
   const hash = await lockHash();
-  await run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: PROJECT_DIRECTORY });
+  await run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: PROJECT_DIRECTORY,
+  });
   await writeFile(STAMP, hash);
 }
 
 async function lockHash() {
-  return createHash("sha256").update(await readFile(join(PROJECT_DIRECTORY, "package-lock.json"))).digest("hex");
+  return createHash("sha256")
+    .update(await readFile(join(PROJECT_DIRECTORY, "package-lock.json")))
+    .digest("hex");
 }

@@ -67,7 +67,11 @@ function printFindings(findings) {
     if (mend !== undefined && status !== "ok") console.log(`${" ".repeat(width + 11)}to mend: ${mend}`);
   }
   const count = findings.filter(({ status }) => status !== "ok").length;
-  console.log(count === 0 ? "\nEverything is in order." : `\n${count} of ${findings.length} findings ask for attention.`);
+  console.log(
+    count === 0
+      ? "\nEverything is in order."
+      : `\n${count} of ${findings.length} findings ask for attention.`,
+  );
 }
 
 /** @param {Finding["status"]} status */

@@ -1,6 +1,6 @@
+import { existsSync } from "node:fs";
 import { engineDirectory } from "./directories.mjs";
 import { engineStatus, installEngine, startEngine } from "./engine/index.mjs";
-import { existsSync } from "node:fs";
 
 const LOCAL_SOCKET = "/var/run/docker.sock";
 

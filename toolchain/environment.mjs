@@ -105,4 +105,3 @@ async function pointTo(link, target) {
   await rm(link, { recursive: true, force: true });
   await symlink(target, link);
 }
-

@@ -69,7 +69,11 @@ export async function buildGoTools(cache, progress) {
         ),
       ),
     );
-    await arrange(unfinished, programs, builds.flatMap(({ outputs }) => outputs));
+    await arrange(
+      unfinished,
+      programs,
+      builds.flatMap(({ outputs }) => outputs),
+    );
     await rename(unfinished, place).catch(async (error) => {
       if (!existsSync(place)) throw error;
     });
@@ -94,7 +98,8 @@ async function arrange(tools, programs, names) {
   for (const name of names) {
     const plugin = /^pulumi-resource-(.+)$/.exec(name)?.[1];
     const version = plugin === undefined ? undefined : versions[plugin];
-    const folder = version === undefined ? join(tools, "bin") : join(tools, "plugins", `resource-${plugin}-v${version}`);
+    const folder =
+      version === undefined ? join(tools, "bin") : join(tools, "plugins", `resource-${plugin}-v${version}`);
     await mkdir(folder, { recursive: true });
     await rename(join(programs, name), join(folder, name));
   }
@@ -109,7 +114,9 @@ async function requireGo() {
   try {
     await run("go", ["version"]);
   } catch {
-    throw new UserError("install Go 1.21 or newer (Debian 13: apt-get install golang-go): the tools are built with it here");
+    throw new UserError(
+      "install Go 1.21 or newer (Debian 13: apt-get install golang-go): the tools are built with it here",
+    );
   }
 }
 
@@ -125,4 +132,3 @@ async function sourceFiles(directory) {
     .sort()
     .map((path) => ({ path, toString: () => path.slice(directory.length) }));
 }
-

@@ -34,7 +34,9 @@ export async function downloadOfficialTools({ node, cache, progress }) {
   await mkdir(join(place, "plugins"), { recursive: true });
   if (!existsSync(join(place, "bin", "pulumi"))) {
     const script = `import("@pulumi/pulumi/automation/index.js").then(({ PulumiCommand }) => PulumiCommand.install({ root: process.argv[1] }))`;
-    await progress.step(`Downloading Pulumi ${version}`, () => run(node, ["-e", script, place], { cwd: PROJECT_DIRECTORY }));
+    await progress.step(`Downloading Pulumi ${version}`, () =>
+      run(node, ["-e", script, place], { cwd: PROJECT_DIRECTORY }),
+    );
   }
   const missing = Object.entries(await pluginVersions()).filter(
     ([name, plugin]) => !existsSync(join(place, "plugins", `resource-${name}-v${plugin}`)),

@@ -16,7 +16,10 @@ const STACKS = join(STATE_DIRECTORY, "state", ".pulumi", "stacks", "pgstack");
 export async function ownStacks() {
   const names = (await readdir(STACKS).catch(() => [])).filter((name) => name.endsWith(".json")).sort();
   return Promise.all(
-    names.map(async (file) => ({ name: file.slice(0, -".json".length), resources: await countResources(join(STACKS, file)) })),
+    names.map(async (file) => ({
+      name: file.slice(0, -".json".length),
+      resources: await countResources(join(STACKS, file)),
+    })),
   );
 }
 

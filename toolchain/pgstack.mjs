@@ -22,7 +22,8 @@ try {
 
 /** @param {string[]} words */
 async function main(words) {
-  const helpAsked = words.length === 0 || words.some((word) => word === "-h" || word === "--help");
+  const own = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
+  const helpAsked = words.length === 0 || own.some((word) => word === "-h" || word === "--help");
   const command = firstCommand(words);
   if (!helpAsked && (command === "doctor" || command === "clean")) return withoutSetUp(command, words);
   if (helpAsked || command === "help" || command === "completion") {
@@ -60,7 +61,11 @@ async function withoutSetUp(command, words) {
   const flag = { type: /** @type {const} */ ("boolean"), default: false };
   try {
     if (command === "doctor") {
-      const { values } = parseArgs({ args: words, allowPositionals: true, options: { ...stack, json: flag } });
+      const { values } = parseArgs({
+        args: words,
+        allowPositionals: true,
+        options: { ...stack, json: flag },
+      });
       const { doctor } = await import("./doctor.mjs");
       const only = values.stack ?? process.env.PGSTACK_STACK;
       return await doctor({ json: values.json, ...(only ? { stack: only } : {}) });
@@ -70,7 +75,8 @@ async function withoutSetUp(command, words) {
     const { clean } = await import("./clean.mjs");
     return await clean(values);
   } catch (error) {
-    if (!(error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"))) throw error;
+    if (!(error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS")))
+      throw error;
     console.error(`pgstack: ${error.message.split(". ")[0]}; pgstack ${command} --help tells the options`);
     return 2;
   }
@@ -86,8 +92,12 @@ async function withoutSetUp(command, words) {
  */
 function handOver(node, env, words) {
   return new Promise((resolve, reject) => {
-    const child = spawn(node, [join(PROJECT_DIRECTORY, "cli", "main.ts"), ...words], { env, stdio: "inherit" });
-    for (const signal of /** @type {const} */ (["SIGTERM", "SIGHUP", "SIGQUIT"])) process.on(signal, () => child.kill(signal));
+    const child = spawn(node, [join(PROJECT_DIRECTORY, "cli", "main.ts"), ...words], {
+      env,
+      stdio: "inherit",
+    });
+    for (const signal of /** @type {const} */ (["SIGTERM", "SIGHUP", "SIGQUIT"]))
+      process.on(signal, () => child.kill(signal));
     // From a terminal Ctrl-C reaches the child by itself; twice would be taken for impatience.
     process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
     child.on("error", (cause) => reject(new UserError(`cannot run ${node}: ${cause.message}`, { cause })));

@@ -61,7 +61,9 @@ export class Progress {
       process.stderr.write("\r\x1b[K");
       return;
     }
-    const steps = [...this.#running].map(([name, { started, note }]) => `${name} ${seconds(started)}${note ? ` ${note}` : ""}`);
+    const steps = [...this.#running].map(
+      ([name, { started, note }]) => `${name} ${seconds(started)}${note ? ` ${note}` : ""}`,
+    );
     process.stderr.write(`\r\x1b[K  ⋯ ${steps.join(" · ").slice(0, (process.stderr.columns ?? 80) - 6)}`);
     this.#timer ??= setInterval(() => this.#draw(), 250).unref();
   }

@@ -37,7 +37,12 @@ export function run(program, programArguments, { cwd, env = process.env, note } 
     });
     child.on("close", (code) => {
       if (code === 0) resolve(output);
-      else reject(new UserError(`${program} ${programArguments[0] ?? ""} failed (exit code ${code}):\n${lastLines(everything)}`));
+      else
+        reject(
+          new UserError(
+            `${program} ${programArguments[0] ?? ""} failed (exit code ${code}):\n${essence(everything)}`,
+          ),
+        );
     });
   });
 }
@@ -65,7 +70,12 @@ export function runAttached(program, programArguments, { cwd, env = process.env 
   });
 }
 
-/** @param {string} text */
-function lastLines(text) {
-  return text.trimEnd().split("\n").slice(-15).join("\n");
+/**
+ * The beginning and the end of what a program printed: some tell the reason first, some last.
+ *
+ * @param {string} text
+ */
+function essence(text) {
+  const lines = text.trimEnd().split("\n");
+  return (lines.length <= 16 ? lines : [...lines.slice(0, 8), "…", ...lines.slice(-7)]).join("\n");
 }

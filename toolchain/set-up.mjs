@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { dependenciesPresent, installDependencies } from "./dependencies.mjs";
 import { cacheDirectory, PROJECT_DIRECTORY } from "./directories.mjs";
 import { engineAnswers, provideEngine } from "./engine.mjs";
@@ -61,7 +61,9 @@ async function provideEverything(cache) {
     const tools =
       way === "registries"
         ? buildGoTools(cache, progress)
-        : Promise.all([node, packages]).then(([program]) => downloadOfficialTools({ node: program, cache, progress }));
+        : Promise.all([node, packages]).then(([program]) =>
+            downloadOfficialTools({ node: program, cache, progress }),
+          );
     await allOrInterrupt([engine, image, node, packages, tools]);
     const record = {
       way,
@@ -95,7 +97,8 @@ async function allOrInterrupt(parts) {
 /** @returns {Promise<"internet" | "registries">} */
 async function chooseWay() {
   const forced = process.env.PGSTACK_TOOLS;
-  if (forced === undefined || forced === "") return (await officialDownloadsReachable()) ? "internet" : "registries";
+  if (forced === undefined || forced === "")
+    return (await officialDownloadsReachable()) ? "internet" : "registries";
   if (forced === "internet" || forced === "registries") return forced;
   throw new UserError(`PGSTACK_TOOLS is "${forced}": it must be internet or registries`);
 }
@@ -113,9 +116,13 @@ async function provideDependencies(progress) {
  */
 async function provideImage(cache, progress, engine) {
   const identity = await postgresImageIdentity();
-  const assembled = progress.step("PostgreSQL 16 image", (note) => assemblePostgresImage({ cacheDirectory: cache, log: note }));
+  const assembled = progress.step("PostgreSQL 16 image", (note) =>
+    assemblePostgresImage({ cacheDirectory: cache, log: note }),
+  );
   const [{ dockerHost }, image] = await Promise.all([engine, assembled]);
-  await progress.step("Loading the image", (note) => loadImage({ socket: socketOf(dockerHost), image, log: note }));
+  await progress.step("Loading the image", (note) =>
+    loadImage({ socket: socketOf(dockerHost), image, log: note }),
+  );
   return identity.reference;
 }
 
@@ -127,7 +134,9 @@ async function localImagePresent(dockerHost) {
 /** @param {string} dockerHost */
 function socketOf(dockerHost) {
   if (!dockerHost.startsWith("unix://")) {
-    throw new UserError(`DOCKER_HOST is ${dockerHost}: the assembled PostgreSQL image can be loaded over a unix:// socket only`);
+    throw new UserError(
+      `DOCKER_HOST is ${dockerHost}: the assembled PostgreSQL image can be loaded over a unix:// socket only`,
+    );
   }
   return dockerHost.slice("unix://".length);
 }

@@ -25,10 +25,24 @@ await runMain(async () => {
   await selectStack(stack, environment);
   await releaseDeadLocks(stack, environment);
   // The preview of an up would run the program twice; a plain up shows each step as it happens.
-  const options = ["--stack", stack, "--non-interactive", "--color", process.stdout.isTTY ? "always" : "never"];
+  const options = [
+    "--stack",
+    stack,
+    "--non-interactive",
+    "--color",
+    process.stdout.isTTY ? "always" : "never",
+  ];
   const command = preview ? ["preview"] : ["up", "--yes", "--skip-preview"];
-  const code = await runAttached("pulumi", [...command, ...options], { cwd: PROJECT_DIRECTORY, env: environment });
-  if (code === 0 && !preview) await runAttached(process.execPath, [join(PROJECT_DIRECTORY, "toolchain", "pgstack.mjs"), "--stack", stack, "status"], { cwd: PROJECT_DIRECTORY, env: environment });
+  const code = await runAttached("pulumi", [...command, ...options], {
+    cwd: PROJECT_DIRECTORY,
+    env: environment,
+  });
+  if (code === 0 && !preview)
+    await runAttached(
+      process.execPath,
+      [join(PROJECT_DIRECTORY, "toolchain", "pgstack.mjs"), "--stack", stack, "status"],
+      { cwd: PROJECT_DIRECTORY, env: environment },
+    );
   if (code === 0 && !preview) console.log(nextSteps(stack));
   return code;
 });
@@ -44,12 +58,16 @@ function readArguments() {
       },
     });
     if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(values.stack)) {
-      throw new UserError(`--stack is "${values.stack}": letters, digits, "-", "_" and "." make a stack's name`);
+      throw new UserError(
+        `--stack is "${values.stack}": letters, digits, "-", "_" and "." make a stack's name`,
+      );
     }
     return values;
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`${error instanceof Error ? error.message : error}; npm start -- --help tells the options`);
+    throw new UserError(
+      `${error instanceof Error ? error.message : error}; npm start -- --help tells the options`,
+    );
   }
 }
 
@@ -61,7 +79,10 @@ async function selectStack(stack, environment) {
   const ownBackend = (environment.PULUMI_BACKEND_URL ?? "").startsWith("file://");
   const checkpoint = join(STATE_DIRECTORY, "state", ".pulumi", "stacks", "pgstack", `${stack}.json`);
   if (ownBackend && existsSync(checkpoint)) return;
-  await run("pulumi", ["stack", "select", "--create", "--stack", stack, "--non-interactive"], { cwd: PROJECT_DIRECTORY, env: environment });
+  await run("pulumi", ["stack", "select", "--create", "--stack", stack, "--non-interactive"], {
+    cwd: PROJECT_DIRECTORY,
+    env: environment,
+  });
 }
 
 /** @param {string} stack */

@@ -15,8 +15,11 @@ export async function deadLockHolders(stack) {
   const names = await readdir(folder).catch(() => []);
   const dead = [];
   for (const name of names.filter((one) => one.endsWith(".json"))) {
-    const lock = await readFile(join(folder, name), "utf8").then(JSON.parse).catch(() => undefined);
-    if (lock?.hostname === hostname() && Number.isInteger(lock.pid) && !isAlive(lock.pid)) dead.push(lock.pid);
+    const lock = await readFile(join(folder, name), "utf8")
+      .then(JSON.parse)
+      .catch(() => undefined);
+    if (lock?.hostname === hostname() && Number.isInteger(lock.pid) && !isAlive(lock.pid))
+      dead.push(lock.pid);
   }
   return dead.length === names.length ? dead : [];
 }
@@ -30,7 +33,9 @@ export async function deadLockHolders(stack) {
 export async function releaseDeadLocks(stack, environment) {
   const dead = await deadLockHolders(stack);
   if (dead.length === 0) return;
-  console.error(`A run that was killed (process ${dead.join(", ")}) left its lock on stack ${stack}: it is released.`);
+  console.error(
+    `A run that was killed (process ${dead.join(", ")}) left its lock on stack ${stack}: it is released.`,
+  );
   await run("pulumi", ["cancel", "--yes", "--stack", stack], { cwd: PROJECT_DIRECTORY, env: environment });
 }
 

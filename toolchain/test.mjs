@@ -37,11 +37,18 @@ await runMain(async () => {
  */
 async function checkSources(node, env, count) {
   const checks = [
-    { name: "format and lint", script: "node_modules/@biomejs/biome/bin/biome", options: ["check", "--error-on-warnings"] },
+    {
+      name: "format and lint",
+      script: "node_modules/@biomejs/biome/bin/biome",
+      options: ["check", "--error-on-warnings"],
+    },
     { name: "types", script: "node_modules/typescript/bin/tsc", options: [] },
   ];
   for (const { name, script, options } of checks) {
-    const code = await runAttached(node, [join(PROJECT_DIRECTORY, script), ...options], { cwd: PROJECT_DIRECTORY, env });
+    const code = await runAttached(node, [join(PROJECT_DIRECTORY, script), ...options], {
+      cwd: PROJECT_DIRECTORY,
+      env,
+    });
     console.log(`${code === 0 ? "✓" : "✗"} ${name}`);
     if (code === 0) count.passed += 1;
     else count.failed += 1;
@@ -65,9 +72,11 @@ async function runTests(schedule, node, env, files, count) {
       cwd: PROJECT_DIRECTORY,
       env: { ...env, PGSTACK_TEST_SCHEDULE: schedule },
     });
-    const { numPassedTests = 0, numFailedTests = 0, numTotalTests = 0 } = JSON.parse(
-      await readFile(report, "utf8").catch(() => "{}"),
-    );
+    const {
+      numPassedTests = 0,
+      numFailedTests = 0,
+      numTotalTests = 0,
+    } = JSON.parse(await readFile(report, "utf8").catch(() => "{}"));
     count.passed += numPassedTests;
     count.failed += numFailedTests;
     // A run that broke before or beside its tests counts, so does a run of none, and a test that was passed over.

@@ -71,7 +71,7 @@ export function inspectionSql(database: DatabaseSpecification): string {
 ), members AS MATERIALIZED (
   SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
 ), relations AS MATERIALIZED (
-  SELECT c.*, s.nspname FROM pg_class c JOIN spaces s ON s.oid = c.relnamespace
+  SELECT c.oid, c.relname, c.relkind, c.relowner, c.relacl, s.nspname FROM pg_class c JOIN spaces s ON s.oid = c.relnamespace
    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
      AND (c.oid NOT IN (SELECT objid FROM members WHERE classid = 'pg_class'::regclass))
 ), objects AS (
@@ -124,7 +124,7 @@ export function inspectionSql(database: DatabaseSpecification): string {
                            'grantee', g.rolname, 'privilege', x.privilege_type) AS o
     FROM w, pg_class c CROSS JOIN aclexplode(c.relacl) AS x LEFT JOIN pg_authid g ON g.oid = x.grantee
    WHERE c.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-     AND (${ours} OR x.grantee = 0 AND NOT EXISTS (
+     AND (${ours} OR x.grantee = 0 AND c.relnamespace = 'pg_catalog'::regnamespace AND NOT EXISTS (
        SELECT FROM pg_init_privs i CROSS JOIN aclexplode(i.initprivs) AS y
         WHERE i.classoid = 'pg_class'::regclass AND i.objoid = c.oid AND i.objsubid = 0
           AND y.grantee = 0 AND y.privilege_type = x.privilege_type))
@@ -135,7 +135,7 @@ export function inspectionSql(database: DatabaseSpecification): string {
          LEFT JOIN pg_authid g ON g.oid = x.grantee
    WHERE a.attacl IS NOT NULL AND a.attnum > 0 AND NOT a.attisdropped
      AND c.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-     AND (${ours} OR x.grantee = 0 AND NOT EXISTS (
+     AND (${ours} OR x.grantee = 0 AND c.relnamespace = 'pg_catalog'::regnamespace AND NOT EXISTS (
        SELECT FROM pg_init_privs i CROSS JOIN aclexplode(i.initprivs) AS y
         WHERE i.classoid = 'pg_class'::regclass AND i.objoid = c.oid AND i.objsubid = a.attnum
           AND y.grantee = 0 AND y.privilege_type = x.privilege_type))

@@ -5,11 +5,7 @@ import { UserError } from "../user-error.ts";
 import { aclChanges } from "./acl.ts";
 import { defaultPrivilegeChanges } from "./default-privileges.ts";
 import type { AclItem, DatabaseInspection, LiveColumn, LiveObject, StrayGrant } from "./inspection.ts";
-import {
-  type DatabaseSpecification,
-  managedSchemas,
-  TECHNICAL_SCHEMA,
-} from "./specification.ts";
+import { type DatabaseSpecification, managedSchemas, TECHNICAL_SCHEMA } from "./specification.ts";
 import { newObject, probeTable, wantedGrants, wantedOwner } from "./wanted.ts";
 
 /** The statement that makes a missing database; it can't be part of a transaction. */

@@ -1,21 +1,13 @@
-import { join } from "node:path";
-import type { Client } from "pg";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { issueCertificates } from "../../operations/certificates.ts";
-import { connect, serverAddress } from "../../operations/connection.ts";
-import { connectionInfo, proveConnection, writeAuthorityFile } from "../../operations/connection-info.ts";
 import { dockerEngine } from "../../operations/docker.ts";
-import { executeInContainer } from "../../operations/execute.ts";
 import { checkHealth, type HealthOptions, type HealthReport } from "../../operations/health.ts";
 import { appendHealthLog, lastHealthReport } from "../../operations/health-log.ts";
 import { serveHealth } from "../../operations/health-server.ts";
 import { reload } from "../../operations/server-configuration/live-checks.ts";
-import { type ServerLogOptions, streamServerLog } from "../../operations/server-log.ts";
-import { gatherStatus } from "../../operations/status.ts";
 import { runAsSuperuser } from "../../operations/superuser.ts";
-import { UserError } from "../../operations/user-error.ts";
 import { writeVolumeFiles } from "../../operations/volume-files.ts";
-import { readyStack, type TestStack } from "../support/health-stack.ts";
+import { linesOf, readyStack, session, type TestStack } from "../support/health-stack.ts";
 import { TEST_IMAGE } from "../support/image.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -27,13 +19,6 @@ function options(stack: TestStack, change: Partial<HealthOptions> = {}): HealthO
 
 function statusOf(report: HealthReport, name: string): string | undefined {
   return report.checks.find((check) => check.name === name)?.status;
-}
-
-async function session(stack: TestStack, kind: keyof TestStack["credentials"]): Promise<Client> {
-  const client = await connect(stack.target, stack.credentials[kind], stack.trust);
-  onTestFinished(() => client.end());
-  client.on("error", () => {});
-  return client;
 }
 
 /** Puts a certificate of the stack's own authority in use that was made some days ago. */
@@ -57,17 +42,11 @@ async function serveCertificate(
   await reload(stack.target);
 }
 
-async function linesOf(stack: TestStack, options?: ServerLogOptions): Promise<string[]> {
-  const lines: string[] = [];
-  for await (const line of streamServerLog(stack.target, options)) lines.push(line);
-  return lines;
-}
-
 describe("L1 health of a real server", { timeout: TIME_LIMIT }, () => {
   test("L1 S9 a sound stack is sound in all checks, fast, and logged", async () => {
     const stack = await readyStack();
     const folder = await temporaryFolder();
-    await checkHealth(stack.target, options(stack));
+    const before = (await linesOf(stack, { lines: 10_000 })).length;
     const full = await checkHealth(stack.target, options(stack));
     expect(full.checks.filter(({ status }) => status === "failed")).toEqual([]);
     expect(full.status).not.toBe("failed");
@@ -78,7 +57,6 @@ describe("L1 health of a real server", { timeout: TIME_LIMIT }, () => {
     expect(statusOf(full, "certificate days left")).toBe("ok");
     expect(statusOf(full, "configuration files")).toBe("ok");
     expect(statusOf(full, "backup age")).toBe("not applicable");
-    expect(full.durationMilliseconds).toBeLessThan(1_500);
 
     const quick = await checkHealth(stack.target, options(stack, { full: false }));
     expect(quick.checks.map(({ name }) => name)).toEqual([
@@ -88,11 +66,17 @@ describe("L1 health of a real server", { timeout: TIME_LIMIT }, () => {
       "disk headroom",
       "connection headroom",
     ]);
-    expect(quick.durationMilliseconds).toBeLessThan(300);
+    // Checks are no reason for an operator to read the server's log.
+    const after = (await linesOf(stack, { lines: 10_000 })).slice(before);
+    expect(after.length).toBeGreaterThan(5);
+    expect(after.filter((line) => /(?:FATAL|ERROR|WARNING|PANIC):/.test(line))).toEqual([]);
 
-    const log = await linesOf(stack, { lines: 1_000 });
-    expect(log.length).toBeGreaterThan(10);
-    expect(log.filter((line) => /(?:FATAL|ERROR|WARNING|PANIC):/.test(line))).toEqual([]);
+    // Repeated, since the machine may do other things at the same time.
+    const within = { timeout: 30_000 };
+    const time = async (form: boolean) =>
+      (await checkHealth(stack.target, options(stack, { full: form }))).durationMilliseconds;
+    await expect.poll(() => time(false), within).toBeLessThan(300);
+    await expect.poll(() => time(true), within).toBeLessThan(1_500);
 
     const path = await appendHealthLog({ logsDirectory: folder, stack: stack.target.stack }, full);
     expect(path).toMatch(/health-.+-\d{4}-\d{2}\.log$/);
@@ -200,125 +184,5 @@ describe("L1 health of a real server", { timeout: TIME_LIMIT }, () => {
     await dockerEngine().getContainer(stack.target.container).stop();
     expect((await fetch(`${url}/health/ready`)).status).toBe(503);
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
-  });
-});
-
-describe("P8 connection information of a real server", { timeout: TIME_LIMIT }, () => {
-  test("P8 the values of each role are proven over verified TLS, also by tunnel; wrong ones are not", async () => {
-    const stack = await readyStack();
-    const authorityFile = join(await temporaryFolder(), "authority.crt");
-    await writeAuthorityFile(authorityFile, stack.trust.authority ?? "");
-    const address = await serverAddress(stack.target);
-    for (const role of ["administrator", "application", "readonly"] as const) {
-      const all = { role, credential: stack.credentials[role], trust: stack.trust, address, authorityFile };
-      const info = connectionInfo(stack.target, all);
-      const proof = await proveConnection(stack.target, info, all);
-      expect(proof).toMatchObject({ user: stack.credentials[role].role, database: stack.target.database });
-      expect(proof.tls).toMatch(/^TLSv1\.[23]$/);
-      await expect(proveConnection(stack.target, { ...info, host: "other.example" }, all)).rejects.toThrow(
-        /other.example/,
-      );
-      const credential = { ...all.credential, password: "wrong" };
-      await expect(proveConnection(stack.target, info, { ...all, credential })).rejects.toThrow(/password/);
-    }
-
-    const tunnel = {
-      ...readonlyOptions(stack, authorityFile),
-      address: await serverAddress(stack.target, "tunnel"),
-    };
-    const proof = await proveConnection(stack.target, connectionInfo(stack.target, tunnel), tunnel);
-    expect(proof.user).toBe(stack.credentials.readonly.role);
-  });
-});
-
-function readonlyOptions({ credentials, trust }: TestStack, authorityFile: string) {
-  return { role: "readonly", credential: credentials.readonly, trust, authorityFile } as const;
-}
-
-describe("status and server log", { timeout: TIME_LIMIT }, () => {
-  test("S9 one screen about a running, a stopped and a missing stack", async () => {
-    const stack = await readyStack();
-    await session(stack, "application");
-    const roles = Object.values(stack.credentials).map(({ role }) => role);
-    const status = await gatherStatus(stack.target, { roles: [...roles, "nobody_here"] });
-    expect(status).toMatchObject({ container: { state: "running", restarts: 0 }, problems: [] });
-    expect(status.serverVersion).toMatch(/^16\./);
-    expect(status.roles?.map(({ connections, exists }) => [exists, connections])).toEqual([
-      [true, 0],
-      [true, 1],
-      [true, 0],
-      [false, 0],
-    ]);
-    expect(status.volumes[0]?.path).toBe("/var/lib/postgresql/data");
-    expect(status.tlsDaysLeft).toBeGreaterThan(0);
-    expect(status.disk?.freeBytes).toBeGreaterThan(0);
-    expect(status.image?.id).toMatch(/^sha256:/);
-
-    await expect(linesOf(stack, { lines: -1 })).rejects.toThrow(UserError);
-    await dockerEngine().getContainer(stack.target.container).stop();
-    await expect(linesOf(stack)).rejects.toThrow(/is not running: what it last said/);
-    const stopped = await gatherStatus(stack.target, { roles });
-    expect(stopped).toMatchObject({ container: { state: "exited" }, serverVersion: undefined });
-
-    const missing = await gatherStatus(
-      { ...stack.target, container: `${stack.target.container}-no` },
-      { roles },
-    );
-    expect(missing).toMatchObject({ container: { state: "missing" }, roles: undefined });
-    expect(missing.problems[0]).toContain("does not exist");
-  });
-
-  test("S9 the server's log is read from its end, and followed over a rotation", async () => {
-    const stack = await readyStack({ log_filename: "postgresql-%H%M%S.log" });
-    const say = (words: string) => runAsSuperuser(stack.target, `DO $$ BEGIN RAISE LOG '${words}'; END $$`);
-    await say("first words");
-    const lines = await linesOf(stack, { lines: 5 });
-    expect(lines.length).toBeLessThanOrEqual(5);
-    expect(lines.join("\n")).toContain("first words");
-
-    const end = new AbortController();
-    const seen: string[] = [];
-    const following = (async () => {
-      for await (const line of streamServerLog(stack.target, { lines: 0, follow: true, signal: end.signal }))
-        seen.push(line);
-    })();
-    const told = (words: string) =>
-      expect
-        .poll(() => seen.filter((line) => line.includes(words)).length, { timeout: 10_000 })
-        .toBeGreaterThan(0);
-    await expect
-      .poll(
-        async () => {
-          await say("second words");
-          return seen.some((line) => line.includes("second words"));
-        },
-        { timeout: 10_000 },
-      )
-      .toBe(true);
-    await runAsSuperuser(stack.target, "SELECT pg_rotate_logfile()");
-    await say("third words");
-    await told("third words");
-    await expect
-      .poll(
-        async () => {
-          await say("fourth words");
-          return seen.some((line) => line.includes("fourth words"));
-        },
-        { timeout: 10_000 },
-      )
-      .toBe(true);
-    expect(seen.filter((line) => line.includes("third words") && line.includes("LOG:"))).toHaveLength(1);
-    end.abort();
-    await following;
-    // Nothing stays behind in the container once the reader is gone.
-    await expect
-      .poll(
-        async () => {
-          const command = ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"];
-          return (await executeInContainer(stack.target, { command })).stdout.includes("server-log");
-        },
-        { timeout: 5_000 },
-      )
-      .toBe(false);
   });
 });

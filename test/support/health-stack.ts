@@ -1,7 +1,11 @@
+import type { Client } from "pg";
+import { onTestFinished } from "vitest";
 import type { Authority } from "../../operations/certificates.ts";
+import { connect } from "../../operations/connection.ts";
 import { applyDatabase } from "../../operations/database.ts";
 import { applyRole } from "../../operations/roles.ts";
 import type { ServerConfiguration } from "../../operations/server-configuration.ts";
+import { type ServerLogOptions, streamServerLog } from "../../operations/server-log.ts";
 import type { Credential, ServerTrust, Target } from "../../operations/target.ts";
 import { readyServer } from "./configured-server.ts";
 
@@ -30,4 +34,19 @@ export async function readyStack(parameters?: ServerConfiguration["parameters"])
   await applyDatabase(target, { name: target.database, ...access, schemas: [], extensions: [] });
   const trust = { authority: certificates.authority.certificate, serverName };
   return { target, trust, authority: certificates.authority, configurationVolume, credentials };
+}
+
+/** The server's log as `pgstack logs` shows it. */
+export async function linesOf(stack: TestStack, options?: ServerLogOptions): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const line of streamServerLog(stack.target, options)) lines.push(line);
+  return lines;
+}
+
+/** A session of one role, ended when the test is over. */
+export async function session(stack: TestStack, kind: keyof TestStack["credentials"]): Promise<Client> {
+  const client = await connect(stack.target, stack.credentials[kind], stack.trust);
+  onTestFinished(() => client.end());
+  client.on("error", () => {});
+  return client;
 }

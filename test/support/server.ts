@@ -23,6 +23,8 @@ export interface TestServerOptions {
   readonly restart?: "no" | "always";
   /** Wait until it takes connections. Default: true. */
   readonly ready?: boolean;
+  /** On an ordinary network, with its port published on 127.0.0.1. Default: an internal network. */
+  readonly published?: boolean;
   /** Size of the data directory as a file system of its own in memory, for example `96m`. Default: a volume. */
   readonly dataInMemory?: string;
 }
@@ -73,7 +75,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       await docker.getNetwork(Id).remove();
   };
   try {
-    await docker.createNetwork({ Name: name, Internal: true, Labels: labels });
+    await docker.createNetwork({ Name: name, Internal: options.published !== true, Labels: labels });
     for (const volume of [data, configuration]) await docker.createVolume({ Name: volume, Labels: labels });
     const { certificate, key, authority } = await issueCertificates({
       commonName: name,
@@ -99,9 +101,13 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       Cmd: [...(options.command ?? ["postgres", "-c", "config_file=/etc/pgstack/postgresql.conf"])],
       Env: ENVIRONMENT,
       Labels: labels,
+      ExposedPorts: { "5432/tcp": {} },
       StopSignal: "SIGINT",
       HostConfig: {
         NetworkMode: name,
+        ...(options.published === true
+          ? { PortBindings: { "5432/tcp": [{ HostIp: "127.0.0.1", HostPort: "0" }] } }
+          : {}),
         ReadonlyRootfs: true,
         CapDrop: ["ALL"],
         SecurityOpt: ["no-new-privileges"],

@@ -14,7 +14,11 @@ const LOCAL_SOCKET = "/var/run/docker.sock";
  * @returns {string | undefined}
  */
 export function endpointInUse(record) {
-  return process.env.DOCKER_HOST || record?.dockerHost || (existsSync(LOCAL_SOCKET) ? `unix://${LOCAL_SOCKET}` : undefined);
+  return (
+    process.env.DOCKER_HOST ||
+    record?.dockerHost ||
+    (existsSync(LOCAL_SOCKET) ? `unix://${LOCAL_SOCKET}` : undefined)
+  );
 }
 
 /**
@@ -26,7 +30,9 @@ export function endpointInUse(record) {
  */
 export async function askEngine(endpoint, path) {
   if (!endpoint?.startsWith("unix://")) return undefined;
-  const { status, text } = await callEngine(endpoint.slice("unix://".length), "GET", path, { timeoutMilliseconds: 5000 });
+  const { status, text } = await callEngine(endpoint.slice("unix://".length), "GET", path, {
+    timeoutMilliseconds: 5000,
+  });
   return status === 200 ? JSON.parse(text) : undefined;
 }
 
@@ -37,19 +43,40 @@ export async function askEngine(endpoint, path) {
 export async function examineEngine(record) {
   const endpoint = endpointInUse(record);
   if (endpoint === undefined) {
-    return [{ name: "engine", status: "warning", message: "no Docker engine yet", mend: "npm start brings a private one, or set DOCKER_HOST" }];
+    return [
+      {
+        name: "engine",
+        status: "warning",
+        message: "no Docker engine yet",
+        mend: "npm start brings a private one, or set DOCKER_HOST",
+      },
+    ];
   }
   const version = await versionOf(endpoint);
   if (version.problem !== undefined) {
     const own = endpoint.includes(engineDirectory());
-    const mend = own ? "npm start starts the private engine again" : "start Docker there, or set DOCKER_HOST to where it runs";
-    return [{ name: "engine", status: "failed", message: `${endpoint} does not answer: ${version.problem}`, mend }];
+    const mend = own
+      ? "npm start starts the private engine again"
+      : "start Docker there, or set DOCKER_HOST to where it runs";
+    return [
+      { name: "engine", status: "failed", message: `${endpoint} does not answer: ${version.problem}`, mend },
+    ];
   }
   if (Number(version.text.split(".")[0]) < OLDEST_ENGINE) {
     const mend = `install Docker Engine ${OLDEST_ENGINE}.0 or newer`;
-    return [{ name: "engine", status: "failed", message: `Docker Engine ${version.text} at ${endpoint} is too old`, mend }];
+    return [
+      {
+        name: "engine",
+        status: "failed",
+        message: `Docker Engine ${version.text} at ${endpoint} is too old`,
+        mend,
+      },
+    ];
   }
-  return [{ name: "engine", status: "ok", message: `Docker Engine ${version.text} at ${endpoint}` }, ...(await image(endpoint, record))];
+  return [
+    { name: "engine", status: "ok", message: `Docker Engine ${version.text} at ${endpoint}` },
+    ...(await image(endpoint, record)),
+  ];
 }
 
 /**
@@ -58,7 +85,8 @@ export async function examineEngine(record) {
  */
 async function versionOf(endpoint) {
   try {
-    if (endpoint.startsWith("unix://")) return { text: String((await askEngine(endpoint, "/version"))?.Version ?? "") };
+    if (endpoint.startsWith("unix://"))
+      return { text: String((await askEngine(endpoint, "/version"))?.Version ?? "") };
     // Other endpoints are the project's own code to reach, which needs Node.js 24 and the packages.
     const { dockerEngine, requireEngine } = await import("../../operations/docker.ts");
     return { text: (await requireEngine(dockerEngine(endpoint))).version };
@@ -79,5 +107,12 @@ async function image(endpoint, record) {
   if (reference === undefined) return [];
   const found = await askEngine(endpoint, `/images/${encodeURIComponent(reference)}/json`);
   if (found !== undefined) return [{ name: "image", status: "ok", message: reference }];
-  return [{ name: "image", status: "failed", message: `${reference} is not in the engine`, mend: "npm start loads it again" }];
+  return [
+    {
+      name: "image",
+      status: "failed",
+      message: `${reference} is not in the engine`,
+      mend: "npm start loads it again",
+    },
+  ];
 }

@@ -22,7 +22,12 @@ async function system() {
   const title = /^PRETTY_NAME="?([^"\n]*)/m.exec(release)?.[1] ?? platform();
   const message = `${title}, ${platform()} ${arch()}, ${availableParallelism()} processors`;
   if (platform() !== "linux") {
-    return { name: "machine", status: "warning", message, mend: "Linux is what this is tried on; elsewhere bring Docker and Pulumi yourself" };
+    return {
+      name: "machine",
+      status: "warning",
+      message,
+      mend: "Linux is what this is tried on; elsewhere bring Docker and Pulumi yourself",
+    };
   }
   return { name: "machine", status: "ok", message };
 }
@@ -31,13 +36,19 @@ async function system() {
 function memory() {
   const message = `${(totalmem() / GIGABYTE).toFixed(1)} GB`;
   if (totalmem() >= 1.5 * GIGABYTE) return { name: "memory", status: "ok", message };
-  return { name: "memory", status: "warning", message, mend: "set memoryLimit and sharedBuffers lower, or give the machine 2 GB" };
+  return {
+    name: "memory",
+    status: "warning",
+    message,
+    mend: "set memoryLimit and sharedBuffers lower, or give the machine 2 GB",
+  };
 }
 
 /** @returns {Finding} */
 function node() {
   const message = `Node.js ${process.versions.node} runs this`;
-  if (Number(process.versions.node.split(".")[0]) >= OLDEST_NODE) return { name: "Node.js", status: "ok", message };
+  if (Number(process.versions.node.split(".")[0]) >= OLDEST_NODE)
+    return { name: "Node.js", status: "ok", message };
   return { name: "Node.js", status: "failed", message, mend: `install Node.js ${OLDEST_NODE} or newer` };
 }
 

@@ -31,10 +31,19 @@ async function examine({ name: stack, resources }, containers) {
   const dead = await deadLockHolders(stack);
   if (dead.length > 0) {
     const mend = `npm start -- --stack ${stack} releases it; by hand: pulumi cancel --stack ${stack}`;
-    findings.push({ name, status: "failed", message: `locked by a run that was killed (process ${dead.join(", ")})`, mend });
+    findings.push({
+      name,
+      status: "failed",
+      message: `locked by a run that was killed (process ${dead.join(", ")})`,
+      mend,
+    });
   }
   if (resources === 0) return [...findings, { name, status: "ok", message: "nothing is brought up" }];
-  if (containers === undefined) return [...findings, { name, status: "ok", message: `${resources} resources; its containers are not looked at from here` }];
+  if (containers === undefined)
+    return [
+      ...findings,
+      { name, status: "ok", message: `${resources} resources; its containers are not looked at from here` },
+    ];
   const own = containers.get(stack) ?? [];
   if (own.length === 0) {
     const mend = `npm start -- --stack ${stack} makes it again from its volume`;
@@ -44,7 +53,12 @@ async function examine({ name: stack, resources }, containers) {
     const container = Names[0]?.replace(/^\//, "") ?? "a container";
     const healthy = State === "running" && !Status.includes("unhealthy");
     const mend = `./pgstack --stack ${stack} logs, then npm start -- --stack ${stack}`;
-    findings.push({ name, status: healthy ? "ok" : "failed", message: `${container}: ${Status || State}`, mend });
+    findings.push({
+      name,
+      status: healthy ? "ok" : "failed",
+      message: `${container}: ${Status || State}`,
+      mend,
+    });
   }
   return findings;
 }
@@ -55,7 +69,9 @@ async function examine({ name: stack, resources }, containers) {
  */
 async function containersByStack(endpoint) {
   const filters = encodeURIComponent(JSON.stringify({ label: ["pgstack.stack"] }));
-  const containers = await askEngine(endpoint, `/containers/json?all=1&filters=${filters}`).catch(() => undefined);
+  const containers = await askEngine(endpoint, `/containers/json?all=1&filters=${filters}`).catch(
+    () => undefined,
+  );
   if (containers === undefined) return undefined;
   const byStack = new Map();
   for (const container of containers) {

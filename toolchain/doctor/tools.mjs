@@ -16,7 +16,10 @@ const SET_UP = "npm start (or any ./pgstack command) sets it up";
 export async function examineTools(record) {
   const packages = await dependencies();
   if (record === undefined) {
-    return [packages, { name: "set-up", status: "warning", message: "not done yet in this checkout", mend: SET_UP }];
+    return [
+      packages,
+      { name: "set-up", status: "warning", message: "not done yet in this checkout", mend: SET_UP },
+    ];
   }
   const way = record.way === "internet" ? "official downloads" : "package registries";
   return [
@@ -31,7 +34,8 @@ export async function examineTools(record) {
 
 /** @returns {Promise<Finding>} */
 async function dependencies() {
-  if (await dependenciesPresent()) return { name: "packages", status: "ok", message: "as package-lock.json says" };
+  if (await dependenciesPresent())
+    return { name: "packages", status: "ok", message: "as package-lock.json says" };
   const there = existsSync(join(PROJECT_DIRECTORY, "node_modules"));
   const message = there ? "node_modules is not what package-lock.json says" : "node_modules is not there";
   return { name: "packages", status: "warning", message, mend: SET_UP };
@@ -46,7 +50,9 @@ async function dependencies() {
 async function program(name, path, programArguments) {
   if (!existsSync(path)) return { name, status: "failed", message: `${path} is gone`, mend: SET_UP };
   try {
-    const version = await run(path, programArguments, { env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" } });
+    const version = await run(path, programArguments, {
+      env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
+    });
     return { name, status: "ok", message: version.trim() };
   } catch (error) {
     const message = String(error instanceof Error ? error.message : error).split("\n")[0] ?? "does not run";
@@ -59,25 +65,35 @@ async function program(name, path, programArguments) {
  * @returns {Promise<Finding[]>}
  */
 async function plugins(tools) {
-  const { dependencies: wanted } = JSON.parse(await readFile(join(PROJECT_DIRECTORY, "package.json"), "utf8"));
+  const { dependencies: wanted } = JSON.parse(
+    await readFile(join(PROJECT_DIRECTORY, "package.json"), "utf8"),
+  );
+  /** @type {string[]} */
   const there = await readdir(join(tools, "plugins")).catch(() => []);
   return ["docker", "random", "command"].map((name) => {
     const version = wanted[`@pulumi/${name}`];
     const folder = `resource-${name}-v${version}`;
     if (there.includes(folder)) return { name: `plugin ${name}`, status: "ok", message: version };
     const message = `${folder} is not there`;
-    return { name: `plugin ${name}`, status: "failed", message, mend: "./pgstack clean --cache, then npm start" };
+    return {
+      name: `plugin ${name}`,
+      status: "failed",
+      message,
+      mend: "./pgstack clean --cache, then npm start",
+    };
   });
 }
 
 /** @returns {Promise<Finding>} */
 async function passphrase() {
   const name = "passphrase";
-  if (process.env.PULUMI_CONFIG_PASSPHRASE !== undefined) return { name, status: "ok", message: "from PULUMI_CONFIG_PASSPHRASE" };
+  if (process.env.PULUMI_CONFIG_PASSPHRASE !== undefined)
+    return { name, status: "ok", message: "from PULUMI_CONFIG_PASSPHRASE" };
   const path = process.env.PULUMI_CONFIG_PASSPHRASE_FILE || join(STATE_DIRECTORY, "passphrase");
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) {
-    const mend = "put it back from your safe place: without it the stacks' secrets can't be read; for a new project npm start makes one";
+    const mend =
+      "put it back from your safe place: without it the stacks' secrets can't be read; for a new project npm start makes one";
     return { name, status: "failed", message: `${path} is gone`, mend };
   }
   if ((found.mode & 0o077) !== 0) {
