@@ -6,39 +6,49 @@ import { HealthCheck } from "./components/health-check.ts";
 import { IsolatedNetwork } from "./components/isolated-network.ts";
 import { RoleSecrets } from "./components/role-secrets.ts";
 import { Server } from "./components/server.ts";
-import { certificateArgs, containerLimits, roleNames, serverParameters } from "./program/arguments.ts";
+import { certificateArgs, connectionLimit, containerLimits, roleNames } from "./program/arguments.ts";
 import { prepare } from "./program/prepare.ts";
+import { serverParameters } from "./settings/server-parameters.ts";
 
 // What the stack's config asks for, and what is on the Docker host: wrong values end the run here, nothing is made yet.
 const { settings, image, initSql } = await prepare();
 const stack = pulumi.getStack();
 const { labels, logsDirectory } = settings;
 const roles = roleNames(settings);
+// What no change of the settings ever replaces; a destroy begins with the health check, so it takes nothing away.
+const kept = { protect: !settings.allowDestroy };
 
 const network = new IsolatedNetwork("network", {
   stack,
   networkName: settings.networkName,
   access: settings.publish,
   labels,
+  logsDirectory,
 });
 
-const volume = new DataVolume("volume", {
-  stack,
-  volumeName: settings.dataVolumeName,
-  configurationVolumeName: settings.configurationVolumeName,
-  retain: settings.protectVolumes,
-  labels,
-});
+const volume = new DataVolume(
+  "volume",
+  {
+    stack,
+    volumeName: settings.dataVolumeName,
+    configurationVolumeName: settings.configurationVolumeName,
+    retain: settings.protectVolumes,
+    adopt: settings.adoptDataVolume,
+    labels,
+  },
+  kept,
+);
 
 const secrets = new RoleSecrets("secrets", {
   length: settings.passwordLength,
   rotations: settings.rotations,
 });
 
-const certificates = new Certificates("certificates", {
-  ...certificateArgs(settings),
-  linksDirectory: `.pgstack/stacks/${stack}`,
-});
+const certificates = new Certificates(
+  "certificates",
+  { ...certificateArgs(settings), linksDirectory: `.pgstack/stacks/${stack}` },
+  kept,
+);
 
 const server = new Server("server", {
   stack,
@@ -66,24 +76,30 @@ const database = new Database("database", {
   target: server.target,
   roles,
   passwords: secrets.passwords,
+  connectionLimit: connectionLimit(settings),
   schemas: settings.schemas,
   extensions: settings.extensions,
   initSql,
   readyTimeoutSeconds: settings.healthTimeoutSeconds,
   firstProvision: server.firstProvision,
+  deletedWith: server.container,
 });
 
-const health = new HealthCheck("health", {
-  target: server.target,
-  roles,
-  passwords: secrets.passwords,
-  authority: certificates.authority,
-  serverName: certificates.serverName,
-  tls: certificates.enabled,
-  triggers: [server.containerId, server.configurationFingerprint, database.databaseName],
-  readyTimeoutSeconds: settings.healthTimeoutSeconds,
-  firstProvision: server.firstProvision,
-});
+const health = new HealthCheck(
+  "health",
+  {
+    target: server.target,
+    roles,
+    passwords: secrets.passwords,
+    authority: certificates.authority,
+    serverName: certificates.serverName,
+    tls: certificates.enabled,
+    triggers: [server.containerId, server.configurationFingerprint, database.databaseName],
+    readyTimeoutSeconds: settings.healthTimeoutSeconds,
+    firstProvision: server.firstProvision,
+  },
+  kept,
+);
 
 /** What clients and the command line need to find the server. */
 export const connection = {

@@ -38,14 +38,16 @@ async function show(
   name: string,
   { role, format, showSecrets, verify }: ConnectionInfoOptions,
 ): Promise<void> {
-  const { readStackWithCredentials } = await import("./stack.ts");
+  const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { serverAddress } = await import("../operations/connection.ts");
   const { connectionInfo, formatConnectionInfo, proveConnection } = await import(
     "../operations/connection-info.ts"
   );
   const { authorityFile } = await import("./authority-file.ts");
   const { UserError } = await import("../operations/user-error.ts");
-  const { target, credentials, trust } = await readStackWithCredentials(name);
+  const stack = await readStackWithCredentials(name);
+  await requireStackEngine(stack);
+  const { target, credentials, trust } = stack;
   const file = await authorityFile(name, trust);
   const made = {
     role,

@@ -6,6 +6,9 @@ import { readRecord, toolVariables } from "../toolchain/environment.mjs";
 import { taught } from "./options.ts";
 import { print, printJson } from "./print.ts";
 
+/** What the caller's environment does not override; of PATH it is what comes in front. */
+const OURS = new Set(["PATH", "PULUMI_HOME"]);
+
 /** `pgstack env`. */
 export function envCommand(): Command {
   const command = new Command("env")
@@ -28,7 +31,7 @@ export function envCommand(): Command {
   ]);
 }
 
-/** What the set-up says, except where the caller has chosen otherwise. PATH: only what comes in front. */
+/** What the set-up says, except where the caller has chosen otherwise. */
 async function settings(): Promise<[name: string, value: string][]> {
   const record = await readRecord();
   if (record === undefined) throw new UserError("the set-up has not been done yet: npm start does it");
@@ -37,7 +40,7 @@ async function settings(): Promise<[name: string, value: string][]> {
       ([name]) =>
         name !== "PULUMI_CONFIG_PASSPHRASE_FILE" || process.env.PULUMI_CONFIG_PASSPHRASE === undefined,
     )
-    .map(([name, value]) => [name, name === "PATH" ? value : (process.env[name] ?? value)]);
+    .map(([name, value]) => [name, OURS.has(name) ? value : (process.env[name] ?? value)]);
 }
 
 /** Export lines; a second evaluation changes nothing. */

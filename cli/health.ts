@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import type { HealthReport } from "../operations/health.ts";
 import { EXIT } from "./exit-codes.ts";
-import { interruptionSignal } from "./interruption.ts";
+import { departureSignal, interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught, wholeNumber } from "./options.ts";
 import { formatBytes, harmless, note, printJson, printLine, statusText, table } from "./print.ts";
 import type { StackWithCredentials } from "./stack.ts";
@@ -49,8 +49,6 @@ async function serve(command: Command, { full, address }: HealthOptions, port: n
   const { serveHealth } = await import("../operations/health-server.ts");
   const name = stackName(command);
   const interrupted = interruptionSignal();
-  const ended = new AbortController();
-  process.once("SIGTERM", () => ended.abort());
   let stack = await readStackWithCredentials(name);
   let before: HealthReport["status"] = "ok";
   const check = async () => {
@@ -68,7 +66,7 @@ async function serve(command: Command, { full, address }: HealthOptions, port: n
     port,
     address,
     check,
-    signal: AbortSignal.any([interrupted, ended.signal]),
+    signal: AbortSignal.any([interrupted, departureSignal()]),
   });
   const host = server.address.includes(":") ? `[${server.address}]` : server.address;
   note(`serving health of stack ${name} at http://${host}:${server.port}/health (Ctrl-C ends it)`);

@@ -1,17 +1,37 @@
 import { EXIT, Interrupted } from "./exit-codes.ts";
 
-let controller: AbortController | undefined;
+let interrupted: AbortController | undefined;
+let departed: AbortController | undefined;
 
-/** Ctrl-C ends the process at once, unless a command asked to end by itself; a second Ctrl-C always does. */
+/**
+ * Ctrl-C ends the process at once, unless a command asked to end by itself; a second Ctrl-C always does. So does a
+ * reader who has left, as `head` does when it has seen enough.
+ */
 export function watchInterruption(): void {
   process.on("SIGINT", () => {
-    if (controller === undefined || controller.signal.aborted) process.exit(EXIT.interrupted);
-    controller.abort(new Interrupted("interrupted"));
+    if (interrupted === undefined || interrupted.signal.aborted) process.exit(EXIT.interrupted);
+    interrupted.abort(new Interrupted("interrupted"));
   });
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", ({ code }: NodeJS.ErrnoException) => {
+      if (departed !== undefined) departed.abort();
+      else process.exit(code === "EPIPE" ? EXIT.ok : EXIT.failed);
+    });
+  }
 }
 
 /** From now on Ctrl-C only sets this signal off: for commands that have something to put in order first. */
 export function interruptionSignal(): AbortSignal {
-  controller ??= new AbortController();
-  return controller.signal;
+  interrupted ??= new AbortController();
+  return interrupted.signal;
+}
+
+/** From now on the user's leaving (SIGTERM, a closed terminal, a broken pipe) only sets this signal off. */
+export function departureSignal(): AbortSignal {
+  if (departed === undefined) {
+    const controller = new AbortController();
+    departed = controller;
+    for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => controller.abort());
+  }
+  return departed.signal;
 }

@@ -10,11 +10,12 @@ export function logsCommand(): Command {
     .option("-f, --follow", "go on with what the server writes from now on", false)
     .option("-n, --lines <count>", "last lines to begin with", wholeNumber(0, 1_000_000), 100)
     .action(async ({ follow, lines }: { follow: boolean; lines: number }) => {
-      const { readStack } = await import("./stack.ts");
+      const { readStack, requireStackEngine } = await import("./stack.ts");
       const { streamServerLog } = await import("../operations/server-log.ts");
-      const { target } = await readStack(stackName(command));
+      const stack = await readStack(stackName(command));
+      await requireStackEngine(stack);
       const signal = interruptionSignal();
-      for await (const line of streamServerLog(target, { follow, lines, signal })) {
+      for await (const line of streamServerLog(stack.target, { follow, lines, signal })) {
         printLine(process.stdout.isTTY ? harmless(line) : line);
       }
       signal.throwIfAborted();

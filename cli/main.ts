@@ -63,12 +63,6 @@ function settled(command: Command): Command {
 
 async function main(): Promise<void> {
   watchInterruption();
-  for (const stream of [process.stdout, process.stderr]) {
-    // The reader has seen enough, as `head` has.
-    stream.on("error", (error: NodeJS.ErrnoException) =>
-      process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failed),
-    );
-  }
   const root = program();
   try {
     await root.parseAsync();
@@ -100,7 +94,7 @@ function report(error: unknown, root: Command): number {
 
 /** Commander's message as one line. A word too many is most likely a mistyped command of a command that has one by default. */
 function usage({ code, message }: CommanderError, root: Command): string {
-  const word = code === "commander.excessArguments" ? /: ([^,]+)\.$/.exec(message)?.[1] : undefined;
+  const word = code === "commander.excessArguments" ? /.*: ([^,:]+)\.$/.exec(message)?.[1] : undefined;
   const below = root.commands.flatMap(({ commands }) => commands.map((command) => command.name()));
   const meant = word === undefined ? undefined : nearest(word, below);
   if (meant !== undefined) return `unknown command '${word}': did you mean ${meant}?`;

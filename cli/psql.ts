@@ -2,7 +2,7 @@ import { Command } from "commander";
 import type { RoleKind } from "../operations/health.ts";
 import type { PsqlSession, TerminalSize } from "../operations/psql-session.ts";
 import { EXIT } from "./exit-codes.ts";
-import { interruptionSignal } from "./interruption.ts";
+import { departureSignal, interruptionSignal } from "./interruption.ts";
 import { roleOption, stackName, taught } from "./options.ts";
 
 /** `pgstack psql`. */
@@ -23,12 +23,13 @@ export function psqlCommand(): Command {
 }
 
 async function run(name: string, role: RoleKind, psqlArguments: readonly string[]): Promise<void> {
-  const { readStackWithCredentials } = await import("./stack.ts");
+  const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { runPsql } = await import("../operations/psql-session.ts");
-  const { target, credentials, trust } = await readStackWithCredentials(name);
+  const stack = await readStackWithCredentials(name);
+  await requireStackEngine(stack);
+  const { target, credentials, trust } = stack;
   const interrupted = interruptionSignal();
-  const hungUp = new AbortController();
-  for (const signal of ["SIGTERM", "SIGHUP"] as const) process.once(signal, () => hungUp.abort());
+  const departed = departureSignal();
   const { stdin, stdout, stderr } = process;
   const terminal = stdin.isTTY && stdout.isTTY ? { terminal: ownTerminal() } : {};
   const session: PsqlSession = {
@@ -39,9 +40,11 @@ async function run(name: string, role: RoleKind, psqlArguments: readonly string[
     input: stdin,
     output: stdout,
     errorOutput: stderr,
-    signal: AbortSignal.any([interrupted, hungUp.signal]),
+    signal: AbortSignal.any([interrupted, departed]),
   };
   const raw = "terminal" in terminal;
+  // A terminal that was closed is told by SIGHUP.
+  stdin.on("error", () => {});
   if (raw) stdin.setRawMode(true);
   try {
     const exitCode = await runPsql(target, session);

@@ -51,6 +51,12 @@ export async function readStackWithCredentials(name: string): Promise<StackWithC
   return { ...stack, credentials };
 }
 
+/** Refuses, in words that help, when the stack's Docker engine does not answer. */
+export async function requireStackEngine({ target }: Stack): Promise<void> {
+  const { dockerEngine, requireEngine } = await import("../operations/docker.ts");
+  await requireEngine(dockerEngine(target.dockerHost));
+}
+
 /**
  * Runs `pulumi` in the project and returns what it prints.
  *

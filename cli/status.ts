@@ -23,11 +23,10 @@ export function statusCommand(): Command {
     .description("Show one stack on one screen: image, uptime, roles, certificate, disk, connections.")
     .addOption(jsonOption())
     .action(async ({ json }: { json: boolean }) => {
-      const { readStack } = await import("./stack.ts");
+      const { readStack, requireStackEngine } = await import("./stack.ts");
       const { gatherStatus } = await import("../operations/status.ts");
-      const { requireEngine, dockerEngine } = await import("../operations/docker.ts");
       const stack = await readStack(stackName(command));
-      await requireEngine(dockerEngine(stack.target.dockerHost));
+      await requireStackEngine(stack);
       const { roles, logsDirectory, environment, image } = stack;
       const status = await gatherStatus(stack.target, { roles: Object.values(roles), logsDirectory });
       if (json)

@@ -11,10 +11,12 @@ export interface DataVolumeArgs {
   /** Stack that owns the volumes; written into their labels. */
   readonly stack: string;
   /**
-   * Refuse to delete the volumes, and keep them on the host when the stack goes. For production.
-   * Default: false.
+   * Keep the volumes on the host when the stack goes. Pulumi's own option `protect` beside it also refuses to let the
+   * stack go. Default: false.
    */
   readonly retain?: boolean;
+  /** The data volume may have been there before: it is taken as it is and always kept. Default: false. */
+  readonly adopt?: boolean;
   /** Further labels. */
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -28,11 +30,13 @@ export class DataVolume extends pulumi.ComponentResource {
 
   constructor(name: string, args: DataVolumeArgs, options?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:DataVolume", name, {}, options);
-    this.volumeName = this.createVolume(name, args.volumeName, args).name;
+    const { retain = false, adopt = false } = args;
+    this.volumeName = this.createVolume(name, args.volumeName, args, retain || adopt).name;
     this.configurationVolumeName = this.createVolume(
       `${name}-configuration`,
       args.configurationVolumeName,
       args,
+      retain,
     ).name;
     this.registerOutputs({
       volumeName: this.volumeName,
@@ -40,8 +44,12 @@ export class DataVolume extends pulumi.ComponentResource {
     });
   }
 
-  private createVolume(name: string, volumeName: string, args: DataVolumeArgs): docker.Volume {
-    const retain = args.retain ?? false;
+  private createVolume(
+    name: string,
+    volumeName: string,
+    args: DataVolumeArgs,
+    retain: boolean,
+  ): docker.Volume {
     return new docker.Volume(
       name,
       {
@@ -49,7 +57,12 @@ export class DataVolume extends pulumi.ComponentResource {
         driver: "local",
         labels: dockerLabels(args.stack, pulumi.getProject(), args.labels),
       },
-      { parent: this, protect: retain, retainOnDelete: retain },
+      {
+        parent: this,
+        retainOnDelete: retain,
+        // Docker changes neither of a volume that is there: the provider would delete it, with its data, to make it anew.
+        ignoreChanges: ["labels", "driverOpts"],
+      },
     );
   }
 }

@@ -12,6 +12,8 @@ export interface DatabaseArgs {
   readonly roles: Readonly<Record<RoleKind, string>>;
   /** Their passwords. */
   readonly passwords: Readonly<Record<RoleKind, pulumi.Input<string>>>;
+  /** Sessions that each role may have at once. Default: -1, no limit of its own. */
+  readonly connectionLimit?: number;
   /** Schemas beside `public`. Default: none. */
   readonly schemas?: readonly string[];
   /** Extensions. Default: uuid-ossp, pgcrypto, pg_stat_statements. */
@@ -22,6 +24,8 @@ export interface DatabaseArgs {
   readonly readyTimeoutSeconds?: number;
   /** What a first `up` that fails clears away. */
   readonly firstProvision: pulumi.Input<FirstProvision>;
+  /** The server's container: where it goes, the roles are not taken out of its cluster first. Default: they are. */
+  readonly deletedWith?: pulumi.Resource;
 }
 
 /** Roles with least privilege, and the application's database with every grant as declared. */
@@ -34,6 +38,7 @@ export class Database extends pulumi.ComponentResource {
   constructor(name: string, args: DatabaseArgs, options?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:Database", name, {}, options);
     const readyTimeoutSeconds = args.readyTimeoutSeconds ?? 60;
+    const deletedWith = args.deletedWith === undefined ? {} : { deletedWith: args.deletedWith };
     this.roles = ROLE_KINDS.map(
       (kind) =>
         new Role(
@@ -43,11 +48,11 @@ export class Database extends pulumi.ComponentResource {
             name: args.roles[kind],
             kind,
             password: args.passwords[kind],
-            connectionLimit: -1,
+            connectionLimit: args.connectionLimit ?? -1,
             readyTimeoutSeconds,
             firstProvision: args.firstProvision,
           },
-          { parent: this, deleteBeforeReplace: true },
+          { parent: this, deleteBeforeReplace: true, ...deletedWith },
         ),
     );
     const database = new DatabaseResource(

@@ -13,6 +13,8 @@ export interface IsolatedNetworkArgs {
    * stack that publishes one needs it. Default: false.
    */
   readonly access?: boolean;
+  /** Where the audit log is. Default: nothing is recorded. */
+  readonly logsDirectory?: string;
   /** Further labels. */
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -40,7 +42,10 @@ export class IsolatedNetwork extends pulumi.ComponentResource {
     args: IsolatedNetworkArgs,
   ): pulumi.Output<string> {
     const labels = labelRecord(args.stack, pulumi.getProject(), args.labels);
-    const inputs = { stack: args.stack, network: networkName, internal, labels };
+    const inputs = {
+      ...{ stack: args.stack, network: networkName, internal, labels },
+      ...(args.logsDirectory === undefined ? {} : { logsDirectory: args.logsDirectory }),
+    };
     return new Network(name, inputs, { parent: this, deleteBeforeReplace: true }).network;
   }
 }

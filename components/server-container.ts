@@ -82,7 +82,7 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
         : [{ internal: options.port, external: publish.port, ip: publish.address, protocol: "tcp" }],
     memory: limits.memoryMegabytes,
     memorySwap: limits.memoryMegabytes,
-    cpus: String(limits.cpus),
+    cpus: coresText(limits.cpus),
     shmSize: limits.sharedMemoryMegabytes,
     // Restarts after a crash or with the engine; Docker itself waits longer after each failure.
     restart: "unless-stopped",
@@ -105,4 +105,16 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
     mustRun: true,
     labels: options.labels,
   };
+}
+
+/**
+ * A number of cores as the Docker provider reads it back; in any other form it would plan a replacement at each run.
+ * From ten cores on it reads tenths only.
+ *
+ * Source: nanoInt64ToDecimalString in internal/provider/helpers.go of terraform-provider-docker
+ */
+export function coresText(cores: number): string {
+  const text = cores.toFixed(cores < 10 ? 9 : 1);
+  if (/^[1-9]+\.0+$/.test(text)) return cores.toFixed(1);
+  return text.replace(/0+$/, "");
 }

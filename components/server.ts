@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { abandonFirstProvision } from "../operations/first-provision.ts";
+import { audited } from "../operations/audit.ts";
 import type { ResolvedImage } from "../operations/image.ts";
 import { limitProcesses } from "../operations/limits.ts";
 import { removeOrphanContainer } from "../operations/orphan-container.ts";
@@ -12,6 +12,7 @@ import {
   renderPostgresqlConf,
 } from "../operations/postgresql-conf.ts";
 import type { Target } from "../operations/target.ts";
+import { abandon as abandonProvision } from "../providers/first-provision.ts";
 import type { FirstProvision } from "../providers/role.ts";
 import { ServerConfiguration, type ServerTls } from "../providers/server-configuration.ts";
 import { dockerLabels, labelRecord } from "./labels.ts";
@@ -54,6 +55,8 @@ export class Server extends pulumi.ComponentResource {
   readonly target: pulumi.Output<Target>;
   /** What a first `up` that fails clears away. */
   readonly firstProvision: pulumi.Output<FirstProvision>;
+  /** The container, for others to depend on. */
+  readonly container: docker.Container;
   readonly containerId: pulumi.Output<string>;
   /** Changes whenever the server runs with other files. */
   readonly configurationFingerprint: pulumi.Output<string>;
@@ -73,6 +76,7 @@ export class Server extends pulumi.ComponentResource {
     this.firstProvision = pulumi
       .output(args.dataVolume)
       .apply((dataVolume) => firstProvision(args, dataVolume));
+    this.container = container;
     this.containerId = container.id;
     this.configurationFingerprint = pulumi.unsecret(
       pulumi.all([args.tls, args.parameters, access(args)]).apply((texts) => fingerprint(texts)),
@@ -122,20 +126,29 @@ export class Server extends pulumi.ComponentResource {
     const removeOrphan = new pulumi.ResourceHook(`${name}-remove-orphan`, () =>
       removeOrphanContainer({ stack, container: args.containerName, graceSeconds }),
     );
-    const limit = new pulumi.ResourceHook(`${name}-limit-processes`, () =>
-      limitProcesses(target, args.limits.processes),
-    );
+    const limit = new pulumi.ResourceHook(`${name}-limit-processes`, () => {
+      const { limits, publish } = args;
+      const parameters = {
+        container: target.container,
+        image: args.image.pinned,
+        limits,
+        ...(publish && { publish }),
+      };
+      return audited({ logsDirectory: args.logsDirectory, stack }, "server.create", parameters, () =>
+        limitProcesses(target, limits.processes),
+      );
+    });
     const abandon = new pulumi.ErrorHook(
       `${name}-abandon`,
       async ({ failedOperation, newInputs, errors }) => {
         if (failedOperation === "create") {
           const mounts: { target?: string; source?: string }[] = newInputs?.["mounts"] ?? [];
           const dataVolume = mounts.find((mount) => mount.target === DATA_DIRECTORY)?.source;
-          await abandonFirstProvision(target, {
-            dataVolume: dataVolume ?? "",
-            logsDirectory: args.logsDirectory,
-            reason: errors[0] ?? "the container could not be made",
-          });
+          await abandonProvision(
+            target,
+            { dataVolume: dataVolume ?? "", logsDirectory: args.logsDirectory },
+            errors[0] ?? "the container could not be made",
+          );
         }
         return false;
       },
@@ -179,12 +192,15 @@ function access(args: ServerArgs): Omit<PgHbaOptions, "tls"> {
   };
 }
 
-/** Changes when a parameter does that only a restart applies; as a label it makes the preview say so. */
+/**
+ * Changes when something does that takes a new container, without being an argument of it: a parameter that only a
+ * restart applies, the limit of processes. As a label it makes the preview say so.
+ */
 function restartFingerprint(args: ServerArgs): string {
   const lines = renderParameters(args)
     .split("\n")
     .filter((line) => POSTMASTER_PARAMETERS.has(line.split(" = ")[0] ?? ""));
-  return fingerprint(lines).slice(0, 16);
+  return fingerprint([...lines, args.limits.processes]).slice(0, 16);
 }
 
 function fingerprint(value: unknown): string {

@@ -104,6 +104,7 @@ async function collect(stream: Duplex, signal?: AbortSignal): Promise<{ stdout: 
   const aborted = () =>
     stream.destroy(signal?.reason instanceof Error ? signal.reason : new Error("interrupted"));
   signal?.addEventListener("abort", aborted, { once: true });
+  if (signal?.aborted) aborted();
   try {
     await demultiplex(
       stream,

@@ -38,6 +38,8 @@ export async function ensureNetwork(specification: NetworkSpecification): Promis
     Name: network,
     Driver: "bridge",
     Internal: internal,
+    // Answers to clients find their way back; what the server would begin itself gets no answer from outside.
+    ...(internal ? {} : { Options: { "com.docker.network.bridge.enable_ip_masquerade": "false" } }),
     Labels: { ...specification.labels },
   });
   return made.id;

@@ -133,6 +133,8 @@ function ownParameters(options: PostgresqlConfOptions): [string, ParameterValue]
         ["ssl_key_file", file("key")],
         ["ssl_min_protocol_version", "TLSv1.2"],
         ["ssl_prefer_server_ciphers", true],
+        // For TLS 1.2; those of TLS 1.3 are all of this kind: fresh keys for each connection, authenticated encryption.
+        ["ssl_ciphers", "ECDHE+AESGCM:ECDHE+CHACHA20"],
       ]
     : [["ssl", false]];
   return [

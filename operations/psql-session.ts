@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Duplex, Readable, Writable } from "node:stream";
 import type Docker from "dockerode";
 import { dockerEngine, isNotFound, statusCode } from "./docker.ts";
@@ -65,7 +66,10 @@ export async function runPsql(target: Target, session: PsqlSession): Promise<num
   });
   try {
     const feed = terminal === undefined ? demultiplexer(deliver.output, deliver.error) : deliver.output;
-    for await (const chunk of stream as AsyncIterable<Buffer>) feed(chunk);
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      feed(chunk);
+      await drained(session);
+    }
     deliver.end();
   } finally {
     session.input.unpipe(stream);
@@ -74,7 +78,10 @@ export async function runPsql(target: Target, session: PsqlSession): Promise<num
     stopResizing?.();
     stream.destroy();
   }
-  return (await exec.inspect()).ExitCode ?? 1;
+  const { Running, ExitCode } = await exec.inspect();
+  // The connection has ended before psql, as when the terminal was closed.
+  if (Running && processId !== undefined) await endProcess(target, processId);
+  return ExitCode ?? 1;
 }
 
 async function start(target: Target, session: PsqlSession): Promise<{ exec: Docker.Exec; stream: Duplex }> {
@@ -156,6 +163,12 @@ function afterMarker({ output, errorOutput }: PsqlSession, ready: (processId: st
       if (before !== undefined && before.length > 0) errorOutput.write(before);
     },
   };
+}
+
+/** A slow reader holds the server back, rather than filling this machine's memory; one who has left holds nothing. */
+async function drained({ output, signal }: PsqlSession): Promise<void> {
+  if (!output.writableNeedDrain || signal?.aborted === true) return;
+  await once(output, "drain", signal === undefined ? {} : { signal }).catch(() => {});
 }
 
 // Docker ends no program whose client has left. SIGINT cancels the running statement on the server as well.

@@ -3,11 +3,15 @@ import { inspectRole } from "./roles/inspection.ts";
 import { rolePlan } from "./roles/plan.ts";
 import { type RoleSpecification, requireRole, requireRoleName } from "./roles/specification.ts";
 import { identifier, literal } from "./sql.ts";
-import { queryAsSuperuser, runAsSuperuser, SUPERUSER } from "./superuser.ts";
+import { queryAsSuperuser, runAsSuperuser, SqlError, SUPERUSER } from "./superuser.ts";
 import type { Target } from "./target.ts";
 
 export type { Change } from "./change.ts";
 export type { RoleKind, RoleSpecification } from "./roles/specification.ts";
+
+/** Another role that is dropped at the same time was the heir, or left this one something: undefined_object, dependent_objects_still_exist. */
+const MOVED = ["42704", "2BP01"];
+const MOST_TRIES = 3;
 
 /**
  * What has to change for the role to be as specified: attributes, memberships in both directions, connection limit,
@@ -40,6 +44,17 @@ export async function applyRole(target: Target, role: RoleSpecification): Promis
  */
 export async function dropRole(target: Target, name: string): Promise<void> {
   requireRoleName(name);
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await dropOnce(target, name);
+    } catch (error) {
+      const moved = error instanceof SqlError && MOVED.includes(error.code ?? "");
+      if (!moved || tries === MOST_TRIES) throw error;
+    }
+  }
+}
+
+async function dropOnce(target: Target, name: string): Promise<void> {
   const [found] = await queryAsSuperuser<{ heir: string; databases: string[] }>(
     target,
     `SELECT coalesce((SELECT o.rolname FROM pg_database d JOIN pg_authid o ON o.oid = d.datdba

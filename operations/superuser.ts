@@ -10,6 +10,8 @@ export interface SuperuserOptions {
   readonly database?: string;
   /** All or nothing. Default: false. */
   readonly singleTransaction?: boolean;
+  /** A statement that follows the SQL, whatever that ends with, in the same transaction. It is in the process list: no secrets. */
+  readonly finally?: string;
   /** Role whose privileges the session takes, by SET ROLE. Default: the superuser's own. */
   readonly role?: string;
   /** Statements appear in the server's log as its settings say. Default: false, since they may hold verifiers. */
@@ -82,6 +84,7 @@ export async function psql(target: Target, sql: string, options: SuperuserOption
   const { exitCode, stdout, stderr } = await executeInContainer(target, {
     command: [
       ...["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--file=-"],
+      ...(options.finally === undefined ? [] : [`--command=${options.finally}`]),
       ...["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose", "--set=SHOW_CONTEXT=never"],
       ...(options.singleTransaction === true ? ["--single-transaction"] : []),
     ],

@@ -3,6 +3,7 @@ import type { CertificatesArgs } from "../components/certificates.ts";
 import type { RoleKind } from "../components/role-secrets.ts";
 import type { ContainerLimits } from "../components/server-container.ts";
 import { bytesOf, type MemorySize } from "../settings/memory-size.ts";
+import { parameterNumber } from "../settings/server-parameters.ts";
 import type { Settings } from "../settings/settings.ts";
 
 const MEGABYTE = 1024 ** 2;
@@ -16,16 +17,16 @@ export function roleNames(settings: Settings): Record<RoleKind, string> {
   };
 }
 
-/** All of the server's parameters, those with a setting of their own among them. */
-export function serverParameters(settings: Settings): Record<string, string | number | boolean> {
-  return {
-    ...settings.serverSettings,
-    max_connections: settings.maxConnections,
-    shared_buffers: settings.sharedBuffers,
-    effective_cache_size: settings.effectiveCacheSize,
-    work_mem: settings.workMem,
-    maintenance_work_mem: settings.maintenanceWorkMem,
-  };
+/**
+ * Sessions that each role may have at once: a twentieth fewer than the server has for all of them, so that no role by
+ * itself shuts out the others.
+ */
+export function connectionLimit(settings: Settings): number {
+  const kept =
+    (parameterNumber(settings, "superuser_reserved_connections") ?? 3) +
+    (parameterNumber(settings, "reserved_connections") ?? 0);
+  const open = settings.maxConnections - kept;
+  return Math.max(1, open - Math.ceil(open / 20));
 }
 
 /** What the container may use, in the Docker provider's units. */

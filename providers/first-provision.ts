@@ -1,3 +1,4 @@
+import { audited } from "../operations/audit.ts";
 import { dockerEngine } from "../operations/docker.ts";
 import { abandonFirstProvision, isProven } from "../operations/first-provision.ts";
 import type { Target } from "../operations/target.ts";
@@ -18,12 +19,22 @@ export async function orAbandon<Value>(
   } catch (error) {
     const place = { volume: first.dataVolume, image: first.imageId };
     if (!(await isProven(dockerEngine(target.dockerHost), place.volume, place.image))) {
-      await abandonFirstProvision(target, {
-        dataVolume: first.dataVolume,
-        logsDirectory: first.logsDirectory,
-        reason: errorLine(error),
-      });
+      await abandon(target, first, errorLine(error));
     }
     throw error;
   }
+}
+
+/** Clears away what a first `up` made that failed, and says so in the audit log. */
+export async function abandon(
+  target: Target,
+  { dataVolume, logsDirectory }: Pick<FirstProvision, "dataVolume" | "logsDirectory">,
+  reason: string,
+): Promise<void> {
+  const parameters: Record<string, unknown> = { container: target.container, reason };
+  await audited({ logsDirectory, stack: target.stack }, "provision.abandon", parameters, async () => {
+    const done = await abandonFirstProvision(target, { dataVolume, logsDirectory, reason });
+    parameters.removedContainer = done.removedContainer;
+    parameters.removedVolumes = done.removedVolumes;
+  });
 }

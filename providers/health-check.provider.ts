@@ -25,6 +25,12 @@ export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
       ? []
       : [`${inputs.target.container} does not run: it is checked again`];
   },
+  async remove({ target, firstProvision, systemIdentifier }) {
+    // The first thing that goes when a stack does: Docker's own things leave no record of theirs.
+    const { dataVolume, logsDirectory } = firstProvision;
+    const parameters = { container: target.container, dataVolume, systemIdentifier };
+    await audited({ logsDirectory, stack: target.stack }, "server.remove", parameters, async () => {});
+  },
   async guard(state) {
     const { target, firstProvision } = state;
     const volume = await findVolume(dockerEngine(target.dockerHost), firstProvision.dataVolume);

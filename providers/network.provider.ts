@@ -1,3 +1,4 @@
+import { audited } from "../operations/audit.ts";
 import { ensureNetwork, networkExists, removeNetwork } from "../operations/network.ts";
 import type { NetworkInputs, NetworkResults } from "./network.ts";
 import { dynamicProvider } from "./provider.ts";
@@ -6,11 +7,23 @@ import { dynamicProvider } from "./provider.ts";
 export const provider = dynamicProvider<NetworkInputs, NetworkResults>({
   replacedBy: ["stack", "network", "internal", "labels"],
   async create(inputs) {
-    return { id: inputs.network, results: { networkId: await ensureNetwork(inputs) } };
+    const networkId = await recorded(inputs, "network.create", () => ensureNetwork(inputs));
+    return { id: inputs.network, results: { networkId } };
   },
   async update(inputs) {
-    return { networkId: await ensureNetwork(inputs) };
+    return { networkId: await recorded(inputs, "network.update", () => ensureNetwork(inputs)) };
   },
-  remove: removeNetwork,
+  async remove(state) {
+    await recorded(state, "network.remove", () => removeNetwork(state));
+  },
   exists: networkExists,
 });
+
+function recorded<Value>(
+  { stack, network, internal, logsDirectory }: NetworkInputs,
+  operation: string,
+  work: () => Promise<Value>,
+): Promise<Value> {
+  if (logsDirectory === undefined) return work();
+  return audited({ logsDirectory, stack }, operation, { network, internal }, work);
+}

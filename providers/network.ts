@@ -8,6 +8,8 @@ export interface NetworkInputs {
   /** Nothing outside reaches it, and it reaches nothing outside. */
   readonly internal: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  /** Where the audit log is. Absent: nothing is recorded. */
+  readonly logsDirectory?: string;
 }
 
 /** What is known once the network is there. */

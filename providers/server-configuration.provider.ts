@@ -1,5 +1,6 @@
 import { audited } from "../operations/audit.ts";
 import { readCertificateFiles } from "../operations/certificate-files.ts";
+import { fingerprintOf } from "../operations/certificates.ts";
 import { dockerEngine, findVolume } from "../operations/docker.ts";
 import {
   applyServerConfiguration,
@@ -33,9 +34,11 @@ async function apply(
 ): Promise<ServerConfigurationResults> {
   const { target, tls } = inputs;
   const context = { logsDirectory: inputs.logsDirectory, stack: target.stack };
-  return audited(context, operation, { volume: inputs.configurationVolume, tls: tls.mode }, async () => {
+  const parameters: Record<string, unknown> = { volume: inputs.configurationVolume, tls: tls.mode };
+  return audited(context, operation, parameters, async () => {
     const certificates = await certificatesOf(tls);
-    const { pendingRestart } = await applyServerConfiguration(target, {
+    if (certificates !== undefined) parameters.certificate = fingerprintOf(certificates.certificate);
+    const { changed, reloaded, pendingRestart } = await applyServerConfiguration(target, {
       configurationVolume: inputs.configurationVolume,
       image: inputs.imageId,
       files: serverConfigurationFiles({
@@ -46,6 +49,7 @@ async function apply(
       }),
       labels: inputs.labels,
     });
+    Object.assign(parameters, { changed, reloaded });
     return { pendingRestart };
   });
 }

@@ -1,4 +1,3 @@
-import { styleText } from "node:util";
 import { examineEngine } from "./doctor/engine.mjs";
 import { examineMachine } from "./doctor/machine.mjs";
 import { examineStacks } from "./doctor/stacks.mjs";
@@ -78,5 +77,6 @@ function printFindings(findings) {
 function coloured(status) {
   const word = status.padEnd(7);
   const plain = process.stdout.isTTY !== true || (process.env.NO_COLOR ?? "") !== "";
-  return plain ? word : styleText(status === "ok" ? "green" : status === "warning" ? "yellow" : "red", word);
+  const code = { ok: 32, warning: 33, failed: 31 }[status];
+  return plain ? word : `\x1b[${code}m${word}\x1b[39m`;
 }

@@ -59,16 +59,23 @@ export async function buildGoTools(cache, progress) {
       GOFLAGS: `${environment.GOFLAGS} -modcacherw`,
     };
     const programs = join(unfinished, "programs");
-    await Promise.all(
-      builds.map(({ name, module, packages, ldflags, tags }) =>
-        progress.step(`Building ${name}`, () =>
-          run("go", ["build", "-tags", tags, "-ldflags", ldflags, "-o", `${programs}/`, ...packages], {
-            cwd: join(SOURCES, module),
-            env,
-          }),
+    await progress.step("Go modules", () =>
+      Promise.all(
+        builds.map(({ module, packages, tags }) =>
+          run("go", ["list", "-deps", "-tags", tags, ...packages], { cwd: join(SOURCES, module), env }),
         ),
       ),
     );
+    // One after the other: they share packages, and go shares work with an earlier build only; each uses every core.
+    for (const { name, module, packages, ldflags, tags, outputs } of builds) {
+      const place = outputs.length === 1 ? join(programs, String(outputs[0])) : `${programs}/`;
+      await progress.step(`Building ${name}`, () =>
+        run("go", ["build", "-tags", tags, "-ldflags", ldflags, "-o", place, ...packages], {
+          cwd: join(SOURCES, module),
+          env,
+        }),
+      );
+    }
     await arrange(
       unfinished,
       programs,

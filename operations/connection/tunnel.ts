@@ -77,7 +77,8 @@ export class Tunnel extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#inner?.destroy();
-    done(error);
+    // TLS on top has to tell its own error before this end of the stream is heard of.
+    setImmediate(() => done(error));
   }
 
   async #open(): Promise<void> {
@@ -101,7 +102,9 @@ export class Tunnel extends Duplex {
     stream.on("data", feed);
     stream.on("error", (error) => this.destroy(error));
     stream.on("end", () => void this.#end(exec, received));
-    stream.on("close", () => this.destroy());
+    stream.on("close", () => {
+      if (!stream.readableEnded) this.destroy();
+    });
   }
 
   async #end(exec: Docker.Exec, received: boolean): Promise<void> {

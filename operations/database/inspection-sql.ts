@@ -69,7 +69,9 @@ export function inspectionSql(database: DatabaseSpecification): string {
 ), spaces AS MATERIALIZED (
   SELECT oid, nspname FROM pg_namespace WHERE nspname IN (${list([...managed, TECHNICAL_SCHEMA])})
 ), members AS MATERIALIZED (
-  SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
+  -- Of extensions; and the constructors of range types, which come and go with their type.
+  SELECT classid, objid FROM pg_depend
+   WHERE deptype = 'e' OR deptype = 'i' AND classid = 'pg_proc'::regclass AND refclassid = 'pg_type'::regclass
 ), relations AS MATERIALIZED (
   SELECT c.oid, c.relname, c.relkind, c.relowner, c.relacl, s.nspname FROM pg_class c JOIN spaces s ON s.oid = c.relnamespace
    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
@@ -168,7 +170,7 @@ SELECT json_build_object(
      WHERE nspname = ${literal(TECHNICAL_SCHEMA)} AND relname = ${literal(PROBE_TABLE)}),
   'objects', (SELECT coalesce(json_agg(o), '[]') FROM objects),
   'columns', (SELECT coalesce(json_agg(json_build_object('table', format('%I.%I', c.nspname, c.relname),
-       'column', quote_ident(a.attname), 'items', ${itemsSql("a.attacl")})), '[]')
+       'column', quote_ident(a.attname), 'owner', pg_get_userbyid(c.relowner), 'items', ${itemsSql("a.attacl")})), '[]')
      FROM pg_attribute a JOIN relations c ON c.oid = a.attrelid
     WHERE a.attacl IS NOT NULL AND cardinality(a.attacl) > 0 AND NOT a.attisdropped),
   'defaults', (SELECT coalesce(json_agg(json_build_object('role', pg_get_userbyid(d.defaclrole), 'schema', n.nspname,

@@ -38,6 +38,7 @@ export interface LiveColumn {
   readonly table: string;
   /** Quoted. */
   readonly column: string;
+  readonly owner: string;
   readonly items: readonly AclItem[];
 }
 
@@ -89,7 +90,7 @@ export async function inspectDatabase(
   // Connecting to a database that is not there would leave an error in the server's log.
   const script = `SELECT CASE WHEN ${exists} THEN ${literal(connection)} END AS connection \\gset
 \\if :{?connection}
-\\connect -reuse-previous=on :connection
+\\connect -reuse-previous=on :"connection"
 \\endif
 ${inspectionSql(specification)};
 `;

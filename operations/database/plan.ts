@@ -44,7 +44,7 @@ export function databasePlan(live: DatabaseInspection, database: DatabaseSpecifi
     ...owners.flatMap(({ change }) => change),
     ...defaultPrivilegeChanges(live, database),
     ...owners.flatMap(({ object }) => objectChanges(object, database)),
-    ...live.columns.flatMap(columnChanges),
+    ...live.columns.flatMap((column) => columnChanges(columnWithOwner(column, database))),
     ...live.stray.map(strayChange),
   ];
 }
@@ -113,20 +113,33 @@ function withOwner(
 ): { object: LiveObject; change: Change[] } {
   const owner = wantedOwner(object, database);
   if (owner === undefined || owner === object.owner) return { object, change: [] };
-  const replaced = (name: string | null): string | null => (name === object.owner ? owner : name);
-  const items = object.items.map(
-    ([grantee, privilege, grantable, grantor]): AclItem => [
-      replaced(grantee),
-      privilege,
-      grantable,
-      grantor === object.owner ? owner : grantor,
-    ],
-  );
+  const items = withReplaced(object.items, object.owner, owner);
   const change: Change = {
     description: `${describe(object)}: owner ${shown(object.owner)} to ${shown(owner)}`,
     sql: `ALTER ${object.kind} ${object.name} OWNER TO ${identifier(owner)}`,
   };
   return { object: { ...object, owner, items }, change: object.linked ? [] : [change] };
+}
+
+/** The column with the owner that its table gets. */
+function columnWithOwner(
+  column: LiveColumn,
+  { administrator, application, readonly }: DatabaseSpecification,
+): LiveColumn {
+  const { owner } = column;
+  return [application, readonly].includes(owner)
+    ? { ...column, owner: administrator, items: withReplaced(column.items, owner, administrator) }
+    : column;
+}
+
+/** What PostgreSQL makes of an access list when the owner changes. */
+function withReplaced(items: readonly AclItem[], before: string, after: string): AclItem[] {
+  return items.map(([grantee, privilege, grantable, grantor]) => [
+    grantee === before ? after : grantee,
+    privilege,
+    grantable,
+    grantor === before ? after : grantor,
+  ]);
 }
 
 function objectChanges(object: LiveObject, database: DatabaseSpecification): Change[] {
@@ -139,30 +152,47 @@ function objectChanges(object: LiveObject, database: DatabaseSpecification): Cha
   });
 }
 
-/** Grants on columns go; those on the table say all. */
-function columnChanges({ table, column, items }: LiveColumn): Change[] {
-  // A column's grants may come from others than the owner, who got the table with grant option; those went before.
-  return [...new Set(items.map(([, , , grantor]) => grantor))].flatMap((owner) =>
-    aclChanges({
-      what: `column ${table}.${column}`,
-      owner,
-      items,
-      wanted: new Map(),
-      statement: (verb, privileges) =>
-        `${verb} ${privileges.map((privilege) => `${privilege} (${column})`).join(", ")} ON TABLE ${table}`,
-    }),
+/**
+ * Grants on columns go; those on the table say all. Who had the table with grant option may have granted columns, and
+ * neither the owner nor the loss of that option reaches these: the column is given to that role once more with grant
+ * option, and taken from it with all that follows from it.
+ */
+function columnChanges({ table, column, owner, items }: LiveColumn): Change[] {
+  const others = new Map(
+    items.filter((item) => item[3] !== owner).map((item) => [`${item[3]} ${item[1]}`, item]),
   );
+  const indirect = [...others.values()].map(([, privilege, , grantor]): Change => {
+    const what = `${privilege} (${column}) ON TABLE ${table}`;
+    const role = identifier(grantor);
+    return {
+      description: oneLine(`column ${table}.${column}: revoke what ${role} granted of ${privilege}`),
+      sql: `GRANT ${what} TO ${role} WITH GRANT OPTION;\nREVOKE ${what} FROM ${role} CASCADE`,
+    };
+  });
+  const direct = aclChanges({
+    what: `column ${table}.${column}`,
+    owner,
+    items,
+    wanted: new Map(),
+    statement: (verb, privileges) =>
+      `${verb} ${privileges.map((privilege) => `${privilege} (${column})`).join(", ")} ON TABLE ${table}`,
+  });
+  return [...indirect, ...direct];
 }
 
 function strayChange({ kind, name, column, grantee, privilege }: StrayGrant): Change {
   const who = grantee === null ? "PUBLIC" : identifier(grantee);
   const what = column === null ? privilege : `${privilege} (${column})`;
   return {
-    description: `${kind.toLowerCase()} ${name}: revoke ${what} from ${who}`.replaceAll(/\s+/g, " "),
+    description: oneLine(`${kind.toLowerCase()} ${name}: revoke ${what} from ${who}`),
     sql: `REVOKE ${what} ON ${kind} ${name} FROM ${who} CASCADE`,
   };
 }
 
 function describe(object: LiveObject): string {
-  return `${object.kind.toLowerCase()} ${object.name}`.replaceAll(/\s+/g, " ");
+  return oneLine(`${object.kind.toLowerCase()} ${object.name}`);
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ");
 }

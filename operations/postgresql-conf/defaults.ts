@@ -85,6 +85,7 @@ export const DEFAULT_PARAMETERS: readonly ParameterGroup[] = [
       { name: "log_statement", value: "mod", note: "Statements that change data or its definition" },
       { name: "log_connections", value: true },
       { name: "log_disconnections", value: true },
+      { name: "log_replication_commands", value: true },
       { name: "log_checkpoints", value: true },
       { name: "log_lock_waits", value: true },
       { name: "log_temp_files", value: "10MB", note: "Sorts that did not fit into work_mem" },

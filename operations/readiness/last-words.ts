@@ -16,7 +16,9 @@ const LINES = 20;
 const TELLING_LINES = 3;
 const TAIL_BYTES = 16 * 1024;
 const COMPLAINT =
-  /\b(?:PANIC|FATAL|ERROR|HINT):|^(?:initdb|postgres|pg_ctl|.*entrypoint.*): .*(?:error|fatal|missing|can't|cannot)|No space left/i;
+  /\b(?:PANIC|FATAL|ERROR|HINT):|\bLOG: .*(?:invalid|unrecognized|could not|must be)|^(?:initdb|postgres|pg_ctl|.*entrypoint.*): .*(?:error|fatal|missing|can't|cannot)|No space left/i;
+/** Time and process, by which equal lines differ. */
+const PREFIX = /^\d{4}-\d\d-\d\d [\d:.]+ \S+ \[\d+\] (?:\S*@\S* )?/;
 /** Says only that something else went wrong before. */
 const FOLLOW_UP = /FATAL: {2}(?:the database system is|terminating|canceling)/;
 
@@ -25,7 +27,9 @@ export async function lastWords(target: Target): Promise<LastWords> {
   const [container, server] = await Promise.all([containerLines(target), serverLines(target)]);
   const lines = [...container, ...server].map((line) => redactText(line));
   const complaints = lines.filter((line) => COMPLAINT.test(line) && !FOLLOW_UP.test(line));
-  return { telling: (complaints.length > 0 ? complaints : lines).slice(-TELLING_LINES), lines };
+  const chosen = (complaints.length > 0 ? complaints : lines).map((line) => line.replace(PREFIX, ""));
+  // A server that was started several times says the same each time.
+  return { telling: [...new Set(chosen)].slice(-TELLING_LINES), lines };
 }
 
 async function containerLines(target: Target): Promise<string[]> {

@@ -27,7 +27,12 @@ export const containerKeys = {
   pidsLimit: setting(
     wholeNumber(32, 4194304).optional(),
     "Most processes and threads. Each connection is a process.",
-    { group: "Container", fallback: "256, or more where maxConnections needs it", example: "512" },
+    {
+      group: "Container",
+      fallback: "256, or more where maxConnections needs it",
+      example: "512",
+      caution: ANEW,
+    },
   ),
   shmSize: setting(
     memory("1MB", "16TB").optional(),

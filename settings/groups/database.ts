@@ -47,7 +47,7 @@ export const databaseKeys = {
   ),
   initSql: setting(
     listOf(projectFile(), '["sql/tables.sql"]').default([]),
-    "SQL files inside the project, of at most 10 MB each, run in this order once, when the database is new.",
+    "SQL files inside the project, of at most 10 MB each, run in this order, each once in a database: what is added later runs at the next `up`.",
     { group: "Database", fallback: "none", example: "[sql/tables.sql]", structured: true, common: true },
   ),
 };

@@ -1,8 +1,9 @@
 import { issueCertificates } from "../../operations/certificates.ts";
-import { dockerEngine, findContainer } from "../../operations/docker.ts";
+import { dockerEngine } from "../../operations/docker.ts";
 import { waitUntilReady } from "../../operations/readiness.ts";
 import { LABEL_STACK, type ServerTrust, type Target } from "../../operations/target.ts";
-import { writeVolumeFiles } from "../../operations/volume-files.ts";
+import { readContainerFile } from "../../operations/volume/archive.ts";
+import { postgresOwner, writeVolumeFiles } from "../../operations/volume-files.ts";
 import { TEST_IMAGE } from "./image.ts";
 import { removeVolumeQuietly, uniqueName } from "./volumes.ts";
 
@@ -25,8 +26,8 @@ export interface TestServerOptions {
   readonly ready?: boolean;
   /** On an ordinary network, with its port published on 127.0.0.1. Default: an internal network. */
   readonly published?: boolean;
-  /** Size of the data directory as a file system of its own in memory, for example `96m`. Default: a volume. */
-  readonly dataInMemory?: string;
+  /** Size of the data volume, which then is in memory, for example `96m`. Default: unlimited, on disk. */
+  readonly dataSize?: string;
 }
 
 // Any role may sign in to any database, so that what a role can't do is PostgreSQL's own refusal.
@@ -68,15 +69,29 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const [data, configuration] = [`${name}-data`, `${name}-configuration`];
   const target: Target = { stack: name, container: name, port: 5432, database: "app" };
   const remove = async (): Promise<void> => {
-    const container = await findContainer(docker, name);
-    if (container !== undefined) await docker.getContainer(container.Id).remove({ force: true, v: true });
+    const containers = await docker.listContainers({
+      all: true,
+      filters: { label: [`${LABEL_STACK}=${name}`] },
+    });
+    for (const { Id } of containers) await docker.getContainer(Id).remove({ force: true, v: true });
     for (const volume of [data, configuration]) await removeVolumeQuietly(volume);
     for (const { Id } of await docker.listNetworks({ filters: { name: [name] } }))
       await docker.getNetwork(Id).remove();
   };
   try {
     await docker.createNetwork({ Name: name, Internal: options.published !== true, Labels: labels });
-    for (const volume of [data, configuration]) await docker.createVolume({ Name: volume, Labels: labels });
+    const size =
+      options.dataSize === undefined
+        ? {}
+        : {
+            DriverOpts: {
+              type: "tmpfs",
+              device: "tmpfs",
+              o: `size=${options.dataSize},mode=0700,${await imageOwner()}`,
+            },
+          };
+    await docker.createVolume({ Name: data, Labels: labels, ...size });
+    await docker.createVolume({ Name: configuration, Labels: labels });
     const { certificate, key, authority } = await issueCertificates({
       commonName: name,
       names: [name],
@@ -116,14 +131,9 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
         Tmpfs: {
           "/tmp": "mode=1777",
           "/var/run/postgresql": "mode=1777",
-          ...(options.dataInMemory === undefined
-            ? {}
-            : { "/var/lib/postgresql/data": `mode=1777,size=${options.dataInMemory}` }),
         },
         Mounts: [
-          ...(options.dataInMemory === undefined
-            ? [{ Type: "volume" as const, Source: data, Target: "/var/lib/postgresql/data" }]
-            : []),
+          { Type: "volume", Source: data, Target: "/var/lib/postgresql/data" },
           { Type: "volume", Source: configuration, Target: "/etc/pgstack", ReadOnly: true },
         ],
       },
@@ -134,5 +144,17 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+/** Ids of the image's user `postgres` as a mount wants them. */
+async function imageOwner(): Promise<string> {
+  const container = await dockerEngine().createContainer({ Image: TEST_IMAGE, NetworkDisabled: true });
+  try {
+    const passwd = await readContainerFile(container, "/etc/passwd");
+    const owner = postgresOwner(passwd?.content.toString("utf8") ?? "");
+    return `uid=${owner?.uid},gid=${owner?.gid}`;
+  } finally {
+    await container.remove({ v: true });
   }
 }

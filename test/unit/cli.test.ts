@@ -1,0 +1,197 @@
+import { describe, expect, test } from "vitest";
+import { ended, outputs, pgstack, startPgstack } from "../support/fake-pulumi.ts";
+
+const COMMANDS: readonly (readonly string[])[] = [
+  ["status"],
+  ["health"],
+  ["connection-info"],
+  ["psql"],
+  ["logs"],
+  ["audit"],
+  ["audit", "list"],
+  ["audit", "verify"],
+  ["rotate"],
+  ["doctor"],
+  ["env"],
+  ["clean"],
+  ["completion"],
+];
+
+const SECRETS = /secret-(one|two|three)/;
+
+describe("help", () => {
+  test("the program's help names every command and every exit code", async () => {
+    const { exitCode, stdout, stderr } = await pgstack(["--help"]);
+    expect(exitCode).toBe(0);
+    expect(stderr).toBe("");
+    for (const [name] of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
+    for (const code of ["0", "1", "2", "3", "130"])
+      expect(stdout).toMatch(new RegExp(`^  ${code} +\\w`, "m"));
+  });
+
+  test.each(COMMANDS.map((words) => [words.join(" "), words] as const))(
+    "%s --help: what it does, its options, two examples, exit codes",
+    async (_name, words) => {
+      const { exitCode, stdout } = await pgstack([...words, "--help"]);
+      expect(exitCode).toBe(0);
+      expect(stdout).toMatch(/^Usage: pgstack /);
+      expect(stdout).toContain("--stack <name>");
+      const examples = /Examples:\n((?: {2}.*\n)+)/.exec(stdout)?.[1] ?? "";
+      expect(examples.trim().split("\n")).toHaveLength(2);
+      expect(stdout).toContain("Exit codes:");
+    },
+  );
+
+  test("no command at all prints the help and is wrong usage", async () => {
+    const { exitCode, stdout, stderr } = await pgstack([]);
+    expect(exitCode).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr).toContain("Usage: pgstack");
+  });
+
+  test("no secret and no colour where nobody asked for them", async () => {
+    const { stdout } = await pgstack(["--help"]);
+    expect(stdout).not.toContain("\x1b");
+  });
+});
+
+describe("wrong usage: one line, exit code 2", () => {
+  test.each([
+    [["statu"], "pgstack: unknown command 'statu': did you mean status?"],
+    [["audit", "verfy"], "pgstack: unknown command 'verfy': did you mean verify?"],
+    [["health", "--ful"], "pgstack: unknown option '--ful': did you mean --full?"],
+    [["health", "--serve", "70000"], /^pgstack: .*--serve.*from 0 to 65535/],
+    [["health", "--serve", "http"], /^pgstack: .*--serve.*from 0 to 65535/],
+    [["health", "extra"], /^pgstack: too many arguments/],
+    [["logs", "-n", "-1"], /^pgstack: .*--lines/],
+    [["logs", "-n", "1e3"], /^pgstack: .*--lines/],
+    [["audit", "-n", "0"], /^pgstack: .*--lines/],
+    [["connection-info", "--role", "root"], /^pgstack: .*administrator, application, readonly/],
+    [["connection-info", "--format", "yaml"], /^pgstack: .*text, json, env/],
+    [["psql", "--role", "postgres"], /^pgstack: .*administrator, application, readonly/],
+    [["rotate"], /^pgstack: missing required argument 'role'/],
+    [["completion", "tcsh"], /^pgstack: .*bash, zsh/],
+    [["env", "--shell", "cmd"], /^pgstack: .*posix, fish/],
+    [["--stack", "a/b", "status"], /^pgstack: --stack "a\/b"/],
+    [["--stack", "", "status"], /^pgstack: --stack ""/],
+    [["--stack"], /^pgstack: option '--stack <name>' argument missing/],
+    [["\x1b[31mred"], /^pgstack: unknown command '\\x1b\[31mred'/],
+  ] as const)("%j", async (words, message) => {
+    const { exitCode, stdout, stderr } = await pgstack(words, { outputs: outputs() });
+    if (message instanceof RegExp) expect(stderr).toMatch(message);
+    else expect(stderr.trimEnd()).toBe(message);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(stdout).toBe("");
+    expect(exitCode).toBe(2);
+  });
+
+  test("a role that is none of the stack's", async () => {
+    const { exitCode, stderr } = await pgstack(["rotate", "reedonly"], { outputs: outputs() });
+    expect(stderr).toBe(`pgstack: role "reedonly" is none of the stack's: did you mean readonly?\n`);
+    expect(exitCode).toBe(2);
+  });
+});
+
+describe("a stack that is not there: exit code 3", () => {
+  const NEEDS_A_STACK = [
+    ["status"],
+    ["health"],
+    ["connection-info"],
+    ["psql"],
+    ["logs"],
+    ["audit"],
+    ["rotate", "readonly"],
+  ];
+
+  test.each(NEEDS_A_STACK.map((words) => [words]))("%j without the stack", async (words) => {
+    const { exitCode, stdout, stderr } = await pgstack(["--stack", "nope", ...words], {
+      error: "error: no stack named 'nope' found",
+    });
+    expect(stderr).toBe("pgstack: there is no stack nope: npm start -- --stack nope brings it up\n");
+    expect(stdout).toBe("");
+    expect(exitCode).toBe(3);
+  });
+
+  test.each(NEEDS_A_STACK.map((words) => [words]))("%j before its first up", async (words) => {
+    const { exitCode, stderr } = await pgstack(["--stack", "ci-7", ...words], { outputs: {} });
+    expect(stderr).toMatch(/^pgstack: stack ci-7 is there, but has never been brought up whole: .*\n$/);
+    expect(exitCode).toBe(3);
+  });
+
+  test("the stack's name may come after the command, or from PGSTACK_STACK; an empty one is dev", async () => {
+    const absent = { error: "error: no stack named 'x' found" };
+    const after = await pgstack(["status", "--stack", "one"], absent);
+    expect(after.stderr).toContain("there is no stack one:");
+    const named = await pgstack(["status"], absent, { PGSTACK_STACK: "two" });
+    expect(named.stderr).toContain("there is no stack two:");
+    const empty = await pgstack(["status"], absent, { PGSTACK_STACK: "" });
+    expect(empty.stderr).toContain("there is no stack dev:");
+  });
+});
+
+describe("failures: one line, exit code 1, no stack trace, no secret", () => {
+  test("pulumi's own last words", async () => {
+    const { exitCode, stderr } = await pgstack(["status"], {
+      error: "warning: something else\nerror: getting secrets manager: incorrect passphrase",
+    });
+    expect(stderr).toBe(
+      "pgstack: pulumi stack output failed: getting secrets manager: incorrect passphrase\n",
+    );
+    expect(exitCode).toBe(1);
+  });
+
+  test("no pulumi on the PATH", async () => {
+    const { exitCode, stderr } = await pgstack(["status"], {}, { PATH: "/nonexistent" });
+    expect(stderr).toMatch(/^pgstack: the program pulumi is not there: .*\.\/pgstack.*\n$/);
+    expect(exitCode).toBe(1);
+  });
+
+  test.each([["status"], ["logs"], ["psql"], ["connection-info"]])(
+    "no Docker engine: %s",
+    async (command) => {
+      const { exitCode, stdout, stderr } = await pgstack([command], { outputs: outputs() });
+      expect(stderr).toMatch(/^pgstack: .*\n$/);
+      expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+      expect(stdout).toBe("");
+      expect(stderr).not.toMatch(SECRETS);
+      expect(exitCode).toBe(1);
+    },
+  );
+
+  test("L1 health without an engine is a failed report, for people and for machines", async () => {
+    const logs = { logsDirectory: "/nonexistent/logs" };
+    const people = await pgstack(["health"], { outputs: outputs(logs) });
+    expect(people.exitCode).toBe(1);
+    expect(people.stdout).toMatch(/^failed +readiness/m);
+    const machines = await pgstack(["health", "--full", "--json"], { outputs: outputs(logs) });
+    expect(machines.exitCode).toBe(1);
+    expect(JSON.parse(machines.stdout)).toMatchObject({ stack: "dev", status: "failed" });
+    for (const { stdout, stderr } of [people, machines]) expect(stdout + stderr).not.toMatch(SECRETS);
+  });
+});
+
+describe("interruption", () => {
+  test("Ctrl-C ends with 130 and says nothing", async () => {
+    const child = await startPgstack(["status"], { hangs: true });
+    const end = ended(child);
+    // The stand-in's words go to pulumi's own pipe, so there is nothing to wait for but its process.
+    await waitForChildOf(child.pid ?? 0);
+    child.kill("SIGINT");
+    expect(await end).toEqual({ exitCode: 130, stdout: "", stderr: "" });
+  });
+
+  test("a reader that has left is no error", async () => {
+    const child = await startPgstack(["--help"]);
+    child.stdout?.destroy();
+    const { exitCode, stderr } = await ended(child);
+    expect(stderr).toBe("");
+    expect(exitCode).toBe(0);
+  });
+});
+
+async function waitForChildOf(pid: number): Promise<void> {
+  const { readFile } = await import("node:fs/promises");
+  await expect
+    .poll(() => readFile(`/proc/${pid}/task/${pid}/children`, "utf8"), { timeout: 20_000 })
+    .not.toBe("");
+}
