@@ -1,7 +1,10 @@
 import { Command, Option } from "commander";
+import type { ServerAddress } from "../operations/connection.ts";
 import type { RoleKind } from "../operations/health.ts";
+import type { ServerTrust } from "../operations/target.ts";
 import { roleOption, stackName, taught } from "./options.ts";
 import { print, printJson, printLine } from "./print.ts";
+import type { Stack } from "./stack.ts";
 
 interface ConnectionInfoOptions {
   readonly role: RoleKind;
@@ -47,13 +50,15 @@ async function show(
   const { UserError } = await import("../operations/user-error.ts");
   const stack = await readStackWithCredentials(name);
   await requireStackEngine(stack);
-  const { target, credentials, trust } = stack;
+  const { target, credentials } = stack;
+  const address = await serverAddress(target, stack.published === undefined ? undefined : "published");
+  const trust = trustAt(address, stack);
   const file = await authorityFile(name, trust);
   const made = {
     role,
     credential: credentials[role],
     trust,
-    address: await serverAddress(target),
+    address,
     showSecrets,
     ...(file === undefined ? {} : { authorityFile: file }),
   };
@@ -74,4 +79,10 @@ async function show(
       `\nproven: ${proof.user} on ${proof.database}, PostgreSQL ${proof.serverVersion}, ${encryption}, ${proof.durationMilliseconds} ms`,
     );
   }
+}
+
+/** A generated certificate is made out to the published address too: clients then need to know one name only. */
+function trustAt(address: ServerAddress, { trust, target }: Stack): ServerTrust | undefined {
+  const made = trust !== undefined && trust.serverName === target.container;
+  return made && address.via === "published" ? { ...trust, serverName: address.host } : trust;
 }

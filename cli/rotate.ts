@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
 import { Command } from "commander";
 import type { RoleKind } from "../operations/health.ts";
-import { UserError } from "../operations/user-error.ts";
+import { errorLine, UserError } from "../operations/user-error.ts";
 import { nearest } from "../settings/nearest.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { ROLE_KINDS, stackName, taught } from "./options.ts";
 import { note, printLine } from "./print.ts";
-import { pulumi, readStackWithCredentials, type StackWithCredentials } from "./stack.ts";
+import { pulumi, readStackWithCredentials, requireStackEngine, type StackWithCredentials } from "./stack.ts";
 
 /** SQLSTATE of a wrong password: https://www.postgresql.org/docs/16/errcodes-appendix.html */
 const INVALID_PASSWORD = "28P01";
@@ -34,6 +34,7 @@ async function rotate(name: string, given: string): Promise<void> {
   const before = await readStackWithCredentials(name);
   const kind = kindOf(given, before);
   const role = before.roles[kind];
+  await requireServer(before, kind);
   const count = (await rotationsOf(name, kind)) + 1;
   const interrupted = interruptionSignal();
   const { logsDirectory, credentials } = before;
@@ -75,6 +76,18 @@ function kindOf(given: string, { roles }: StackWithCredentials): RoleKind {
   const near = nearest(given, [...ROLE_KINDS, ...Object.values(roles)]);
   const hint = near === undefined ? `${ROLE_KINDS.join(", ")} are right` : `did you mean ${near}?`;
   throw new UsageError(`role ${JSON.stringify(given)} is none of the stack's: ${hint}`);
+}
+
+/** A server that does not answer is mended first: nothing has been changed yet. A password changed by hand is no hindrance. */
+async function requireServer(stack: StackWithCredentials, kind: RoleKind): Promise<void> {
+  const { connect, ConnectionError } = await import("../operations/connection.ts");
+  await requireStackEngine(stack);
+  try {
+    await (await connect(stack.target, stack.credentials[kind], stack.trust)).end();
+  } catch (error) {
+    if (error instanceof ConnectionError && error.code === INVALID_PASSWORD) return;
+    throw new UserError(`nothing was changed, a rotation needs a server that answers: ${errorLine(error)}`);
+  }
 }
 
 async function rotationsOf(name: string, kind: RoleKind): Promise<number> {

@@ -2,8 +2,10 @@ import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { readCertificateFiles } from "../operations/certificate-files.ts";
+import { trustAnchor } from "../operations/certificates/anchor.ts";
 import { Certificate } from "../providers/certificate.ts";
 import type { ServerTls } from "../providers/server-configuration.ts";
+import { NETWORK_ALIAS } from "./server-container.ts";
 
 /** What {@link Certificates} are made from. */
 export interface CertificatesArgs {
@@ -34,7 +36,7 @@ export interface CertificatesArgs {
 export class Certificates extends pulumi.ComponentResource {
   /** What the server's configuration takes. */
   readonly tls: pulumi.Output<ServerTls>;
-  /** PEM text that clients verify the server by; empty when TLS is off. */
+  /** PEM text that clients verify the server by; empty for the machine's own authorities, and when TLS is off. */
   readonly authority: pulumi.Output<string>;
   /** Name that clients verify the server by. */
   readonly serverName: string;
@@ -77,7 +79,7 @@ export class Certificates extends pulumi.ComponentResource {
       name,
       {
         commonName: args.serverName,
-        names: [...new Set([args.serverName, "localhost", ...(args.names ?? [])])],
+        names: [...new Set([args.serverName, NETWORK_ALIAS, "localhost", ...(args.names ?? [])])],
         addresses: [...new Set(["127.0.0.1", "::1", ...(args.addresses ?? [])])],
         validityDays: args.validityDays ?? 365,
         renewBeforeDays: args.renewBeforeDays ?? 30,
@@ -138,8 +140,20 @@ export class Certificates extends pulumi.ComponentResource {
         domain,
         fingerprint: files.fingerprint,
       }),
-      authority: pulumi.output(files.certificate),
+      authority: files.certificate.apply((chain) => this.anchor(chain, domain)),
       notAfter: pulumi.output(files.notAfter),
     };
+  }
+
+  private anchor(chain: string, domain: string): string {
+    const { authority, unknownRoot } = trustAnchor(chain);
+    if (unknownRoot !== undefined) {
+      pulumi.log.warn(
+        `${domain}/fullchain.pem ends below its root (${unknownRoot}), which this machine does not know: psql and other ` +
+          "libpq clients verify the server only with that root; put it at the end of the file, or hand it to them",
+        this,
+      );
+    }
+    return authority;
   }
 }

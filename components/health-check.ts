@@ -9,7 +9,7 @@ export interface HealthCheckArgs {
   readonly target: pulumi.Input<Target>;
   readonly roles: Readonly<Record<RoleKind, string>>;
   readonly passwords: Readonly<Record<RoleKind, pulumi.Input<string>>>;
-  /** PEM text to verify the server by; empty when TLS is off. */
+  /** PEM text to verify the server by; empty for the machine's own authorities, and when TLS is off. */
   readonly authority: pulumi.Input<string>;
   /** Name that the server's certificate must carry. */
   readonly serverName: string;

@@ -23,15 +23,23 @@ export interface IsolatedNetworkArgs {
 export class IsolatedNetwork extends pulumi.ComponentResource {
   /** Name of the internal network. */
   readonly networkName: pulumi.Output<string>;
+  /** Docker's id of it: another one when the network was made anew, so that what is in it is too. */
+  readonly networkId: pulumi.Output<string>;
   /** Name of the ordinary network that ports are published from, when there is one. */
   readonly accessNetworkName: pulumi.Output<string> | undefined;
+  /** Docker's id of that. */
+  readonly accessNetworkId: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: IsolatedNetworkArgs, options?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:IsolatedNetwork", name, {}, options);
-    this.networkName = this.createNetwork(name, args.networkName, true, args);
-    this.accessNetworkName = args.access
+    const network = this.createNetwork(name, args.networkName, true, args);
+    const access = args.access
       ? this.createNetwork(`${name}-access`, `${args.networkName}-access`, false, args)
       : undefined;
+    this.networkName = network.network;
+    this.networkId = network.networkId;
+    this.accessNetworkName = access?.network;
+    this.accessNetworkId = access?.networkId;
     this.registerOutputs({ networkName: this.networkName, accessNetworkName: this.accessNetworkName });
   }
 
@@ -40,12 +48,12 @@ export class IsolatedNetwork extends pulumi.ComponentResource {
     networkName: string,
     internal: boolean,
     args: IsolatedNetworkArgs,
-  ): pulumi.Output<string> {
+  ): Network {
     const labels = labelRecord(args.stack, pulumi.getProject(), args.labels);
     const inputs = {
       ...{ stack: args.stack, network: networkName, internal, labels },
       ...(args.logsDirectory === undefined ? {} : { logsDirectory: args.logsDirectory }),
     };
-    return new Network(name, inputs, { parent: this, deleteBeforeReplace: true }).network;
+    return new Network(name, inputs, { parent: this, deleteBeforeReplace: true });
   }
 }

@@ -1,5 +1,6 @@
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
+import { ENTRYPOINT } from "../operations/before-start.ts";
 import { CONFIGURATION_DIRECTORY, CONFIGURATION_FILES } from "../operations/postgresql-conf.ts";
 
 /** What the container may use of its host. */
@@ -17,6 +18,8 @@ export interface ContainerLimits {
 /** What {@link serverContainer} puts together. */
 export interface ServerContainerOptions {
   readonly containerName: string;
+  /** Role that the health probe asks for: one that pg_hba lets in, so that a refusal in the log is a real one. */
+  readonly probeRole: string;
   readonly image: pulumi.Input<string>;
   readonly port: number;
   readonly networkName: pulumi.Input<string>;
@@ -29,6 +32,9 @@ export interface ServerContainerOptions {
   readonly labels: { label: string; value: string }[];
 }
 
+/** Name of the server on its network, beside its container's. */
+export const NETWORK_ALIAS = "postgres";
+
 /** Where the image keeps the cluster. */
 export const DATA_DIRECTORY = "/var/lib/postgresql/data";
 
@@ -39,6 +45,7 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
     name: options.containerName,
     hostname: options.containerName,
     image: options.image,
+    entrypoints: [...ENTRYPOINT],
     command: [
       "postgres",
       "-c",
@@ -71,7 +78,7 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
       },
     ],
     networksAdvanced: [
-      { name: options.networkName, aliases: ["postgres"] },
+      { name: options.networkName, aliases: [NETWORK_ALIAS] },
       ...(publish === undefined || options.accessNetworkName === undefined
         ? []
         : [{ name: options.accessNetworkName }]),
@@ -94,7 +101,14 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
     logOpts: { "max-size": "10m", "max-file": "3" },
     healthcheck: {
       // Over TCP: during the first initialization the socket answers too early.
-      tests: ["CMD", "pg_isready", "--quiet", "--host=127.0.0.1", `--port=${options.port}`],
+      tests: [
+        "CMD",
+        "pg_isready",
+        "--quiet",
+        "--host=127.0.0.1",
+        `--port=${options.port}`,
+        `--username=${options.probeRole}`,
+      ],
       interval: "5s",
       timeout: "3s",
       retries: 2,

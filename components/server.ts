@@ -1,10 +1,7 @@
 import { createHash } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { audited } from "../operations/audit.ts";
 import type { ResolvedImage } from "../operations/image.ts";
-import { limitProcesses } from "../operations/limits.ts";
-import { removeOrphanContainer } from "../operations/orphan-container.ts";
 import type { PgHbaOptions } from "../operations/pg-hba.ts";
 import {
   type ParameterValue,
@@ -12,11 +9,11 @@ import {
   renderPostgresqlConf,
 } from "../operations/postgresql-conf.ts";
 import type { Target } from "../operations/target.ts";
-import { abandon as abandonProvision } from "../providers/first-provision.ts";
 import type { FirstProvision } from "../providers/role.ts";
 import { ServerConfiguration, type ServerTls } from "../providers/server-configuration.ts";
 import { dockerLabels, labelRecord } from "./labels.ts";
-import { type ContainerLimits, DATA_DIRECTORY, serverContainer } from "./server-container.ts";
+import { type ContainerLimits, serverContainer } from "./server-container.ts";
+import { serverHooks } from "./server-hooks.ts";
 
 /** What a {@link Server} is made from. */
 export interface ServerArgs {
@@ -29,8 +26,9 @@ export interface ServerArgs {
   /** Names of the three roles, for pg_hba. */
   readonly roles: Readonly<Record<"administrator" | "application" | "readonly", string>>;
   readonly image: ResolvedImage;
+  /** Name or id of the server's network. By its id the server follows a network that was made anew. */
   readonly networkName: pulumi.Input<string>;
-  /** Ordinary network that a published port comes from. Needed with `publish`. */
+  /** Name or id of the ordinary network that a published port comes from. Needed with `publish`. */
   readonly accessNetworkName?: pulumi.Input<string>;
   /** Publish the port on an address of the Docker host. Default: no. */
   readonly publish?: { readonly address: string; readonly port: number };
@@ -123,42 +121,14 @@ export class Server extends pulumi.ComponentResource {
   ): docker.Container {
     const graceSeconds = args.stopGraceSeconds ?? 120;
     const { stack } = args;
-    const removeOrphan = new pulumi.ResourceHook(`${name}-remove-orphan`, () =>
-      removeOrphanContainer({ stack, container: args.containerName, graceSeconds }),
-    );
-    const limit = new pulumi.ResourceHook(`${name}-limit-processes`, () => {
-      const { limits, publish } = args;
-      const parameters = {
-        container: target.container,
-        image: args.image.pinned,
-        limits,
-        ...(publish && { publish }),
-      };
-      return audited({ logsDirectory: args.logsDirectory, stack }, "server.create", parameters, () =>
-        limitProcesses(target, limits.processes),
-      );
-    });
-    const abandon = new pulumi.ErrorHook(
-      `${name}-abandon`,
-      async ({ failedOperation, newInputs, errors }) => {
-        if (failedOperation === "create") {
-          const mounts: { target?: string; source?: string }[] = newInputs?.["mounts"] ?? [];
-          const dataVolume = mounts.find((mount) => mount.target === DATA_DIRECTORY)?.source;
-          await abandonProvision(
-            target,
-            { dataVolume: dataVolume ?? "", logsDirectory: args.logsDirectory },
-            errors[0] ?? "the container could not be made",
-          );
-        }
-        return false;
-      },
-    );
     return new docker.Container(
       name,
       serverContainer({
         ...args,
-        image: image.imageId,
+        // The one that was resolved, known in a preview too; the image's resource brings and holds it.
+        image: args.image.imageId,
         port: target.port,
+        probeRole: args.roles.administrator,
         graceSeconds,
         labels: [
           ...dockerLabels(stack, pulumi.getProject(), args.labels),
@@ -169,8 +139,15 @@ export class Server extends pulumi.ComponentResource {
         parent: this,
         deleteBeforeReplace: true,
         replaceOnChanges: ["healthcheck", "user", "readOnly", "capabilities", "securityOpts"],
-        dependsOn: [configuration],
-        hooks: { beforeCreate: [removeOrphan], afterCreate: [limit], onError: [abandon] },
+        dependsOn: [configuration, image],
+        hooks: serverHooks(name, {
+          target,
+          image: args.image.pinned,
+          limits: args.limits,
+          ...(args.publish === undefined ? {} : { publish: args.publish }),
+          graceSeconds,
+          logsDirectory: args.logsDirectory,
+        }),
       },
     );
   }

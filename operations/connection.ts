@@ -90,6 +90,8 @@ function tlsOptions(trust: ServerTrust): ConnectionOptions {
   return {
     ca: trust.authority ?? [...getCACertificates("default"), ...getCACertificates("system")],
     minVersion: "TLSv1.2",
+    // What is named as authority is trusted as it is, also an intermediate whose root is not at hand.
+    allowPartialTrustChain: trust.authority !== undefined,
     // An address can't be sent as the name of a server (RFC 6066), but a certificate may be made out to one.
     ...(isIP(trust.serverName) === 0 ? { servername: trust.serverName } : {}),
     checkServerIdentity: (_, certificate) => checkServerIdentity(trust.serverName, certificate),

@@ -2,6 +2,7 @@ import type Docker from "dockerode";
 import { saveBootstrapLog } from "./bootstrap-log.ts";
 import { dockerEngine, findContainer, findVolume, isNotFound, statusCode } from "./docker.ts";
 import { executeInContainer } from "./execute.ts";
+import { refuseForeignStart } from "./foreign-start.ts";
 import { queryAsSuperuser } from "./superuser.ts";
 import { LABEL_STACK, type Target } from "./target.ts";
 import { removeLeftOverHelpers } from "./volume/helper.ts";
@@ -95,6 +96,7 @@ export async function markProven(target: Target): Promise<Proof> {
   const { exitCode, stdout } = await inDataDirectory(target, `cat ${PROOF_FILE} 2>/dev/null`);
   const before = exitCode === 0 ? parseProof(stdout) : undefined;
   if (before?.stack === target.stack && before.systemIdentifier === row.system_identifier) return before;
+  await refuseForeignStart(target);
   const proof: Proof = {
     stack: target.stack,
     provenAt: new Date().toISOString(),

@@ -66,14 +66,22 @@ const MINIMUM_FREE_BYTES = 512 * 1_024 * 1_024;
 export async function preflight(docker: Docker, options: PreflightOptions): Promise<PreflightResult> {
   const { version } = await requireEngine(docker);
   const local = isLocal(docker);
-  await checkNames(docker, options);
-  await checkPort(docker, options, local);
-  const freeBytes = local
-    ? await checkSpace(docker, options.minimumFreeBytes ?? MINIMUM_FREE_BYTES)
-    : undefined;
+  const [names, port, space] = await Promise.allSettled([
+    checkNames(docker, options),
+    checkPort(docker, options, local),
+    local ? checkSpace(docker, options.minimumFreeBytes ?? MINIMUM_FREE_BYTES) : undefined,
+  ]);
+  // Side by side for speed, but always the same problem first.
+  const container = settled(names);
+  settled(port);
+  const freeBytes = settled(space);
   const image = await resolveImage(docker, options.image, options.resolve);
   const major = options.major ?? MAJOR;
   refuse(imageProblem(options.image, image.major, major));
+  if (usesVolume(container, options)) {
+    // The stack's own server runs on the volume: no need to look inside from another container.
+    return result(version, image, "cluster", freeBytes);
+  }
   const volume = await volumeState(docker, options.dataVolume, image.imageId);
   const { stack, systemIdentifier } = options;
   refuse(
@@ -84,12 +92,31 @@ export async function preflight(docker: Docker, options: PreflightOptions): Prom
       ...(systemIdentifier === undefined ? {} : { systemIdentifier }),
     }),
   );
-  return {
-    engineVersion: version,
-    image,
-    dataVolume: volume === undefined ? "absent" : kindOf(volume, stack),
-    ...(freeBytes === undefined ? {} : { freeBytes }),
-  };
+  return result(version, image, volume === undefined ? "absent" : kindOf(volume, stack), freeBytes);
+}
+
+function result(
+  engineVersion: string,
+  image: ResolvedImage,
+  dataVolume: PreflightResult["dataVolume"],
+  freeBytes: number | undefined,
+): PreflightResult {
+  return { engineVersion, image, dataVolume, ...(freeBytes === undefined ? {} : { freeBytes }) };
+}
+
+function usesVolume(
+  container: Docker.ContainerInspectInfo | undefined,
+  { dataVolume, systemIdentifier }: PreflightOptions,
+): boolean {
+  if (container?.State.Running !== true || systemIdentifier !== undefined) return false;
+  return (
+    container.State.Health?.Status === "healthy" && container.Mounts.some(({ Name }) => Name === dataVolume)
+  );
+}
+
+function settled<Value>(outcome: PromiseSettledResult<Value>): Value {
+  if (outcome.status === "rejected") throw outcome.reason;
+  return outcome.value;
 }
 
 /** True when the engine is reached by a socket file: it then is on this machine, and so are its ports and disks. */
@@ -128,7 +155,11 @@ function kindOf(volume: VolumeState, stack: string): "empty" | "unproven" | "clu
   return isUnproven(volume, stack) ? "unproven" : "cluster";
 }
 
-async function checkNames(docker: Docker, options: PreflightOptions): Promise<void> {
+/** @returns The container of the stack's name, when it is the stack's own. */
+async function checkNames(
+  docker: Docker,
+  options: PreflightOptions,
+): Promise<Docker.ContainerInspectInfo | undefined> {
   const container = await findContainer(docker, options.container);
   const labels = container === undefined ? undefined : (container.Config.Labels ?? {});
   refuse(
@@ -139,6 +170,7 @@ async function checkNames(docker: Docker, options: PreflightOptions): Promise<vo
     const networkLabels = network === undefined ? undefined : (network.Labels ?? {});
     refuse(ownershipProblem("network", name, "networkName", options.stack, networkLabels, LABEL_STACK));
   }
+  return container;
 }
 
 async function checkPort(docker: Docker, options: PreflightOptions, local: boolean): Promise<void> {

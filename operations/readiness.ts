@@ -4,6 +4,7 @@ import { dockerEngine, findContainer } from "./docker.ts";
 import { ContainerNotRunning, ExecutionTimeout, executeInContainer } from "./execute.ts";
 import { lastWords } from "./readiness/last-words.ts";
 import type { Target } from "./target.ts";
+import { UserError } from "./user-error.ts";
 
 /** How {@link waitUntilReady} waits. */
 export interface ReadinessOptions {
@@ -18,8 +19,7 @@ export interface ReadinessOptions {
 }
 
 /** The server won't be ready, or not in time. The message is one line; the log's end comes with it. */
-export class ServerNotReady extends Error {
-  override readonly name = "ServerNotReady";
+export class ServerNotReady extends UserError {
   /** The last lines of the container's and the server's logs. */
   readonly logLines: readonly string[];
 
@@ -31,6 +31,8 @@ export class ServerNotReady extends Error {
 
 /** Restarts that are seen while waiting until it is called a loop: one may be an operator's or the engine's. */
 const MOST_RESTARTS = 2;
+/** A server that is killed while it works has run for longer than one that cannot start. */
+const SHORT_TRY_MILLISECONDS = 2_000;
 const POLL_MILLISECONDS = 25;
 /**
  * Over TCP: while a new cluster is made, the socket answers for a server that is taken down again. Asking within one
@@ -86,13 +88,20 @@ async function refuseHopeless(
   const { Status, ExitCode, OOMKilled, Paused, Error: failure } = container.State;
   const name = `container ${target.container}`;
   const how = `exit code ${ExitCode}${OOMKilled ? ", out of memory" : ""}${failure ? `, ${failure}` : ""}`;
-  if (restarts > MOST_RESTARTS) {
-    throw await notReady(target, `PostgreSQL in ${name} restarts in a loop (${restarts} times, ${how})`);
+  const times = Math.max(restarts, isLooping(container) ? container.RestartCount : 0);
+  if (times > MOST_RESTARTS) {
+    throw await notReady(target, `PostgreSQL in ${name} restarts in a loop (${times} times, ${how})`);
   }
   if (Status === "exited" || Status === "dead") {
     throw await notReady(target, `PostgreSQL in ${name} has ended (${how})`);
   }
   if (Paused) throw await notReady(target, `${name} is paused`);
+}
+
+/** Waits to be started again after a try that failed at once: Docker's pauses grow, so the next one may be a minute away. */
+function isLooping({ State }: Docker.ContainerInspectInfo): boolean {
+  const lasted = Date.parse(State.FinishedAt) - Date.parse(State.StartedAt);
+  return State.Restarting && lasted >= 0 && lasted < SHORT_TRY_MILLISECONDS;
 }
 
 /** False when the container ended meanwhile or the time is over. */

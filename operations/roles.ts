@@ -9,9 +9,14 @@ import type { Target } from "./target.ts";
 export type { Change } from "./change.ts";
 export type { RoleKind, RoleSpecification } from "./roles/specification.ts";
 
-/** Another role that is dropped at the same time was the heir, or left this one something: undefined_object, dependent_objects_still_exist. */
-const MOVED = ["42704", "2BP01"];
+/**
+ * Another role that is dropped at the same time was the heir, left this one something, or holds what this one waits for:
+ * undefined_object, dependent_objects_still_exist, deadlock_detected.
+ */
+const MOVED = ["42704", "2BP01", "40P01"];
 const MOST_TRIES = 3;
+/** Number of the advisory lock that drops of roles take in turn; any number will do. */
+const DROP_LOCK = 7_306_401;
 
 /**
  * What has to change for the role to be as specified: attributes, memberships in both directions, connection limit,
@@ -72,9 +77,11 @@ async function dropOnce(target: Target, name: string): Promise<void> {
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ${literal(name)};`,
   );
   for (const database of found.databases) {
+    // One at a time: roles that go at once wait for each other's grants.
     await runAsSuperuser(
       target,
-      `REASSIGN OWNED BY ${role} TO ${identifier(found.heir)};\nDROP OWNED BY ${role} CASCADE;`,
+      `SELECT pg_advisory_xact_lock(${DROP_LOCK});
+REASSIGN OWNED BY ${role} TO ${identifier(found.heir)};\nDROP OWNED BY ${role} CASCADE;`,
       { database, singleTransaction: true },
     );
   }

@@ -8,10 +8,12 @@ export { SqlError } from "./superuser/sql-error.ts";
 export interface SuperuserOptions {
   /** Default: `postgres`, which is there from the start. */
   readonly database?: string;
-  /** All or nothing. Default: false. */
+  /** All or nothing, also when the SQL is cut off on its way. Default: false. */
   readonly singleTransaction?: boolean;
-  /** A statement that follows the SQL, whatever that ends with, in the same transaction. It is in the process list: no secrets. */
-  readonly finally?: string;
+  /** Statements before the SQL, in the same session and transaction. They are in the process list: no secrets. */
+  readonly before?: string;
+  /** The same, after the SQL, whatever that ends with. */
+  readonly after?: string;
   /** Role whose privileges the session takes, by SET ROLE. Default: the superuser's own. */
   readonly role?: string;
   /** Statements appear in the server's log as its settings say. Default: false, since they may hold verifiers. */
@@ -22,6 +24,12 @@ export interface SuperuserOptions {
 
 /** The bootstrap superuser, and the user of that name in the container's operating system. */
 export const SUPERUSER = "postgres";
+
+/** Runs a program with the bytes of standard input, of which there must be as many as the first argument says. */
+const WHOLE_INPUT = `input=$(mktemp) && trap 'rm -f "$input"' EXIT && cat >"$input" || exit 9
+[ "$(wc -c <"$input")" -eq "$1" ] || { echo "the SQL did not arrive whole" >&2; exit 9; }
+shift
+"$@" <"$input"`;
 
 const SOCKET_DIRECTORY = "/var/run/postgresql";
 /** Names resolve to PostgreSQL's own objects only, so that no role can slip one of its own into our statements. */
@@ -81,13 +89,20 @@ export async function queryAsSuperuser<Row>(
  * @throws SqlError as {@link runAsSuperuser}.
  */
 export async function psql(target: Target, sql: string, options: SuperuserOptions): Promise<string> {
+  const { before, after, singleTransaction = false } = options;
+  const command = [
+    ...["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only"],
+    ...["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose", "--set=SHOW_CONTEXT=never"],
+    ...(singleTransaction ? ["--single-transaction"] : []),
+    ...(before === undefined ? [] : [`--command=${before}`]),
+    "--file=-",
+    ...(after === undefined ? [] : [`--command=${after}`]),
+  ];
   const { exitCode, stdout, stderr } = await executeInContainer(target, {
-    command: [
-      ...["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--file=-"],
-      ...(options.finally === undefined ? [] : [`--command=${options.finally}`]),
-      ...["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose", "--set=SHOW_CONTEXT=never"],
-      ...(options.singleTransaction === true ? ["--single-transaction"] : []),
-    ],
+    // psql takes the end of a connection that broke for the end of the SQL, and would commit the first part.
+    command: singleTransaction
+      ? ["sh", "-c", WHOLE_INPUT, "psql", String(Buffer.byteLength(sql)), ...command]
+      : command,
     environment: environment(target, options),
     user: SUPERUSER,
     input: sql,

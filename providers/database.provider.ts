@@ -4,6 +4,7 @@ import { dockerEngine, findContainer } from "../operations/docker.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
 import type { DatabaseInputs } from "./database.ts";
 import { orAbandon } from "./first-provision.ts";
+import { liveDrift } from "./live-drift.ts";
 import { dynamicProvider } from "./provider.ts";
 
 /** Keeps the database's schemas, extensions and every grant as declared; what someone granted by hand is taken back. */
@@ -20,12 +21,10 @@ export const provider = dynamicProvider<DatabaseInputs, object>({
     return (await findContainer(dockerEngine(target.dockerHost), target.container)) !== undefined;
   },
   async drift(inputs) {
-    const { target } = inputs;
-    const container = await findContainer(dockerEngine(target.dockerHost), target.container);
-    if (container?.State.Running !== true) return [`${target.database}: its server does not run`];
-    await waitUntilReady(target, { timeoutSeconds: inputs.readyTimeoutSeconds });
-    const changes = await planDatabase(target, specification(inputs));
-    return changes.map((change) => change.description);
+    const { target, readyTimeoutSeconds } = inputs;
+    return liveDrift(target, target.database, readyTimeoutSeconds, () =>
+      planDatabase(target, specification(inputs)),
+    );
   },
 });
 

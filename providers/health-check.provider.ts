@@ -1,11 +1,13 @@
 import { audited } from "../operations/audit.ts";
 import { saveBootstrapLog } from "../operations/bootstrap-log.ts";
-import { dockerEngine, findContainer, findVolume } from "../operations/docker.ts";
+import { clusterProblem } from "../operations/cluster-identity.ts";
+import { dockerEngine, findContainer } from "../operations/docker.ts";
 import { markProven } from "../operations/first-provision.ts";
 import { checkHealth } from "../operations/health.ts";
 import { appendHealthLog } from "../operations/health-log.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
 import { queryAsSuperuser } from "../operations/superuser.ts";
+import type { ServerTrust } from "../operations/target.ts";
 import { UserError } from "../operations/user-error.ts";
 import { orAbandon } from "./first-provision.ts";
 import type { HealthCheckInputs, HealthCheckResults } from "./health-check.ts";
@@ -16,8 +18,8 @@ export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
   async create(inputs) {
     return { id: inputs.target.container, results: await check(inputs) };
   },
-  async update(inputs) {
-    return check(inputs);
+  async update(inputs, previous) {
+    return check(inputs, previous);
   },
   async drift(inputs) {
     const container = await findContainer(dockerEngine(inputs.target.dockerHost), inputs.target.container);
@@ -32,18 +34,16 @@ export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
     await audited({ logsDirectory, stack: target.stack }, "server.remove", parameters, async () => {});
   },
   async guard(state) {
-    const { target, firstProvision } = state;
-    const volume = await findVolume(dockerEngine(target.dockerHost), firstProvision.dataVolume);
-    if (volume === undefined) {
-      throw new UserError(
-        `the data volume ${firstProvision.dataVolume} of stack ${target.stack} is gone; it held cluster ${state.systemIdentifier}. ` +
-          "Nothing was made in its place: restore the volume, or run `pulumi destroy --refresh=false` to give the stack up",
-      );
-    }
+    const { target, firstProvision, systemIdentifier } = state;
+    const problem = await clusterProblem(target, { ...firstProvision, systemIdentifier });
+    if (problem !== undefined) throw new UserError(problem);
   },
 });
 
-async function check(inputs: HealthCheckInputs): Promise<HealthCheckResults> {
+async function check(
+  inputs: HealthCheckInputs,
+  previous?: HealthCheckInputs & HealthCheckResults,
+): Promise<HealthCheckResults> {
   const { target, firstProvision, roles, passwords } = inputs;
   const { logsDirectory } = firstProvision;
   return audited({ logsDirectory, stack: target.stack }, "health.check", { full: true }, () =>
@@ -55,7 +55,7 @@ async function check(inputs: HealthCheckInputs): Promise<HealthCheckResults> {
           application: { role: roles.application, password: passwords.application },
           readonly: { role: roles.readonly, password: passwords.readonly },
         },
-        ...(inputs.tls ? { trust: { authority: inputs.authority, serverName: inputs.serverName } } : {}),
+        ...(inputs.tls ? { trust: trustOf(inputs) } : {}),
         full: true,
       });
       await appendHealthLog({ logsDirectory, stack: target.stack }, report);
@@ -65,15 +65,34 @@ async function check(inputs: HealthCheckInputs): Promise<HealthCheckResults> {
           `health check failed: ${failed.map((one) => `${one.name}: ${one.message}`).join("; ")}`,
         );
       }
+      const cluster = await systemIdentifier(inputs);
+      refuseOtherCluster(inputs, cluster, previous);
       await markProven(target);
       await saveBootstrapLog(target, { logsDirectory });
       return {
         status: report.status,
         serverVersion: report.serverVersion ?? "unknown",
-        systemIdentifier: await systemIdentifier(inputs),
+        systemIdentifier: cluster,
       };
     }),
   );
+}
+
+/** Where nothing was looked at before, as with `--refresh=false`: another cluster on the same volume is no success. */
+function refuseOtherCluster(
+  { target, firstProvision }: HealthCheckInputs,
+  cluster: string,
+  previous?: HealthCheckInputs & HealthCheckResults,
+): void {
+  if (previous === undefined || previous.systemIdentifier === cluster) return;
+  if (previous.firstProvision.dataVolume !== firstProvision.dataVolume) return;
+  throw new UserError(
+    `the data volume ${firstProvision.dataVolume} holds another cluster (${cluster}) than stack ${target.stack} had (${previous.systemIdentifier})`,
+  );
+}
+
+function trustOf({ authority, serverName }: HealthCheckInputs): ServerTrust {
+  return authority === "" ? { serverName } : { authority, serverName };
 }
 
 async function systemIdentifier(inputs: HealthCheckInputs): Promise<string> {

@@ -8,7 +8,7 @@ export interface HealthCheckInputs {
   readonly target: Target;
   readonly passwords: Readonly<Record<"administrator" | "application" | "readonly", string>>;
   readonly roles: Readonly<Record<"administrator" | "application" | "readonly", string>>;
-  /** PEM text of the authority to verify the server by; empty when TLS is off. */
+  /** PEM text of the authority to verify the server by; empty for the machine's own, and when TLS is off. */
   readonly authority: string;
   /** Name that the server's certificate must carry. */
   readonly serverName: string;

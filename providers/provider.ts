@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type * as pulumi from "@pulumi/pulumi";
-import { UserError } from "../operations/user-error.ts";
+import { clearError } from "./clear-error.ts";
+import { endWithEngine } from "./engine-watch.ts";
 
 /** What the engine hands over for a value that is not known yet in a preview. */
 const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
@@ -74,12 +75,11 @@ function hasUnknown(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.values(value).some(hasUnknown);
 }
 
-/** The provider host prints the stack of what is thrown: a user's error has none worth showing. */
 async function shown<Value>(work: Promise<Value>): Promise<Value> {
+  endWithEngine();
   try {
     return await work;
   } catch (error) {
-    if (error instanceof UserError) error.stack = "";
-    throw error;
+    throw clearError(error);
   }
 }

@@ -1,8 +1,9 @@
 import { audited } from "../operations/audit.ts";
 import { dockerEngine, findContainer } from "../operations/docker.ts";
-import { waitUntilReady } from "../operations/readiness.ts";
 import { applyRole, dropRole, planRole } from "../operations/roles.ts";
 import { orAbandon } from "./first-provision.ts";
+import { waitForFirstStart } from "./first-start.ts";
+import { liveDrift } from "./live-drift.ts";
 import { dynamicProvider } from "./provider.ts";
 import type { RoleInputs } from "./role.ts";
 
@@ -29,17 +30,15 @@ export const provider = dynamicProvider<RoleInputs, object>({
     return (await findContainer(dockerEngine(target.dockerHost), target.container)) !== undefined;
   },
   async drift(inputs) {
-    const container = await findContainer(dockerEngine(inputs.target.dockerHost), inputs.target.container);
-    if (container?.State.Running !== true) return [`${inputs.name}: its server does not run`];
-    await waitUntilReady(inputs.target, { timeoutSeconds: inputs.readyTimeoutSeconds });
-    return (await planRole(inputs.target, inputs)).map((change) => change.description);
+    const { target, name, readyTimeoutSeconds } = inputs;
+    return liveDrift(target, name, readyTimeoutSeconds, () => planRole(target, inputs));
   },
 });
 
 async function apply(inputs: RoleInputs, operation: string): Promise<void> {
   await audited(auditContext(inputs), operation, { role: inputs.name, kind: inputs.kind }, () =>
     orAbandon(inputs.target, inputs.firstProvision, async () => {
-      await waitUntilReady(inputs.target, { timeoutSeconds: inputs.readyTimeoutSeconds });
+      await waitForFirstStart(inputs.target, inputs.firstProvision, inputs.readyTimeoutSeconds);
       await applyRole(inputs.target, inputs);
     }),
   );

@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { PROJECT_DIRECTORY, STATE_DIRECTORY } from "./directories.mjs";
+import { endOrphanedPlugins } from "./orphaned-plugins.mjs";
 import { run } from "./run.mjs";
 
 /**
@@ -12,20 +13,21 @@ import { run } from "./run.mjs";
  */
 export async function deadLockHolders(stack) {
   const folder = join(STATE_DIRECTORY, "state", ".pulumi", "locks", "organization", "pgstack", stack);
-  const names = await readdir(folder).catch(() => []);
+  // Beside each lock the backend keeps a file of attributes.
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(".json"));
   const dead = [];
-  for (const name of names.filter((one) => one.endsWith(".json"))) {
+  for (const name of names) {
     const lock = await readFile(join(folder, name), "utf8")
       .then(JSON.parse)
       .catch(() => undefined);
-    if (lock?.hostname === hostname() && Number.isInteger(lock.pid) && !isAlive(lock.pid))
+    if (lock?.hostname === hostname() && Number.isInteger(lock.pid) && !(await isAlive(lock.pid)))
       dead.push(lock.pid);
   }
   return dead.length === names.length ? dead : [];
 }
 
 /**
- * Releases the lock that a killed run left. A living holder's lock stays: Pulumi then says who has it.
+ * Releases the lock that a killed run left, and ends its plugins. A living holder's lock stays: Pulumi then says who has it.
  *
  * @param {string} stack
  * @param {NodeJS.ProcessEnv} environment
@@ -36,15 +38,18 @@ export async function releaseDeadLocks(stack, environment) {
   console.error(
     `A run that was killed (process ${dead.join(", ")}) left its lock on stack ${stack}: it is released.`,
   );
+  await endOrphanedPlugins();
   await run("pulumi", ["cancel", "--yes", "--stack", stack], { cwd: PROJECT_DIRECTORY, env: environment });
 }
 
 /** @param {number} pid */
-function isAlive(pid) {
+async function isAlive(pid) {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === "EPERM";
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EPERM") return false;
   }
+  // The number may be another program's by now; where that cannot be told, the holder counts as alive.
+  const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "pulumi");
+  return name.trim() === "pulumi";
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { identifier, literal } from "../sql.ts";
 import { SqlError } from "../superuser/sql-error.ts";
-import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
+import { runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
 import { type DatabaseSpecification, TECHNICAL_SCHEMA } from "./specification.ts";
@@ -18,6 +18,10 @@ const TIMEOUT_MILLISECONDS = 3_600_000;
 
 /** What was run is kept in the database, so that a server made anew on its volume does not run it again. */
 const DONE = `${identifier(TECHNICAL_SCHEMA)}.init_sql`;
+/** A code of our own. */
+const WAS_DONE = "PGS01";
+/** Any number that nobody else locks by. */
+const LOCK = 8432690128;
 
 /**
  * Runs the files that this database has not seen yet, in order, each in one transaction, in a superuser's session that
@@ -30,20 +34,21 @@ export async function runInitSql(
   database: DatabaseSpecification,
   files: readonly InitSqlFile[],
 ): Promise<void> {
-  if (files.length === 0) return;
-  const done = await filesDone(target, database);
-  for (const file of files.filter(({ name }) => !done.has(name))) {
+  if (files.length > 0) await prepareRecord(target, database);
+  for (const file of files) {
     try {
       await runAsSuperuser(target, file.sql, {
         database: database.name,
         role: database.administrator,
         singleTransaction: true,
-        finally: markDone(file),
+        before: refuseDone(file),
+        after: markDone(file),
         logged: true,
         timeoutMilliseconds: TIMEOUT_MILLISECONDS,
       });
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
+      if (error.code === WAS_DONE) continue;
       const place = error.line === undefined ? file.name : `${file.name}, line ${error.line}`;
       const state = error.code === undefined ? "" : ` (SQLSTATE ${error.code})`;
       throw new UserError(`init SQL ${place}: ${error.serverMessage}${state}`);
@@ -51,19 +56,27 @@ export async function runInitSql(
   }
 }
 
-async function filesDone(target: Target, database: DatabaseSpecification): Promise<ReadonlySet<string>> {
+async function prepareRecord(target: Target, database: DatabaseSpecification): Promise<void> {
+  const administrator = identifier(database.administrator);
   await runAsSuperuser(
     target,
-    `CREATE SCHEMA IF NOT EXISTS ${identifier(TECHNICAL_SCHEMA)} AUTHORIZATION ${identifier(database.administrator)};
+    `SELECT pg_advisory_xact_lock(${LOCK});
+CREATE SCHEMA IF NOT EXISTS ${identifier(TECHNICAL_SCHEMA)} AUTHORIZATION ${administrator};
 CREATE TABLE IF NOT EXISTS ${DONE} (name text PRIMARY KEY, sha256 text NOT NULL, at timestamptz NOT NULL DEFAULT now());
-ALTER TABLE ${DONE} OWNER TO ${identifier(database.administrator)};
+ALTER TABLE ${DONE} OWNER TO ${administrator};
 COMMENT ON TABLE ${DONE} IS ${literal("The init SQL files that were run in this database")};`,
     { database: database.name, singleTransaction: true },
   );
-  const rows = await queryAsSuperuser<{ name: string }>(target, `SELECT name FROM ${DONE}`, {
-    database: database.name,
-  });
-  return new Set(rows.map(({ name }) => name));
+}
+
+/** Waits for a run that was killed while its SQL was at work, then looks. */
+function refuseDone({ name }: InitSqlFile): string {
+  const message = literal("this file was run before");
+  return `SELECT pg_advisory_xact_lock(${LOCK}); DO ${literal(`BEGIN
+  IF EXISTS (SELECT FROM ${DONE} WHERE name = ${literal(name)}) THEN
+    RAISE EXCEPTION USING MESSAGE = ${message}, ERRCODE = ${literal(WAS_DONE)};
+  END IF;
+END`)}`;
 }
 
 /** Whatever role the file has left the session in. */

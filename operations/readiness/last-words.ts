@@ -20,7 +20,7 @@ const COMPLAINT =
 /** Time and process, by which equal lines differ. */
 const PREFIX = /^\d{4}-\d\d-\d\d [\d:.]+ \S+ \[\d+\] (?:\S*@\S* )?/;
 /** Says only that something else went wrong before. */
-const FOLLOW_UP = /FATAL: {2}(?:the database system is|terminating|canceling)/;
+const FOLLOW_UP = /FATAL: {2}(?:the database system is|terminating|canceling)|HINT: {2}Future log output/;
 
 /** What container and server said last, also when the container has ended; secrets taken out. */
 export async function lastWords(target: Target): Promise<LastWords> {
@@ -39,10 +39,11 @@ async function containerLines(target: Target): Promise<string[]> {
     text.push(piece);
   };
   try {
-    demultiplexer(
-      keep,
-      keep,
-    )(await container.logs({ stdout: true, stderr: true, tail: LINES, follow: false }));
+    const { RestartCount, State } = await container.inspect();
+    // What ended a container that was started again is in its last run; a loop may have begun with another fault.
+    const since = RestartCount === 0 ? Math.floor(Date.parse(State.StartedAt) / 1000) : 0;
+    const log = await container.logs({ stdout: true, stderr: true, tail: LINES, since, follow: false });
+    demultiplexer(keep, keep)(log);
   } catch {
     return [];
   }

@@ -17,8 +17,8 @@ export class SqlError extends Error {
   }
 }
 
-/** `psql:<stdin>:3: ERROR:  42P01: relation "a" does not exist`, with VERBOSITY=verbose. */
-const STATEMENT = /^psql:<stdin>:(\d+): (?:ERROR|FATAL|PANIC): {2}([0-9A-Z]{5}): (.*)$/m;
+/** `psql:<stdin>:3: ERROR:  42P01: relation "a" does not exist`, with VERBOSITY=verbose; no place for a command's. */
+const STATEMENT = /^(?:psql:<stdin>:(\d+): )?(?:ERROR|FATAL|PANIC): {2}([0-9A-Z]{5}): (.*)$/m;
 /** `psql:<stdin>:3: error: …` and `psql: error: …`: psql's own words. */
 const PROGRAM = /^psql:(?:<stdin>:(\d+):)? ?(?:error|fatal): (.*)$/im;
 /** Sign-ins that are refused carry no SQLSTATE in psql; these are told apart by callers. */
@@ -33,7 +33,10 @@ const CONNECTION_CODES: readonly (readonly [RegExp, string])[] = [
 /** What psql said on its standard error, without the statement that it may quote after the message. */
 export function sqlError(stderr: string, exitCode: number): SqlError {
   const statement = STATEMENT.exec(stderr);
-  if (statement !== null) return new SqlError(statement[3] ?? "", statement[2], Number(statement[1]));
+  if (statement !== null) {
+    const line = statement[1] === undefined ? undefined : Number(statement[1]);
+    return new SqlError(statement[3] ?? "", statement[2], line);
+  }
   const program = PROGRAM.exec(stderr);
   if (program !== null) {
     const message =

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { dockerEngine } from "../../operations/docker.ts";
-import { LABEL_STACK } from "../../operations/target.ts";
+import { LABEL_STACK, type Target } from "../../operations/target.ts";
+import { endProcessesIn } from "./processes.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -20,6 +21,7 @@ const PARTS = [
   "providers",
   "operations",
   "cli",
+  "toolchain",
 ] as const;
 
 /** How a program ended. */
@@ -29,6 +31,13 @@ export interface Ended {
   readonly stderr: string;
   /** Both, in the order of their arrival. */
   readonly output: string;
+}
+
+/** What a stack has on the Docker host, by name. */
+export interface Things {
+  readonly containers: readonly string[];
+  readonly volumes: readonly string[];
+  readonly networks: readonly string[];
 }
 
 /** How to run one. */
@@ -48,15 +57,20 @@ export class TestProject {
   readonly stack: string;
   readonly #environment: Record<string, string>;
 
-  private constructor(directory: string, stack: string) {
+  private constructor(directory: string, stack: string, passphrase: string) {
     this.directory = directory;
     this.stack = stack;
     this.#environment = {
       PULUMI_BACKEND_URL: `file://${join(directory, ".pgstack", "state")}`,
-      PULUMI_CONFIG_PASSPHRASE: randomBytes(12).toString("hex"),
+      PULUMI_CONFIG_PASSPHRASE: passphrase,
       PGSTACK_OPERATOR: "test",
       NO_COLOR: "1",
     };
+  }
+
+  /** What the stack's secrets are encrypted with. */
+  get passphrase(): string {
+    return this.#environment.PULUMI_CONFIG_PASSPHRASE ?? "";
   }
 
   /** Container of the stack by its default name. */
@@ -71,13 +85,49 @@ export class TestProject {
    */
   static async create(settings: Readonly<Record<string, unknown>> = {}): Promise<TestProject> {
     const directory = await mkdtemp(join(tmpdir(), "pgstack-test-"));
-    const project = new TestProject(directory, `t${randomBytes(4).toString("hex")}`);
+    const stack = `t${randomBytes(4).toString("hex")}`;
+    const project = new TestProject(directory, stack, randomBytes(12).toString("hex"));
     await mkdir(join(directory, ".pgstack", "state"), { recursive: true });
     for (const part of PARTS) await cp(join(CHECKOUT, part), join(directory, part), { recursive: true });
     await symlink(join(CHECKOUT, "node_modules"), join(directory, "node_modules"));
     await project.configure(settings);
     await project.pulumi(["stack", "init", project.stack]);
     return project;
+  }
+
+  /** The project, its state and its settings in another folder; the first folder is gone. */
+  async moved(): Promise<TestProject> {
+    const directory = await mkdtemp(join(tmpdir(), "pgstack-moved-"));
+    await cp(this.directory, directory, { recursive: true, verbatimSymlinks: true });
+    await rm(this.directory, { recursive: true, force: true });
+    return new TestProject(directory, this.stack, this.passphrase);
+  }
+
+  /** The server by its default names. */
+  get target(): Target {
+    return { stack: this.stack, container: this.container, port: 5432, database: "app" };
+  }
+
+  /** What is on the Docker host with this stack's label. */
+  async things(): Promise<Things> {
+    const docker = dockerEngine();
+    const filters = { label: [`${LABEL_STACK}=${this.stack}`] };
+    const containers = await docker.listContainers({ all: true, filters });
+    const { Volumes } = await docker.listVolumes({ filters });
+    const networks = await docker.listNetworks({ filters });
+    return {
+      containers: containers.map(({ Names }) => (Names[0] ?? "").slice(1)).sort(),
+      volumes: Volumes.map(({ Name }) => Name).sort(),
+      networks: networks.map(({ Name }) => Name).sort(),
+    };
+  }
+
+  /** Releases the locks of killed runs, exactly as `npm start` does. */
+  releaseDeadLocks(): Promise<Ended> {
+    const program = `
+      const { releaseDeadLocks } = await import("./toolchain/state-locks.mjs");
+      await releaseDeadLocks(${JSON.stringify(this.stack)}, process.env);`;
+    return this.run(process.execPath, ["--input-type=module", "--eval", program]);
   }
 
   /** Replaces the stack's settings; what is not named has the test stacks' value. */
@@ -148,6 +198,8 @@ export class TestProject {
 
   /** Removes whatever the stack has made, also after a test that failed, and the folder. */
   async remove(): Promise<void> {
+    // A killed run leaves its plugins.
+    await endProcessesIn(this.directory);
     const docker = dockerEngine();
     const filters = { label: [`${LABEL_STACK}=${this.stack}`] };
     for (const { Id } of await docker.listContainers({ all: true, filters })) {

@@ -1,3 +1,4 @@
+import { ENTRYPOINT } from "../../operations/before-start.ts";
 import { issueCertificates } from "../../operations/certificates.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { waitUntilReady } from "../../operations/readiness.ts";
@@ -113,6 +114,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       name,
       Image: TEST_IMAGE,
       User: "postgres",
+      Entrypoint: [...ENTRYPOINT],
       Cmd: [...(options.command ?? ["postgres", "-c", "config_file=/etc/pgstack/postgresql.conf"])],
       Env: ENVIRONMENT,
       Labels: labels,

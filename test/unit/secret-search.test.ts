@@ -46,12 +46,9 @@ test("S2 the search finds a private key as PEM text, as bytes and as base64, and
     search.look("there", content);
     return search.found.length > 0;
   };
-  expect([key, der, JSON.stringify({ key }), Buffer.from(`key: ${key}`).toString("base64")].map(found)).toEqual([
-    true,
-    true,
-    true,
-    true,
-  ]);
+  expect(
+    [key, der, JSON.stringify({ key }), Buffer.from(`key: ${key}`).toString("base64")].map(found),
+  ).toEqual([true, true, true, true]);
   expect(found(`begins ${der.toString("base64")}`)).toBe(true);
   expect([certificate, authority.certificate, other].map(found)).toEqual([false, false, false]);
 });
@@ -59,7 +56,8 @@ test("S2 the search finds a private key as PEM text, as bytes and as base64, and
 test("S2 the search finds a SCRAM verifier by each of its parts", () => {
   const verifier = scramVerifier(password);
   const search = new SecretSearch([verifierSecret("the verifier", verifier)]);
-  for (const [index, part] of verifier.split(/[$:]/).slice(2).entries()) search.look(`part ${index}`, `…${part}…`);
+  for (const [index, part] of verifier.split(/[$:]/).slice(2).entries())
+    search.look(`part ${index}`, `…${part}…`);
   expect(search.found.map((place) => place.slice(0, 6))).toEqual(["part 0", "part 1", "part 2"]);
   const other = new SecretSearch([verifierSecret("the verifier", scramVerifier(password))]);
   other.look("another", verifier);

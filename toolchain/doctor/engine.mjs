@@ -5,6 +5,8 @@ import { callEngine } from "../engine/engine-api.mjs";
 /** @typedef {import("../doctor.mjs").Finding} Finding */
 
 const OLDEST_ENGINE = 24;
+/** Endpoints other than local sockets are reached by the project's own TypeScript. */
+const NODE_WITH_TYPES = 24;
 const LOCAL_SOCKET = "/var/run/docker.sock";
 
 /**
@@ -52,6 +54,12 @@ export async function examineEngine(record) {
       },
     ];
   }
+  if (!endpoint.startsWith("unix://") && Number(process.versions.node.split(".")[0]) < NODE_WITH_TYPES) {
+    const message = `${endpoint} is not looked at: that takes Node.js ${NODE_WITH_TYPES}`;
+    return [
+      { name: "engine", status: "warning", message, mend: "./pgstack status tells whether it answers" },
+    ];
+  }
   const version = await versionOf(endpoint);
   if (version.problem !== undefined) {
     const own = endpoint.includes(engineDirectory());
@@ -59,7 +67,14 @@ export async function examineEngine(record) {
       ? "npm start starts the private engine again"
       : "start Docker there, or set DOCKER_HOST to where it runs";
     return [
-      { name: "engine", status: "failed", message: `${endpoint} does not answer: ${version.problem}`, mend },
+      {
+        name: "engine",
+        status: "failed",
+        message: version.problem.includes(endpoint)
+          ? version.problem
+          : `${endpoint} does not answer: ${version.problem}`,
+        mend,
+      },
     ];
   }
   if (Number(version.text.split(".")[0]) < OLDEST_ENGINE) {
@@ -87,7 +102,6 @@ async function versionOf(endpoint) {
   try {
     if (endpoint.startsWith("unix://"))
       return { text: String((await askEngine(endpoint, "/version"))?.Version ?? "") };
-    // Other endpoints are the project's own code to reach, which needs Node.js 24 and the packages.
     const { dockerEngine, requireEngine } = await import("../../operations/docker.ts");
     return { text: (await requireEngine(dockerEngine(endpoint))).version };
   } catch (error) {

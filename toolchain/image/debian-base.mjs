@@ -83,6 +83,9 @@ export async function buildDebianBase({ cacheDirectory, host, buildTools, newest
         mmdebstrap,
         "--mode=root",
         "--variant=essential",
+        // The socket's folder is there. Without it in the image, runc gives the file system in memory that is mounted
+        // there another mode at every start after the first.
+        "--skip=cleanup/run",
         "--quiet",
         "--format=tar",
         `--architectures=${host.architecture}`,
@@ -132,6 +135,7 @@ echo 'postgres:x:70:70:PostgreSQL:/var/lib/postgresql:/bin/bash' >>"$root/etc/pa
 echo 'postgres:*:20000:0:99999:7:::' >>"$root/etc/shadow"
 echo 'postgres:*::' >>"$root/etc/gshadow"
 chroot "$root" install --directory --owner=postgres --group=postgres --mode=0755 /var/lib/postgresql
+find "$root/run" -mindepth 1 -delete
 chroot "$root" install --directory --owner=postgres --group=postgres --mode=3777 /run/postgresql
 
 # Its locale is as the official image's: en_US.utf8.

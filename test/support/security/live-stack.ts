@@ -15,7 +15,11 @@ interface Outputs {
     readonly serverName: string;
     readonly authority: string;
   };
-  readonly deployed: { readonly networkName: string; readonly dataVolume: string };
+  readonly deployed: {
+    readonly networkName: string;
+    readonly dataVolume: string;
+    readonly image: { readonly imageId: string };
+  };
   readonly passwords: Readonly<Record<Kind, string>>;
 }
 
@@ -34,17 +38,15 @@ export class LiveStack {
 
   /**
    * @param settings Keys below `pgstack:`.
-   * @param prepare Called with the project before its first `up`.
+   * @param prepare Called with the project before its first `up`; returns settings that it adds.
    */
   static async bringUp(
     settings: Readonly<Record<string, unknown>> = {},
-    prepare: (project: TestProject) => Promise<Readonly<Record<string, unknown>> | undefined> = async () =>
-      undefined,
+    prepare: (project: TestProject) => Promise<Readonly<Record<string, unknown>>> = async () => ({}),
   ): Promise<LiveStack> {
     const project = await TestProject.create(settings);
     try {
-      const more = await prepare(project);
-      if (more !== undefined) await project.configure({ ...settings, ...more });
+      await project.configure({ ...settings, ...(await prepare(project)) });
       const ended = await project.up();
       if (ended.code !== 0) throw new Error(`pulumi up failed: ${ended.output}`);
       return new LiveStack(project, ended, await project.outputs<Outputs>());
@@ -52,6 +54,15 @@ export class LiveStack {
       await project.remove();
       throw error;
     }
+  }
+
+  /** A stack that is up already. */
+  static async of(project: TestProject): Promise<LiveStack> {
+    return new LiveStack(
+      project,
+      { code: 0, stdout: "", stderr: "", output: "" },
+      await project.outputs<Outputs>(),
+    );
   }
 
   get target(): Target {
@@ -64,7 +75,7 @@ export class LiveStack {
 
   get trust(): ServerTrust {
     const { authority, serverName } = this.#outputs.connection;
-    return { authority, serverName };
+    return authority === "" ? { serverName } : { authority, serverName };
   }
 
   credential(kind: Kind): Credential {
@@ -78,8 +89,8 @@ export class LiveStack {
   }
 
   /** `pulumi up` that must succeed; the outputs are read again. */
-  async up(extra: readonly string[] = [], onStart?: (pid: number | undefined) => void): Promise<Ended> {
-    const ended = await this.project.up(extra, onStart && { onStart: ({ pid }) => onStart(pid) });
+  async up(extra: readonly string[] = []): Promise<Ended> {
+    const ended = await this.project.up(extra);
     if (ended.code !== 0) throw new Error(`pulumi up failed: ${ended.output}`);
     this.#outputs = await this.project.outputs<Outputs>();
     return ended;

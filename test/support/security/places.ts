@@ -26,7 +26,11 @@ export async function namesIn(folder: string): Promise<Set<string>> {
 }
 
 /** Content of files and folders that are new in a folder. */
-export async function newIn(folder: string, before: ReadonlySet<string>, skip: readonly string[]): Promise<Place[]> {
+export async function newIn(
+  folder: string,
+  before: ReadonlySet<string>,
+  skip: readonly string[],
+): Promise<Place[]> {
   const places: Place[] = [];
   for (const name of await readdir(folder)) {
     if (before.has(name) || skip.includes(name)) continue;
@@ -51,7 +55,10 @@ export async function dockerPlaces(stack: string): Promise<Place[]> {
     const container = docker.getContainer(Id);
     show(`container ${Id}`, await container.inspect());
     show(`processes of container ${Id}`, await container.top({ ps_args: "-eo pid,args" }).catch(() => null));
-    places.push([`log of container ${Id}`, await container.logs({ stdout: true, stderr: true, follow: false })]);
+    places.push([
+      `log of container ${Id}`,
+      await container.logs({ stdout: true, stderr: true, follow: false }),
+    ]);
     show(`image ${ImageID}`, await docker.getImage(ImageID).inspect());
     show(`history of image ${ImageID}`, await docker.getImage(ImageID).history());
   }
@@ -93,8 +100,11 @@ export class EngineWatch {
 
   #handle(docker: Docker, line: string): void {
     this.places.push(["an event of the engine", line]);
-    const { Action, Actor } = JSON.parse(line) as { Action: string; Actor: { ID: string; Attributes: Record<string, string> } };
-    const id = Actor.Attributes["execID"];
+    const { Action, Actor } = JSON.parse(line) as {
+      Action: string;
+      Actor: { ID: string; Attributes: Record<string, string> };
+    };
+    const id = Actor.Attributes.execID;
     if (Action === "create") this.#look(`container ${Actor.ID}`, docker.getContainer(Actor.ID).inspect());
     if (id !== undefined) this.#look(`program ${id} run in a container`, docker.getExec(id).inspect());
   }

@@ -13,8 +13,8 @@ export interface SeenProcess {
   readonly pid: number;
   readonly commandLine: string;
   readonly environment: string;
-  /** It descends from the process that {@link ProcessWatch.follow} names. */
-  readonly followed: boolean;
+  /** It is `pulumi`, or was started by it: the passphrase is in its environment. */
+  readonly ofPulumi: boolean;
 }
 
 /**
@@ -25,17 +25,12 @@ export class ProcessWatch {
   readonly #seen = new Map<string, SeenProcess>();
   readonly #insideContainer: Buffer[] = [];
   readonly #stop = new AbortController();
-  readonly #followed = new Set<number>();
+  readonly #ofPulumi = new Set<number>();
   readonly #work: Promise<unknown>;
   #rounds = 0;
 
   constructor(container: string) {
     this.#work = Promise.all([this.#lookAround(), this.#lookInside(container)]);
-  }
-
-  /** Marks a process and all that it starts from now on as the ones that may hold the stack's passphrase. */
-  follow(pid: number | undefined): void {
-    if (pid !== undefined) this.#followed.add(pid);
   }
 
   /** Ends the watch. */
@@ -68,9 +63,10 @@ export class ProcessWatch {
     // The second field is the program's name in parentheses, the fourth the parent.
     const stat = read(pid, "stat");
     const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-    if (this.#followed.has(parent)) this.#followed.add(pid);
-    const followed = this.#followed.has(pid);
-    this.#seen.set(key, { pid, commandLine, environment: read(pid, "environ"), followed });
+    const ofPulumi =
+      /^([^ ]*\/)?pulumi /.test(commandLine) || this.#ofPulumi.has(parent) || this.#ofPulumi.has(pid);
+    if (ofPulumi) this.#ofPulumi.add(pid);
+    this.#seen.set(key, { pid, commandLine, environment: read(pid, "environ"), ofPulumi });
   }
 
   async #lookInside(name: string): Promise<void> {

@@ -36,7 +36,10 @@ export function privateKeySecret(name: string, pem: string): Secret {
   if (d === undefined) throw new Error(`${name} is no key on an elliptic curve`);
   const number = Buffer.from(d, "base64url");
   // In PKCS #8 the number ends within the second line; what follows it is the public key, which certificates hold too.
-  const lines = pem.split("\n").filter((line) => line !== "" && !line.startsWith("-----")).slice(0, 2);
+  const lines = pem
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("-----"))
+    .slice(0, 2);
   return secret(name, [
     ["bytes", number],
     ["its first 16 bytes", number.subarray(0, TELLING_CHARACTERS)],

@@ -1,0 +1,87 @@
+import type Docker from "dockerode";
+import { dockerEngine, findVolume, statusCode } from "./docker.ts";
+import { PROOF_FILE } from "./first-provision.ts";
+import { LABEL_STACK, type Target } from "./target.ts";
+import { HELPER_MOUNT } from "./volume/helper.ts";
+import { lookIntoVolume } from "./volume-files.ts";
+
+/** Written by a server at every start and never removed; `initdb` and backups leave it out. */
+const STARTED_FILE = "postmaster.opts";
+const BACKUP_FILE = "backup_label";
+/** Our own image's mark. */
+const UNFINISHED_FILE = "pgstack-initialization-unfinished";
+
+/** What {@link beginAgain} may empty. */
+export interface BeginAgainOptions {
+  readonly dataVolume: string;
+  /** Image that the server runs from. */
+  readonly imageId: string;
+}
+
+/**
+ * Whether the first initialization of the stack's data volume was cut off, by a power cut for example. True only for a
+ * volume of the stack's own whose database never was healthy and never even started.
+ */
+export async function wasCutOff(
+  target: Target,
+  { dataVolume, imageId }: BeginAgainOptions,
+): Promise<boolean> {
+  const docker = dockerEngine(target.dockerHost);
+  const volume = await findVolume(docker, dataVolume);
+  if (volume?.Labels?.[LABEL_STACK] !== target.stack) return false;
+  const { empty: nothing, files } = await lookIntoVolume(docker, {
+    volume: dataVolume,
+    image: imageId,
+    paths: [PROOF_FILE, "PG_VERSION", STARTED_FILE, BACKUP_FILE, UNFINISHED_FILE],
+  });
+  if (nothing || files.has(PROOF_FILE) || files.has(BACKUP_FILE)) return false;
+  return !files.has("PG_VERSION") || !files.has(STARTED_FILE) || files.has(UNFINISHED_FILE);
+}
+
+/** Empties a data volume that {@link wasCutOff}, and starts the server on it anew. */
+export async function beginAgain(target: Target, options: BeginAgainOptions): Promise<void> {
+  const docker = dockerEngine(target.dockerHost);
+  const server = docker.getContainer(target.container);
+  await ignoring(304, server.stop());
+  await empty(docker, options);
+  await ignoring(304, server.start());
+}
+
+/** Files are deleted by a container that sees nothing but the volume, so that it works on any engine. */
+async function empty(docker: Docker, { dataVolume, imageId }: BeginAgainOptions): Promise<void> {
+  const container = await docker.createContainer({
+    Image: imageId,
+    User: "postgres",
+    Entrypoint: ["find", HELPER_MOUNT, "-mindepth", "1", "-delete"],
+    Cmd: [],
+    HostConfig: {
+      NetworkMode: "none",
+      ReadonlyRootfs: true,
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      Mounts: [
+        {
+          Type: "volume",
+          Source: dataVolume,
+          Target: HELPER_MOUNT,
+          VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: "", Options: {} } },
+        },
+      ],
+    },
+  });
+  try {
+    await container.start();
+    const { StatusCode } = await container.wait();
+    if (StatusCode !== 0) throw new Error(`data volume ${dataVolume} cannot be emptied`);
+  } finally {
+    await container.remove({ force: true, v: true });
+  }
+}
+
+async function ignoring(status: number, work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (statusCode(error) !== status) throw error;
+  }
+}
