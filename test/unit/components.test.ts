@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
+import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ServerArgs } from "../../components/server.ts";
 import { coresText } from "../../components/server-container.ts";
 
@@ -12,6 +13,14 @@ interface Registered {
   readonly ignoreChanges: readonly string[];
   readonly deleteBeforeReplace: boolean;
   readonly deletedWith: string;
+}
+
+interface ResourceRequest {
+  getProtect(): boolean;
+  getRetainondelete(): boolean;
+  getIgnorechangesList(): string[];
+  getDeletebeforereplace(): boolean;
+  getDeletedwith(): string;
 }
 
 const ROLES = { administrator: "administrator", application: "application", readonly: "readonly" };
@@ -41,9 +50,19 @@ const SERVER: ServerArgs = {
 let registered: Registered[] = [];
 let components: typeof import("../../components/index.ts");
 
+const requests = vi.spyOn(MockMonitor.prototype, "registerResource");
+
+/** The mocks answer for no hooks of their own, and a resource waits for its hooks to be known. */
+function answer(_request: unknown, callback: (error: null, response: object) => void): void {
+  callback(null, {});
+}
+Object.assign(MockMonitor.prototype, { registerResourceHook: answer, registerErrorHook: answer });
+
 beforeAll(async () => {
   await pulumi.runtime.setMocks({
-    newResource: ({ type, name, inputs, registerRequest }) => {
+    newResource: ({ type, name, inputs }) => {
+      // The mocks are not told a resource's options; the request that they answer has them.
+      const registerRequest: ResourceRequest | undefined = requests.mock.lastCall?.[0];
       registered.push({
         ...{ type, name, inputs },
         protect: registerRequest?.getProtect() ?? false,
