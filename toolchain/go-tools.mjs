@@ -59,6 +59,7 @@ export async function buildGoTools(cache, progress) {
       GOFLAGS: `${environment.GOFLAGS} -modcacherw`,
     };
     const programs = join(unfinished, "programs");
+    await mkdir(programs);
     await progress.step("Go modules", () =>
       Promise.all(
         builds.map(({ module, packages, tags }) =>
