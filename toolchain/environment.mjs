@@ -28,7 +28,8 @@ export function toolVariables(found, cache) {
   return {
     PATH: [join(found.tools, "bin"), dirname(found.node)].join(delimiter),
     PULUMI_HOME: join(STATE_DIRECTORY, "pulumi"),
-    PULUMI_BACKEND_URL: pathToFileURL(join(STATE_DIRECTORY, "state")).href,
+    // Without files of attributes: the backend writes those in place, so that a kill leaves a state nobody can read.
+    PULUMI_BACKEND_URL: `${pathToFileURL(join(STATE_DIRECTORY, "state")).href}?metadata=skip`,
     PULUMI_CONFIG_PASSPHRASE_FILE: PASSPHRASE,
     PULUMI_SKIP_UPDATE_CHECK: "true",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",

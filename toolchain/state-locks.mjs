@@ -13,7 +13,7 @@ import { run } from "./run.mjs";
  */
 export async function deadLockHolders(stack) {
   const folder = join(STATE_DIRECTORY, "state", ".pulumi", "locks", "organization", "pgstack", stack);
-  // Beside each lock the backend keeps a file of attributes.
+  // A killed run may leave a file under its temporary name, too.
   const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(".json"));
   const dead = [];
   for (const name of names) {

@@ -1,3 +1,5 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
 import { dockerEngine } from "../../operations/docker.ts";
@@ -35,6 +37,7 @@ export async function expectFinished(project: TestProject): Promise<void> {
   const up = await project.up();
   expect(up.code, up.output).toBe(0);
   await expectWhole(project);
+  expect(await attributeFiles(project)).toEqual([]);
   const preview = await project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
   expect(preview.code, preview.output).toBe(0);
 }
@@ -51,4 +54,10 @@ export async function expectWhole(project: TestProject): Promise<void> {
   expect(helpers.filter(({ Mounts }) => Mounts.some((mount) => mount.Name?.startsWith(`${name}-`)))).toEqual(
     [],
   );
+}
+
+/** What the state's backend writes in place, and a kill can so leave torn: there must be none. */
+async function attributeFiles(project: TestProject): Promise<string[]> {
+  const names = await readdir(join(project.directory, ".pgstack", "state"), { recursive: true });
+  return names.filter((name) => name.endsWith(".attrs"));
 }

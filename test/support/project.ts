@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { dockerEngine } from "../../operations/docker.ts";
 import { LABEL_STACK, type Target } from "../../operations/target.ts";
 import { endProcessesIn } from "./processes.ts";
@@ -61,7 +61,7 @@ export class TestProject {
     this.directory = directory;
     this.stack = stack;
     this.#environment = {
-      PULUMI_BACKEND_URL: `file://${join(directory, ".pgstack", "state")}`,
+      PULUMI_BACKEND_URL: `${pathToFileURL(join(directory, ".pgstack", "state")).href}?metadata=skip`,
       PULUMI_CONFIG_PASSPHRASE: passphrase,
       PGSTACK_OPERATOR: "test",
       NO_COLOR: "1",

@@ -1,27 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
-import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ServerArgs } from "../../components/server.ts";
 import { coresText } from "../../components/server-container.ts";
-
-interface Registered {
-  readonly type: string;
-  readonly name: string;
-  readonly inputs: Record<string, unknown>;
-  readonly protect: boolean;
-  readonly retainOnDelete: boolean;
-  readonly ignoreChanges: readonly string[];
-  readonly deleteBeforeReplace: boolean;
-  readonly deletedWith: string;
-}
-
-interface ResourceRequest {
-  getProtect(): boolean;
-  getRetainondelete(): boolean;
-  getIgnorechangesList(): string[];
-  getDeletebeforereplace(): boolean;
-  getDeletedwith(): string;
-}
+import { known, type Recorded, type Registered, recordResources } from "../support/pulumi-mocks.ts";
 
 const ROLES = { administrator: "administrator", application: "application", readonly: "readonly" };
 const IMAGE = {
@@ -47,41 +28,15 @@ const SERVER: ServerArgs = {
   logsDirectory: "logs",
 };
 
-let registered: Registered[] = [];
+let recorded: Recorded;
 let components: typeof import("../../components/index.ts");
 
-const requests = vi.spyOn(MockMonitor.prototype, "registerResource");
-
-/** The mocks answer for no hooks of their own, and a resource waits for its hooks to be known. */
-function answer(_request: unknown, callback: (error: null, response: object) => void): void {
-  callback(null, {});
-}
-Object.assign(MockMonitor.prototype, { registerResourceHook: answer, registerErrorHook: answer });
-
 beforeAll(async () => {
-  await pulumi.runtime.setMocks({
-    newResource: ({ type, name, inputs }) => {
-      // The mocks are not told a resource's options; the request that they answer has them.
-      const registerRequest: ResourceRequest | undefined = requests.mock.lastCall?.[0];
-      registered.push({
-        ...{ type, name, inputs },
-        protect: registerRequest?.getProtect() ?? false,
-        retainOnDelete: registerRequest?.getRetainondelete() ?? false,
-        ignoreChanges: registerRequest?.getIgnorechangesList() ?? [],
-        deleteBeforeReplace: registerRequest?.getDeletebeforereplace() ?? false,
-        deletedWith: registerRequest?.getDeletedwith() ?? "",
-      });
-      return { id: `${name}-id`, state: { result: "generated", networkId: `${name}-id`, ...inputs } };
-    },
-    call: ({ inputs }) => inputs,
-  });
-  // After the mocks: the components take the runtime as it is when they are loaded.
+  recorded = await recordResources({ result: "generated", networkId: "network-id" });
   components = await import("../../components/index.ts");
 });
 
-beforeEach(() => {
-  registered = [];
-});
+beforeEach(() => recorded.clear());
 
 describe("S7 the server's container", () => {
   test("S7 may do nothing but be PostgreSQL", async () => {
@@ -182,7 +137,7 @@ describe("L9 volumes", () => {
     };
     const volume = new components.DataVolume("kept", args, { protect: true });
     await known(volume.configurationVolumeName);
-    const volumes = ofType("docker:index/volume:Volume");
+    const volumes = recorded.ofType("docker:index/volume:Volume");
     expect(volumes).toHaveLength(2);
     for (const one of volumes) {
       expect(one).toMatchObject({ protect: true, retainOnDelete: true });
@@ -193,14 +148,13 @@ describe("L9 volumes", () => {
   test("P4 go with the stack by default; a data volume that was adopted stays", async () => {
     const args = { stack: "dev", volumeName: "data", configurationVolumeName: "configuration" };
     await known(new components.DataVolume("own", args).configurationVolumeName);
-    expect(ofType("docker:index/volume:Volume").map(({ retainOnDelete }) => retainOnDelete)).toEqual([
-      false,
-      false,
-    ]);
-    registered = [];
+    expect(recorded.ofType("docker:index/volume:Volume").map(({ retainOnDelete }) => retainOnDelete)).toEqual(
+      [false, false],
+    );
+    recorded.clear();
     await known(new components.DataVolume("adopted", { ...args, adopt: true }).configurationVolumeName);
     const kept = Object.fromEntries(
-      ofType("docker:index/volume:Volume").map((one) => [one.inputs["name"], one.retainOnDelete]),
+      recorded.ofType("docker:index/volume:Volume").map((one) => [one.inputs["name"], one.retainOnDelete]),
     );
     expect(kept).toEqual({ data: true, configuration: false });
   });
@@ -210,7 +164,7 @@ describe("S4 networks", () => {
   test("S4 the stack's network is internal; a second, ordinary one is there only to publish from", async () => {
     await known(new components.IsolatedNetwork("inside", { stack: "dev", networkName: "n" }).networkId);
     expect(networks()).toEqual([{ network: "n", internal: true }]);
-    registered = [];
+    recorded.clear();
     const both = new components.IsolatedNetwork("both", { stack: "dev", networkName: "n", access: true });
     await known(both.networkId);
     await known(both.accessNetworkId ?? pulumi.output(""));
@@ -226,11 +180,9 @@ describe("S1 S2 roles and their secrets", () => {
     const secrets = new components.RoleSecrets("secrets", { length: 40, rotations: { application: 3 } });
     expect(await pulumi.isSecret(secrets.passwords.application)).toBe(true);
     await known(secrets.passwords.readonly);
-    const made = ofType("random:index/randomPassword:RandomPassword").map(({ name, inputs }) => [
-      name,
-      inputs["length"],
-      inputs["keepers"],
-    ]);
+    const made = recorded
+      .ofType("random:index/randomPassword:RandomPassword")
+      .map(({ name, inputs }) => [name, inputs["length"], inputs["keepers"]]);
     expect(made).toEqual([
       ["secrets-administrator", 40, { rotation: "0" }],
       ["secrets-application", 40, { rotation: "3" }],
@@ -248,7 +200,7 @@ describe("S1 S2 roles and their secrets", () => {
       deletedWith: server.container,
     });
     await known(database.databaseName);
-    const roles = registered.filter(({ type }) => type.endsWith(":Role"));
+    const roles = recorded.ofType(":Role");
     expect(roles).toHaveLength(3);
     for (const role of roles) expect(role.deletedWith).toMatch(/Container::with-database$/);
   });
@@ -256,23 +208,13 @@ describe("S1 S2 roles and their secrets", () => {
 
 /** Makes a server and returns what was asked of Docker for its container. */
 async function container(args: ServerArgs): Promise<Registered> {
-  registered = [];
+  recorded.clear();
   await known(new components.Server(`server-${Math.random()}`, args).containerId);
-  const [found] = ofType("docker:index/container:Container");
+  const [found] = recorded.ofType("docker:index/container:Container");
   if (found === undefined) throw new Error("no container was declared");
   return found;
 }
 
-function ofType(type: string): Registered[] {
-  return registered.filter((one) => one.type === type);
-}
-
 function networks(): unknown[] {
-  return registered
-    .filter(({ type }) => type.endsWith(":Network"))
-    .map(({ inputs: { network, internal } }) => ({ network, internal }));
-}
-
-function known<Value>(output: pulumi.Output<Value>): Promise<Value> {
-  return new Promise((resolve) => output.apply(resolve));
+  return recorded.ofType(":Network").map(({ inputs: { network, internal } }) => ({ network, internal }));
 }
