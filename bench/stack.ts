@@ -48,7 +48,9 @@ export class StackSide {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     })();
-    requireSuccess(await this.#project.pulumi([...command, "--event-log", path]));
+    // The option is there for debugging alone.
+    const environment = { PULUMI_DEBUG_COMMANDS: "true" };
+    requireSuccess(await this.#project.pulumi([...command, "--event-log", path], { environment }));
     const ended = performance.now();
     running = false;
     await follow;
