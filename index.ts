@@ -11,7 +11,7 @@ import { prepare } from "./program/prepare.ts";
 import { serverParameters } from "./settings/server-parameters.ts";
 
 // What the stack's config asks for, and what is on the Docker host: wrong values end the run here, nothing is made yet.
-const { settings, image, initSql } = await prepare();
+const { settings, image, dataDirectory, initSql } = await prepare();
 const stack = pulumi.getStack();
 const { labels, logsDirectory } = settings;
 const roles = roleNames(settings);
@@ -61,6 +61,7 @@ const server = new Server("server", {
   ...(network.accessNetworkId === undefined ? {} : { accessNetworkName: network.accessNetworkId }),
   ...(settings.publish ? { publish: { address: settings.publishAddress, port: settings.publishPort } } : {}),
   dataVolume: volume.volumeName,
+  dataDirectory,
   configurationVolume: volume.configurationVolumeName,
   tls: certificates.tls,
   tlsEnabled: certificates.enabled,

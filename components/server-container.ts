@@ -1,6 +1,7 @@
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { ENTRYPOINT } from "../operations/before-start.ts";
+import { DATA_DIRECTORY, DATA_MOUNT } from "../operations/data-directory.ts";
 import { CONFIGURATION_DIRECTORY, CONFIGURATION_FILES } from "../operations/postgresql-conf.ts";
 
 /** What the container may use of its host. */
@@ -26,6 +27,8 @@ export interface ServerContainerOptions {
   readonly accessNetworkName?: pulumi.Input<string>;
   readonly publish?: { readonly address: string; readonly port: number };
   readonly dataVolume: pulumi.Input<string>;
+  /** Default: the volume's folder for the cluster. */
+  readonly dataDirectory?: string;
   readonly configurationVolume: pulumi.Input<string>;
   readonly limits: ContainerLimits;
   readonly graceSeconds: number;
@@ -34,9 +37,6 @@ export interface ServerContainerOptions {
 
 /** Name of the server on its network, beside its container's. */
 export const NETWORK_ALIAS = "postgres";
-
-/** Where the image keeps the cluster. */
-export const DATA_DIRECTORY = "/var/lib/postgresql/data";
 
 /** The container's definition: not root, nothing writable but its volumes and two tmpfs, no capability, bounded. */
 export function serverContainer(options: ServerContainerOptions): docker.ContainerArgs {
@@ -52,7 +52,7 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
       `config_file=${CONFIGURATION_DIRECTORY}/${CONFIGURATION_FILES.postgresqlConf}`,
     ],
     envs: [
-      `PGDATA=${DATA_DIRECTORY}`,
+      `PGDATA=${options.dataDirectory ?? DATA_DIRECTORY}`,
       "POSTGRES_USER=postgres",
       // The superuser's first password is random and never kept; it is removed as soon as the roles exist.
       "POSTGRES_PASSWORD_FILE=/proc/sys/kernel/random/uuid",
@@ -69,7 +69,7 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
       "/var/run/postgresql": "rw,noexec,nosuid,nodev,size=1m,mode=1777",
     },
     mounts: [
-      { type: "volume", source: options.dataVolume, target: DATA_DIRECTORY },
+      { type: "volume", source: options.dataVolume, target: DATA_MOUNT },
       {
         type: "volume",
         source: options.configurationVolume,

@@ -1,11 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { audited } from "../operations/audit.ts";
+import { DATA_MOUNT } from "../operations/data-directory.ts";
 import { limitProcesses } from "../operations/limits.ts";
 import { removeOrphanContainer } from "../operations/orphan-container.ts";
 import type { Target } from "../operations/target.ts";
 import { clearError } from "../providers/clear-error.ts";
 import { abandon } from "../providers/first-provision.ts";
-import { type ContainerLimits, DATA_DIRECTORY } from "./server-container.ts";
+import type { ContainerLimits } from "./server-container.ts";
 
 /** What {@link serverHooks} work on. */
 export interface ServerHooksOptions {
@@ -40,7 +41,7 @@ export function serverHooks(name: string, options: ServerHooksOptions): pulumi.R
   const clear = new pulumi.ErrorHook(`${name}-abandon`, async ({ failedOperation, newInputs, errors }) => {
     if (failedOperation === "create") {
       const mounts: { target?: string; source?: string }[] = newInputs?.mounts ?? [];
-      const dataVolume = mounts.find((mount) => mount.target === DATA_DIRECTORY)?.source ?? "";
+      const dataVolume = mounts.find((mount) => mount.target === DATA_MOUNT)?.source ?? "";
       const reason = errors[0] ?? "the container could not be made";
       await clearly(abandon(target, { dataVolume, logsDirectory }, reason));
     }

@@ -33,6 +33,8 @@ export interface ServerArgs {
   /** Publish the port on an address of the Docker host. Default: no. */
   readonly publish?: { readonly address: string; readonly port: number };
   readonly dataVolume: pulumi.Input<string>;
+  /** Where the cluster is in the container. Default: the folder that the volume has for it. */
+  readonly dataDirectory?: string;
   readonly configurationVolume: pulumi.Input<string>;
   readonly tls: pulumi.Input<ServerTls>;
   readonly tlsEnabled: boolean;

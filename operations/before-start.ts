@@ -1,8 +1,10 @@
+import { CLUSTER_FOLDER } from "./data-directory.ts";
+
 /**
  * What comes before the image's own start, as the container's entry point; the image's is its last word.
  *
  * Two servers on one volume would destroy it, and PostgreSQL's own lock file does not tell them apart: in their
- * containers both are process 1, which each takes for a file that it left itself. A lock on the folder does, and ends
+ * containers both are process 1, which each takes for a file that it left itself. A lock on the volume's root does, and ends
  * with whatever ended its holder. PostgreSQL starts on a data directory whose initialization was cut off, and then lacks
  * what it needs; no server ever ran there before, as the missing file of its options tells. A server without room cannot write into its log why it ends; Docker's log of the
  * container still can.
@@ -12,8 +14,15 @@
 export const ENTRYPOINT: readonly string[] = [
   "sh",
   "-c",
-  `exec 9<"$PGDATA" || exit 1
+  `root="\${PGDATA%/${CLUSTER_FOLDER}}"
+exec 9<"$root" || exit 1
 if ! flock -n 9; then echo "FATAL:  another server of this stack runs on the data volume" >&2; exit 1; fi
+if [ ! -d "$PGDATA" ]; then
+  for other in "$root"/previous-* "$root"/restore-*; do
+    [ ! -d "$other" ] || { echo "FATAL:  a restore was cut off between two renames: pgstack restore --resume" >&2; exit 1; }
+  done
+  mkdir -m 700 "$PGDATA" || exit 1
+fi
 if [ -s "$PGDATA/PG_VERSION" ] && [ ! -e "$PGDATA/postmaster.opts" ] && [ ! -e "$PGDATA/backup_label" ]; then
   echo "FATAL:  the first initialization of the data directory was cut off" >&2; exit 1
 fi

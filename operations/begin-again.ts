@@ -2,8 +2,8 @@ import type Docker from "dockerode";
 import { dockerEngine, findVolume, statusCode } from "./docker.ts";
 import { PROOF_FILE } from "./first-provision.ts";
 import { LABEL_STACK, type Target } from "./target.ts";
+import { lookIntoCluster } from "./volume/cluster.ts";
 import { HELPER_MOUNT } from "./volume/helper.ts";
-import { lookIntoVolume } from "./volume-files.ts";
 
 /** Written by a server at every start and never removed; `initdb` and backups leave it out. */
 const STARTED_FILE = "postmaster.opts";
@@ -29,7 +29,7 @@ export async function wasCutOff(
   const docker = dockerEngine(target.dockerHost);
   const volume = await findVolume(docker, dataVolume);
   if (volume?.Labels?.[LABEL_STACK] !== target.stack) return false;
-  const { empty: nothing, files } = await lookIntoVolume(docker, {
+  const { empty: nothing, files } = await lookIntoCluster(docker, {
     volume: dataVolume,
     image: imageId,
     paths: [PROOF_FILE, "PG_VERSION", STARTED_FILE, BACKUP_FILE, UNFINISHED_FILE],

@@ -1,6 +1,7 @@
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type Docker from "dockerode";
+import { dataDirectoryOf } from "./data-directory.ts";
 import { dockerEngine, findContainer } from "./docker.ts";
 import { demultiplexer } from "./execute/demultiplex.ts";
 import { LOG_DIRECTORY } from "./postgresql-conf.ts";
@@ -16,8 +17,6 @@ export interface BootstrapLogOptions {
   readonly reason?: string;
 }
 
-/** Data directory of the server in its container. */
-export const DATA_DIRECTORY = "/var/lib/postgresql/data";
 /** Lines kept of each of the two logs. */
 const LINES = 2_000;
 const LONGEST_LINE = 10_000;
@@ -45,7 +44,7 @@ export async function saveBootstrapLog(target: Target, options: BootstrapLogOpti
       `state: ${Status}, exit code ${ExitCode}${OOMKilled ? ", out of memory" : ""} ${failure}`.trimEnd(),
     );
     sections.push("", "--- log of the container", ...(await containerLog(container)));
-    const server = await serverLog(container);
+    const server = await serverLog(container, dataDirectoryOf(found.Config.Env));
     sections.push(
       "",
       `--- log of the server${server.path === undefined ? "" : ` (${server.path})`}`,
@@ -80,14 +79,17 @@ async function containerLog(container: Docker.Container): Promise<string[]> {
  * The server's present log file. Its name stands in `current_logfiles`, which also outlives a failed start:
  * https://www.postgresql.org/docs/16/runtime-config-logging.html
  */
-async function serverLog(container: Docker.Container): Promise<{ path?: string; lines: string[] }> {
-  const index = await readContainerFile(container, `${DATA_DIRECTORY}/current_logfiles`);
+async function serverLog(
+  container: Docker.Container,
+  dataDirectory: string,
+): Promise<{ path?: string; lines: string[] }> {
+  const index = await readContainerFile(container, `${dataDirectory}/current_logfiles`);
   const path = /^stderr (.+)$/m.exec(index?.content.toString("utf8") ?? "")?.[1];
   if (path === undefined || !path.startsWith(`${LOG_DIRECTORY}/`) || path.includes("..")) {
     return { lines: ["The server has written none."] };
   }
   const lines = new LastLines(LINES);
-  const mode = await streamContainerFile(container, `${DATA_DIRECTORY}/${path}`, (piece) => lines.add(piece));
+  const mode = await streamContainerFile(container, `${dataDirectory}/${path}`, (piece) => lines.add(piece));
   return { path, lines: mode !== undefined ? lines.end() : ["The server's log file is gone."] };
 }
 

@@ -5,8 +5,8 @@ import { executeInContainer } from "./execute.ts";
 import { refuseForeignStart } from "./foreign-start.ts";
 import { queryAsSuperuser } from "./superuser.ts";
 import { LABEL_STACK, type Target } from "./target.ts";
+import { lookIntoCluster } from "./volume/cluster.ts";
 import { removeLeftOverHelpers } from "./volume/helper.ts";
-import { readVolumeFile } from "./volume-files.ts";
 
 /** What stands in a data directory whose server was healthy once. */
 export interface Proof {
@@ -119,8 +119,10 @@ export async function isProven(docker: Docker, volume: string, image: string): P
 
 /** The proof in a data volume; undefined when there is none. */
 export async function readProof(docker: Docker, volume: string, image: string): Promise<Proof | undefined> {
-  const content = await readVolumeFile(docker, { volume, image, path: PROOF_FILE });
-  return content === undefined ? undefined : parseProof(content.toString("utf8"));
+  if ((await findVolume(docker, volume)) === undefined) return undefined;
+  const { files } = await lookIntoCluster(docker, { volume, image, paths: [PROOF_FILE] });
+  const file = files.get(PROOF_FILE);
+  return file === undefined ? undefined : parseProof(file.content.toString("utf8"));
 }
 
 /**

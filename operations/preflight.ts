@@ -1,5 +1,6 @@
 import { statfs } from "node:fs/promises";
 import type Docker from "dockerode";
+import { DATA_DIRECTORY, dataDirectoryOf } from "./data-directory.ts";
 import { findContainer, findNetwork, findVolume, requireEngine } from "./docker.ts";
 import { PROOF_FILE, parseProof } from "./first-provision.ts";
 import { type ResolvedImage, type ResolveImageOptions, resolveImage } from "./image.ts";
@@ -15,7 +16,7 @@ import {
 import { portHolder } from "./preflight/ports.ts";
 import { LABEL_STACK } from "./target.ts";
 import { UserError } from "./user-error.ts";
-import { lookIntoVolume } from "./volume-files.ts";
+import { lookIntoCluster } from "./volume/cluster.ts";
 
 /** What a stack is going to make and use. */
 export interface PreflightOptions {
@@ -50,6 +51,8 @@ export interface PreflightResult {
    * became healthy (perhaps half made), or with a cluster of the right version.
    */
   readonly dataVolume: "absent" | "empty" | "unproven" | "cluster";
+  /** Where the server's container has the cluster. */
+  readonly dataDirectory: string;
   /** Free bytes where the engine keeps its volumes; absent on an engine elsewhere. */
   readonly freeBytes?: number;
 }
@@ -80,7 +83,8 @@ export async function preflight(docker: Docker, options: PreflightOptions): Prom
   refuse(imageProblem(options.image, image.major, major));
   if (usesVolume(container, options)) {
     // The stack's own server runs on the volume: no need to look inside from another container.
-    return result(version, image, "cluster", freeBytes);
+    const dataDirectory = dataDirectoryOf(container?.Config.Env);
+    return result(version, image, { dataVolume: "cluster", dataDirectory }, freeBytes);
   }
   const volume = await volumeState(docker, options.dataVolume, image.imageId);
   const { stack, systemIdentifier } = options;
@@ -92,16 +96,20 @@ export async function preflight(docker: Docker, options: PreflightOptions): Prom
       ...(systemIdentifier === undefined ? {} : { systemIdentifier }),
     }),
   );
-  return result(version, image, volume === undefined ? "absent" : kindOf(volume, stack), freeBytes);
+  const found =
+    volume === undefined
+      ? ({ dataVolume: "absent", dataDirectory: DATA_DIRECTORY } as const)
+      : { dataVolume: kindOf(volume, stack), dataDirectory: volume.dataDirectory };
+  return result(version, image, found, freeBytes);
 }
 
 function result(
   engineVersion: string,
   image: ResolvedImage,
-  dataVolume: PreflightResult["dataVolume"],
+  volume: Pick<PreflightResult, "dataVolume" | "dataDirectory">,
   freeBytes: number | undefined,
 ): PreflightResult {
-  return { engineVersion, image, dataVolume, ...(freeBytes === undefined ? {} : { freeBytes }) };
+  return { engineVersion, image, ...volume, ...(freeBytes === undefined ? {} : { freeBytes }) };
 }
 
 function usesVolume(
@@ -130,10 +138,10 @@ export async function volumeState(
   docker: Docker,
   name: string,
   image: string,
-): Promise<VolumeState | undefined> {
+): Promise<(VolumeState & Pick<PreflightResult, "dataDirectory">) | undefined> {
   const volume = await findVolume(docker, name);
   if (volume === undefined) return undefined;
-  const { empty, files } = await lookIntoVolume(docker, {
+  const { empty, files, dataDirectory } = await lookIntoCluster(docker, {
     volume: name,
     image,
     paths: ["PG_VERSION", PROOF_FILE],
@@ -144,6 +152,7 @@ export async function volumeState(
   return {
     name,
     empty,
+    dataDirectory,
     ...(stack === undefined ? {} : { stack }),
     ...(version === undefined ? {} : { postgresMajor: version }),
     ...(proof === undefined ? {} : { proof: parseProof(proof) }),

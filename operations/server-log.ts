@@ -1,5 +1,4 @@
 import { type Duplex, PassThrough, type Readable } from "node:stream";
-import { DATA_DIRECTORY } from "./bootstrap-log.ts";
 import { demultiplex } from "./execute/demultiplex.ts";
 import { ContainerNotRunning, startExecution } from "./execute.ts";
 import { LOG_DIRECTORY } from "./postgresql-conf.ts";
@@ -25,8 +24,8 @@ const MOST_LINES = 1_000_000;
  * process whose client has left, but it closes its standard input.
  */
 const SCRIPT = String.raw`
-cd "$1" || exit 3
-count=$2 follow=$3 directory=$4
+cd "$PGDATA" || exit 3
+count=$1 follow=$2 directory=$3
 shopt -s nullglob
 current() {
   local kind path
@@ -92,16 +91,7 @@ export async function* streamServerLog(
 
 async function start(target: Target, lines: number, follow: boolean): Promise<Duplex> {
   try {
-    const command = [
-      "bash",
-      "-c",
-      SCRIPT,
-      "server-log",
-      DATA_DIRECTORY,
-      String(lines),
-      String(follow),
-      LOG_DIRECTORY,
-    ];
+    const command = ["bash", "-c", SCRIPT, "server-log", String(lines), String(follow), LOG_DIRECTORY];
     const { stream } = await startExecution(target, { command });
     return stream;
   } catch (error) {

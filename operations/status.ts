@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import type Docker from "dockerode";
-import { DATA_DIRECTORY } from "./bootstrap-log.ts";
 import { daysLeft } from "./certificates.ts";
+import { DATA_MOUNT } from "./data-directory.ts";
 import { dockerEngine, findContainer } from "./docker.ts";
 import { parseDf } from "./health/disk-headroom.ts";
 import { lookInside } from "./health/inside.ts";
@@ -165,7 +165,7 @@ function volumesOf(found: Docker.ContainerInspectInfo | undefined): StackStatus[
   const mounts = (found?.Mounts ?? []).filter(({ Name }) => Name !== undefined);
   return mounts
     .map(({ Name, Destination, RW }) => ({ name: Name ?? "", path: Destination, writable: RW }))
-    .sort((left, right) => Number(right.path === DATA_DIRECTORY) - Number(left.path === DATA_DIRECTORY));
+    .sort((left, right) => Number(right.path === DATA_MOUNT) - Number(left.path === DATA_MOUNT));
 }
 
 function networksOf(found: Docker.ContainerInspectInfo | undefined): StackStatus["networks"] {

@@ -13,6 +13,8 @@ import type { Settings } from "../settings/settings.ts";
 export interface Prepared {
   readonly settings: Settings;
   readonly image: ResolvedImage;
+  /** Where the server's container has the cluster. */
+  readonly dataDirectory: string;
   /** The init SQL files with their content. */
   readonly initSql: readonly { readonly name: string; readonly sql: string }[];
 }
@@ -33,7 +35,7 @@ export async function prepare(): Promise<Prepared> {
         sql: await readFile(join(process.cwd(), name), "utf8"),
       })),
     );
-    const { image } = await preflight(dockerEngine(), {
+    const { image, dataDirectory } = await preflight(dockerEngine(), {
       stack: settings.stack,
       image: settings.image,
       container: settings.containerName,
@@ -44,7 +46,7 @@ export async function prepare(): Promise<Prepared> {
         ? { publish: { address: settings.publishAddress, port: settings.publishPort } }
         : {}),
     });
-    return { settings, image, initSql };
+    return { settings, image, dataDirectory, initSql };
   } catch (error) {
     // A RunError is shown as its message alone.
     throw error instanceof UserError ? new pulumi.RunError(error.message) : error;

@@ -21,6 +21,17 @@ export function directory() {
   });
 }
 
+/** A folder on the Docker host, which may be another machine: only its form can be looked at. */
+export function hostDirectory() {
+  return value((given) => {
+    const right = "an absolute path of a folder on the Docker host, of its own";
+    if (typeof given !== "string" || !given.startsWith("/") || given.length > LONGEST_PATH) return { right };
+    if (/[\p{Cc}:]/u.test(given)) return { right: `${right}, without colons and control characters` };
+    const path = normalize(given).replace(/(?<=.)\/+$/, "");
+    return path === "/" ? { right } : { fit: path };
+  });
+}
+
 /** The path of a file inside the project; whether it is there is looked at by `lookAtSqlFile`. */
 export function projectFile() {
   return value((given) => {

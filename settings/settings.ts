@@ -31,6 +31,24 @@ export type TlsSettings =
       readonly renewBeforeDays: number;
     };
 
+/** S3-compatible storage for physical backups. */
+export interface BackupS3Settings {
+  /** Host, with a port where it is not 443. */
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly region: string;
+  /** Folder in the bucket. */
+  readonly path: string;
+  readonly key: string;
+  readonly secret: string;
+  /** True: the bucket's name in the path; false: in the host's name. */
+  readonly pathStyle: boolean;
+  /** PEM file in the project, for storage whose certificate no public authority signed. */
+  readonly authorityFile?: string | undefined;
+  /** Keep a local repository too. */
+  readonly keepLocal: boolean;
+}
+
 /**
  * Everything that a stack can be told, checked, with all defaults applied; made by `readSettings`.
  * Every key is explained, with its default and an example, in docs/settings.md, which is written from schema.ts.
@@ -95,10 +113,23 @@ export interface Settings {
   /** A role's password is made anew when its number changes. */
   readonly rotations: Readonly<Record<RoleKind, number>>;
 
-  /** As written: relative to the project unless absolute. */
-  readonly backupDirectory: string;
+  /** Whether there are an agent, an archive and a schedule. */
+  readonly backup: boolean;
+  /** Absolute path on the Docker host; absent: the volume. */
+  readonly backupDirectory?: string | undefined;
+  readonly backupVolumeName: string;
   /** Five fields, in UTC. */
   readonly backupSchedule: string;
+  readonly backupFullDays: number;
+  /** Five fields, in UTC. */
+  readonly drillSchedule: string;
+  readonly archiveTimeoutSeconds: number;
+  readonly backupEncryption: boolean;
+  readonly backupS3?: BackupS3Settings | undefined;
+  /** `schema.table`; empty: every table. */
+  readonly coreTables: readonly string[];
+  /** SQL files, relative to the project. */
+  readonly verificationSql: readonly string[];
   readonly backupKeepDays: number;
   readonly backupKeepWeeks: number;
   readonly backupKeepMonths: number;

@@ -1,4 +1,3 @@
-import { DATA_DIRECTORY } from "../bootstrap-log.ts";
 import { executeInContainer } from "../execute.ts";
 import type { Target } from "../target.ts";
 
@@ -14,7 +13,7 @@ const READY_LINE = /^ready (\d+)\n/;
 // pg_isready goes first and has its own time limit, so that a disk that hangs does not hide its answer.
 const SCRIPT = `pg_isready --quiet --host=127.0.0.1 --port="$1" --timeout="$2" --username="$3" --dbname="$4"
 echo "ready $?"
-timeout "$2" df -P -k "$5"`;
+timeout "$2" df -P -k "$PGDATA"`;
 
 /**
  * Asks both programs by one execution: starting one in a container takes longer than everything else in a quick check.
@@ -28,17 +27,7 @@ export async function lookInside(
 ): Promise<InsideView> {
   const seconds = String(Math.max(1, Math.floor(timeoutMilliseconds / 3_000)));
   const { exitCode, stdout, stderr } = await executeInContainer(target, {
-    command: [
-      "sh",
-      "-c",
-      SCRIPT,
-      "health",
-      String(target.port),
-      seconds,
-      role,
-      target.database,
-      DATA_DIRECTORY,
-    ],
+    command: ["sh", "-c", SCRIPT, "health", String(target.port), seconds, role, target.database],
     timeoutMilliseconds,
   });
   const ready = READY_LINE.exec(stdout);

@@ -1,4 +1,4 @@
-import { DATA_DIRECTORY } from "../bootstrap-log.ts";
+import { dataDirectoryOf } from "../data-directory.ts";
 import { dockerEngine } from "../docker.ts";
 import { demultiplexer } from "../execute/demultiplex.ts";
 import { redactText } from "../redaction.ts";
@@ -54,11 +54,12 @@ async function containerLines(target: Target): Promise<string[]> {
 async function serverLines(target: Target): Promise<string[]> {
   const container = dockerEngine(target.dockerHost).getContainer(target.container);
   try {
-    const index = await readContainerFile(container, `${DATA_DIRECTORY}/current_logfiles`);
+    const dataDirectory = dataDirectoryOf((await container.inspect()).Config.Env);
+    const index = await readContainerFile(container, `${dataDirectory}/current_logfiles`);
     const path = /^stderr (log\/[^/]+)$/m.exec(index?.content.toString("utf8") ?? "")?.[1];
     if (path === undefined) return [];
     let tail: Buffer = Buffer.alloc(0);
-    await streamContainerFile(container, `${DATA_DIRECTORY}/${path}`, (piece) => {
+    await streamContainerFile(container, `${dataDirectory}/${path}`, (piece) => {
       tail = Buffer.concat([tail, piece]).subarray(-TAIL_BYTES);
     });
     return linesOf(tail);

@@ -25,16 +25,14 @@ export function nameProblems({ settings, given, context }: Combination): Problem
       ),
     );
   }
-  if (settings.logsDirectory === settings.backupDirectory) {
+  const volumes = ["dataVolumeName", "configurationVolumeName"] as const;
+  const taken = volumes.find((key) => settings[key] === settings.backupVolumeName);
+  if (taken !== undefined) {
     problems.push(
-      mismatch(
-        ["logsDirectory", "backupDirectory"],
-        settings.logsDirectory,
-        "another folder than backupDirectory",
-      ),
+      mismatch(["backupVolumeName", taken], settings.backupVolumeName, `another name than ${taken}`),
     );
   }
-  for (const key of ["containerName", "networkName", "dataVolumeName", "configurationVolumeName"] as const) {
+  for (const key of ["containerName", "networkName", ...volumes, "backupVolumeName"] as const) {
     if (given[key] === undefined && !dockerName().safeParse(settings[key]).success) {
       problems.push(
         mismatch([key], settings[key], `at most 63 letters, digits, dots and dashes, ${LONGEST}`),
@@ -44,6 +42,10 @@ export function nameProblems({ settings, given, context }: Combination): Problem
   settings.initSql.forEach((path, index) => {
     const looked = lookAtSqlFile(path, context.projectDirectory);
     if ("right" in looked) problems.push(mismatch([`initSql.${index}`], path, looked.right));
+  });
+  settings.verificationSql.forEach((path, index) => {
+    const looked = lookAtSqlFile(path, context.projectDirectory);
+    if ("right" in looked) problems.push(mismatch([`verificationSql.${index}`], path, looked.right));
   });
   return problems;
 }

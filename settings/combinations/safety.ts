@@ -44,6 +44,20 @@ export function safetyProblems({ settings }: Combination): Problem[] {
       ),
     );
   }
+  if (strict && !settings.backup) {
+    problems.push(
+      mismatch(["backup", "environment"], settings.backup, `true in ${environment}: its data is backed up`),
+    );
+  }
+  if (!strict && senders === 0 && settings.backup && isMinimal(parameterValue(settings, "wal_level"))) {
+    problems.push(
+      inServerSettings(
+        serverSettings,
+        "wal_level",
+        "replica or logical with pgstack:backup true: it archives",
+      ),
+    );
+  }
   if (environment === "production" && !settings.protectVolumes) {
     problems.push(
       mismatch(

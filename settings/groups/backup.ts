@@ -1,18 +1,39 @@
+import { z } from "zod";
 import { cronLine } from "../cron-line.ts";
 import { setting } from "../documentation.ts";
-import { directory } from "../paths.ts";
-import { wholeNumber } from "../values.ts";
+import { dockerName } from "../names.ts";
+import { hostDirectory, projectFile } from "../paths.ts";
+import { bucketName, endpoint, secretText, tableName } from "../repository.ts";
+import { flag, listOf, wholeNumber } from "../values.ts";
 
-/** Where backups go, when they are taken and how long they are kept. */
+const ANEW = "A change makes the container anew: connections end.";
+
+/** Where backups go, when they are taken, how they are proven and how long they are kept. */
 export const backupKeys = {
+  backup: setting(
+    flag().optional(),
+    "Whether the stack backs itself up: an agent beside the server, an archive of the write-ahead log, a schedule. Production cannot be without.",
+    { group: "Backup", fallback: "true, false in test environments", example: "true", caution: ANEW },
+  ),
   backupDirectory: setting(
-    directory().default("backups"),
-    "Folder for backups on the machine that runs the stack, relative to the project or absolute.",
-    { group: "Backup", fallback: "backups", example: "/srv/backups/shop", common: true },
+    hostDirectory().optional(),
+    "Folder on the Docker host that backups go to, best on another disk than the data's. It must be there, and writable for the image's user postgres.",
+    {
+      group: "Backup",
+      fallback: "none: the volume backupVolumeName",
+      example: "/srv/backups/shop",
+      caution: ANEW,
+      common: true,
+    },
+  ),
+  backupVolumeName: setting(
+    dockerName().optional(),
+    "Name of the volume that backups go to where backupDirectory names no folder.",
+    { group: "Backup", fallback: "pgstack-<stack>-backups", example: "shop-backups", caution: ANEW },
   ),
   backupSchedule: setting(
     cronLine().default("0 2 * * *"),
-    "When backups are taken: a cron line of five fields, in UTC.",
+    "When backups are taken, a logical and a physical one each time: a cron line of five fields, in UTC.",
     {
       group: "Backup",
       fallback: "0 2 * * *",
@@ -20,6 +41,72 @@ export const backupKeys = {
       variable: "BACKUP_SCHEDULE",
       common: true,
     },
+  ),
+  backupFullDays: setting(
+    wholeNumber(1, 90, "days").default(7),
+    "Days after which the scheduled physical backup is a full one; those between hold what changed since the one before.",
+    { group: "Backup", fallback: "7", example: "14" },
+  ),
+  drillSchedule: setting(
+    cronLine().optional(),
+    "When the newest backup is restored into a throw-away cluster and checked: a cron line of five fields, in UTC.",
+    { group: "Backup", fallback: "30 4 * * 0; in production 30 4 * * *", example: '"30 4 * * 1-5"' },
+  ),
+  archiveTimeoutSeconds: setting(
+    wholeNumber(1, 3600, "seconds").default(5),
+    "Seconds after which a segment of the write-ahead log that has something in it is archived though it is not full: what a lost host can cost at most.",
+    { group: "Backup", fallback: "5", example: "30" },
+  ),
+  backupEncryption: setting(
+    flag().default(false),
+    "Whether backups are encrypted, with a key that the stack makes and keeps as a secret. Keep a copy of it elsewhere: `pgstack backups --show-key` prints it.",
+    {
+      group: "Backup",
+      fallback: "false",
+      example: "true",
+      caution: "A change begins a new repository beside the old one.",
+    },
+  ),
+  backupS3: setting(
+    z
+      .strictObject(
+        {
+          endpoint: endpoint(),
+          bucket: bucketName(),
+          region: z.string().default("us-east-1"),
+          path: z.string().startsWith("/", { error: "a path such as /pgstack" }).default("/pgstack"),
+          key: secretText(),
+          secret: secretText(),
+          pathStyle: flag().default(true),
+          authorityFile: projectFile().optional(),
+          keepLocal: flag().default(true),
+        },
+        { error: 'a map such as {"endpoint": "s3.example.com", "bucket": "backups", "key": …, "secret": …}' },
+      )
+      .optional(),
+    "S3-compatible storage for physical backups and the archive, beside the local ones or, with keepLocal false, instead of them. Set it with `pulumi config set --secret --path`, as it holds the access key.",
+    {
+      group: "Backup",
+      fallback: "none",
+      example: "{endpoint: s3.example.com, bucket: backups, key: AKIDEXAMPLE, secret: EXAMPLEKEY}",
+      structured: true,
+      caution: ANEW,
+    },
+  ),
+  coreTables: setting(
+    listOf(tableName(), '["public.orders"]').default([]),
+    "Tables whose row counts and checksums are compared when a backup is proven or restored.",
+    {
+      group: "Backup",
+      fallback: "every table",
+      example: "[public.orders, sales.invoices]",
+      structured: true,
+    },
+  ),
+  verificationSql: setting(
+    listOf(projectFile(), '["sql/verify.sql"]').default([]),
+    "SQL files in the project whose every query must answer with true alone; a restore or drill fails where one does not.",
+    { group: "Backup", fallback: "none", example: "[sql/verify.sql]", structured: true },
   ),
   backupKeepDays: setting(
     wholeNumber(1, 3650).default(7),

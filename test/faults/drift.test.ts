@@ -103,19 +103,33 @@ describe("F50 a second server", () => {
     expect(await rows()).toEqual([1, 2]);
   });
 
-  test("F50 made by hand from the plain image: refused for want of the stack's configuration; nothing lost", async () => {
-    const ended = await runOnce({
-      User: "postgres",
-      HostConfig: {
-        NetworkMode: "none",
-        Mounts: [{ Type: "volume", Source: `${project.container}-data`, Target: "/var/lib/postgresql/data" }],
-      },
-    });
-    expect(ended.exitCode).toBe(1);
-    expect(ended.log).toMatch(/could not open configuration file "\/etc\/pgstack\/postgresql\.conf"/);
-    await insert(3);
-    expect(await rows()).toEqual([1, 2, 3]);
-  });
+  test.each([
+    [
+      "on the cluster's folder",
+      4,
+      "/var/lib/postgresql/data/current",
+      /could not open configuration file "\/etc\/pgstack\/postgresql\.conf"/,
+    ],
+    ["on the volume's root", 3, "/var/lib/postgresql/data", /directory "\S+" exists but is not empty/],
+  ])(
+    "F50 made by hand from the plain image, %s: refused; nothing lost",
+    async (_where, row, place, refusal) => {
+      const ended = await runOnce({
+        User: "postgres",
+        Env: [`PGDATA=${place}`, "POSTGRES_HOST_AUTH_METHOD=trust"],
+        HostConfig: {
+          NetworkMode: "none",
+          Mounts: [
+            { Type: "volume", Source: `${project.container}-data`, Target: "/var/lib/postgresql/data" },
+          ],
+        },
+      });
+      expect(ended.exitCode).toBe(1);
+      expect(ended.log).toMatch(refusal);
+      await insert(row);
+      expect(await rows()).toContain(row);
+    },
+  );
 });
 
 describe("F49 F05 the volume behind Pulumi's back", () => {

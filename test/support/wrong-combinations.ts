@@ -86,19 +86,40 @@ export const WRONG_COMBINATIONS: readonly Wrong[] = [
   ],
   [
     { backupDirectory: "~/backups" },
-    'pgstack:backupDirectory is "~/backups"; it must be a folder, relative to the project or absolute: ~ is not put in full here',
+    'pgstack:backupDirectory is "~/backups"; it must be an absolute path of a folder on the Docker host, of its own',
+  ],
+  [
+    { backupVolumeName: "shop", dataVolumeName: "shop" },
+    'pgstack:backupVolumeName is "shop"; it must be another name than dataVolumeName',
+  ],
+  [{ backupEncryption: "yes" }, 'pgstack:backupEncryption is "yes"; it must be true or false'],
+  [
+    { backupS3: '{"endpoint":"https://s3.example.com","bucket":"backups","key":"k","secret":"s"}' },
+    'pgstack:backupS3.endpoint is "https://s3.example.com"; it must be a host such as s3.example.com or s3.example.com:9000, reached over https',
+  ],
+  [
+    { backupS3: '{"endpoint":"s3.example.com","bucket":"b","key":"k","secret":"s"}' },
+    'pgstack:backupS3.bucket is "b"; it must be a bucket\'s name: 3 to 63 lower-case letters, digits, dots and dashes',
+  ],
+  [
+    { coreTables: '["orders"]' },
+    'pgstack:coreTables.0 is "orders"; it must be a table with its schema, such as public.orders',
+  ],
+  [
+    { archiveTimeoutSeconds: "0" },
+    'pgstack:archiveTimeoutSeconds is "0"; it must be a whole number of seconds from 1 to 3600',
+  ],
+  [
+    { backup: "false", environment: "production" },
+    "pgstack:backup is false; it must be true in production: its data is backed up",
   ],
   [
     { backupDirectory: "/" },
-    'pgstack:backupDirectory is "/"; it must be a folder, relative to the project or absolute, of its own',
+    'pgstack:backupDirectory is "/"; it must be an absolute path of a folder on the Docker host, of its own',
   ],
   [
     { logsDirectory: "." },
     'pgstack:logsDirectory is "."; it must be a folder, relative to the project or absolute, of its own',
-  ],
-  [
-    { logsDirectory: "backups/" },
-    'pgstack:logsDirectory is "backups"; it must be another folder than backupDirectory',
   ],
   [
     { backupSchedule: "0 2 * *" },

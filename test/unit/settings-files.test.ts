@@ -100,7 +100,9 @@ describe("P5 the reference", () => {
     for (const key of SETTING_KEYS) {
       const [documented = ""] = documentation.get(settingsSchema.shape[key])?.fallback.split(/[,;] /) ?? [];
       const real = defaults[key];
-      if (typeof real === "object" || key === "publishPort" || key === "shmSize") continue;
+      if (real === undefined) expect(documented, key).toMatch(/^none/);
+      if (real === undefined || typeof real === "object" || key === "publishPort" || key === "shmSize")
+        continue;
       const words = { "false in production": "true", "true in production": "false" } as Record<
         string,
         string

@@ -33,6 +33,7 @@ describe("P5 wrong settings", () => {
       "pgstack:networkName",
       "pgstack:dataVolumeName",
       "pgstack:configurationVolumeName",
+      "pgstack:backupVolumeName",
     ]);
   });
 
