@@ -3,6 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { ENTRYPOINT } from "../operations/before-start.ts";
 import { DATA_DIRECTORY, DATA_MOUNT } from "../operations/data-directory.ts";
 import { CONFIGURATION_DIRECTORY, CONFIGURATION_FILES } from "../operations/postgresql-conf.ts";
+import { type Mount, SOCKET_DIRECTORY } from "./backup-storage.ts";
 
 /** What the container may use of its host. */
 export interface ContainerLimits {
@@ -33,6 +34,8 @@ export interface ServerContainerOptions {
   readonly limits: ContainerLimits;
   readonly graceSeconds: number;
   readonly labels: { label: string; value: string }[];
+  /** Further mounts: those of backups. One on the socket's folder takes the place of the file system in memory there. */
+  readonly mounts?: readonly Mount[];
 }
 
 /** Name of the server on its network, beside its container's. */
@@ -66,7 +69,9 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
     // The mode is said, since Docker takes it from the image the first time and forgets it at a restart.
     tmpfs: {
       "/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777",
-      "/var/run/postgresql": "rw,noexec,nosuid,nodev,size=1m,mode=1777",
+      ...(options.mounts?.some(({ target }) => target === SOCKET_DIRECTORY)
+        ? {}
+        : { [SOCKET_DIRECTORY]: "rw,noexec,nosuid,nodev,size=1m,mode=1777" }),
     },
     mounts: [
       { type: "volume", source: options.dataVolume, target: DATA_MOUNT },
@@ -76,12 +81,11 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
         target: CONFIGURATION_DIRECTORY,
         readOnly: true,
       },
+      ...(options.mounts ?? []),
     ],
     networksAdvanced: [
       { name: options.networkName, aliases: [NETWORK_ALIAS] },
-      ...(publish === undefined || options.accessNetworkName === undefined
-        ? []
-        : [{ name: options.accessNetworkName }]),
+      ...(options.accessNetworkName === undefined ? [] : [{ name: options.accessNetworkName }]),
     ],
     ports:
       publish === undefined

@@ -11,6 +11,7 @@ import {
 import type { Target } from "../operations/target.ts";
 import type { FirstProvision } from "../providers/role.ts";
 import { ServerConfiguration, type ServerTls } from "../providers/server-configuration.ts";
+import type { Mount } from "./backup-storage.ts";
 import { dockerLabels, labelRecord } from "./labels.ts";
 import { type ContainerLimits, serverContainer } from "./server-container.ts";
 import { serverHooks } from "./server-hooks.ts";
@@ -42,6 +43,8 @@ export interface ServerArgs {
   readonly parameters: Readonly<Record<string, ParameterValue>>;
   /** Networks that clients come from. Default: all, as the network is the stack's own. */
   readonly clientAddresses?: readonly string[];
+  /** Back up the write-ahead log: the mounts of backup, and seconds until a segment that is not full is archived. Default: no. */
+  readonly archive?: { readonly mounts: readonly Mount[]; readonly timeoutSeconds: number };
   readonly limits: ContainerLimits;
   /** Seconds that a stop may take before the server is killed. Default: 120. */
   readonly stopGraceSeconds?: number;
@@ -79,7 +82,9 @@ export class Server extends pulumi.ComponentResource {
     this.container = container;
     this.containerId = container.id;
     this.configurationFingerprint = pulumi.unsecret(
-      pulumi.all([args.tls, args.parameters, access(args)]).apply((texts) => fingerprint(texts)),
+      pulumi
+        .all([args.tls, args.parameters, access(args), args.archive?.timeoutSeconds])
+        .apply((texts) => fingerprint(texts)),
     );
     this.registerOutputs({ containerId: this.containerId });
   }
@@ -105,6 +110,7 @@ export class Server extends pulumi.ComponentResource {
         configurationVolume: args.configurationVolume,
         imageId: args.image.imageId,
         parameters: args.parameters,
+        ...(args.archive === undefined ? {} : { archiveTimeoutSeconds: args.archive.timeoutSeconds }),
         access: access(args),
         tls: args.tls,
         labels: labelRecord(args.stack, pulumi.getProject(), args.labels),
@@ -132,6 +138,7 @@ export class Server extends pulumi.ComponentResource {
         port: target.port,
         probeRole: args.roles.administrator,
         graceSeconds,
+        ...(args.archive === undefined ? {} : { mounts: args.archive.mounts }),
         labels: [
           ...dockerLabels(stack, pulumi.getProject(), args.labels),
           { label: "pgstack.restart", value: restartFingerprint(args) },
@@ -160,7 +167,11 @@ function firstProvision(args: ServerArgs, dataVolume: string): FirstProvision {
 }
 
 function renderParameters(args: ServerArgs): string {
-  return renderPostgresqlConf(args.parameters, { tls: args.tlsEnabled, port: args.port ?? 5432 });
+  return renderPostgresqlConf(args.parameters, {
+    tls: args.tlsEnabled,
+    port: args.port ?? 5432,
+    ...(args.archive === undefined ? {} : { archiveTimeoutSeconds: args.archive.timeoutSeconds }),
+  });
 }
 
 function access(args: ServerArgs): Omit<PgHbaOptions, "tls"> {

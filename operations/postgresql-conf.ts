@@ -8,6 +8,10 @@ export { POSTMASTER_PARAMETERS } from "./postgresql-conf/postmaster-parameters.t
 
 /** Where the configuration volume is mounted in the server's container. */
 export const CONFIGURATION_DIRECTORY = "/etc/pgstack";
+/** Stanza of the cluster in pgBackRest's repositories. */
+export const STANZA = "main";
+/** The server calls it with each segment of the write-ahead log that is complete. */
+export const ARCHIVE_COMMAND = `pgbackrest --config=${CONFIGURATION_DIRECTORY}/pgbackrest.conf --stanza=${STANZA} archive-push "%p"`;
 /** Names of the files in the configuration volume. */
 export const CONFIGURATION_FILES = {
   postgresqlConf: "postgresql.conf",
@@ -23,6 +27,8 @@ export const LOG_DIRECTORY = "log";
 export interface PostgresqlConfOptions {
   /** Serve TLS from `tls/server.crt` and `tls/server.key` of the configuration volume. */
   readonly tls: boolean;
+  /** Archive the write-ahead log, a segment that is not full after this long. Default: no archive. */
+  readonly archiveTimeoutSeconds?: number;
   /** Port inside the container. Default: 5432. */
   readonly port?: number;
   /** How errors name the parameter. Default: `serverSettings.<name>`. */
@@ -144,10 +150,21 @@ function ownParameters(options: PostgresqlConfOptions): [string, ParameterValue]
     ["unix_socket_directories", "/var/run/postgresql"],
     ["password_encryption", "scram-sha-256"],
     ...tls,
+    ...archiveParameters(options),
     ["logging_collector", true],
     ["log_destination", "stderr"],
     ["log_directory", LOG_DIRECTORY],
     ["log_file_mode", "0600"],
+  ];
+}
+
+/** https://www.postgresql.org/docs/16/continuous-archiving.html */
+function archiveParameters({ archiveTimeoutSeconds }: PostgresqlConfOptions): [string, ParameterValue][] {
+  if (archiveTimeoutSeconds === undefined) return [["archive_mode", false]];
+  return [
+    ["archive_mode", true],
+    ["archive_command", ARCHIVE_COMMAND],
+    ["archive_timeout", `${archiveTimeoutSeconds}s`],
   ];
 }
 

@@ -45,6 +45,9 @@ async function apply(
         parameters: inputs.parameters,
         access: inputs.access,
         port: target.port,
+        ...(inputs.archiveTimeoutSeconds === undefined
+          ? {}
+          : { archiveTimeoutSeconds: inputs.archiveTimeoutSeconds }),
         ...(certificates === undefined ? {} : { certificates }),
       }),
       labels: inputs.labels,

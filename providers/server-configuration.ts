@@ -30,6 +30,8 @@ export interface ServerConfigurationInputs {
   readonly imageId: string;
   /** PostgreSQL parameters by name. */
   readonly parameters: Readonly<Record<string, ParameterValue>>;
+  /** Archive the write-ahead log, a segment that is not full after this long. Absent: no archive. */
+  readonly archiveTimeoutSeconds?: number;
   /** Who may sign in from where. */
   readonly access: Omit<PgHbaOptions, "tls">;
   readonly tls: ServerTls;
@@ -47,7 +49,8 @@ export interface ServerConfigurationResults {
 export class ServerConfiguration extends OperationResource {
   constructor(
     name: string,
-    inputs: pulumi.Inputs & Record<keyof ServerConfigurationInputs, unknown>,
+    inputs: pulumi.Inputs &
+      Record<Exclude<keyof ServerConfigurationInputs, "archiveTimeoutSeconds">, unknown>,
     options: pulumi.CustomResourceOptions,
   ) {
     super("ServerConfiguration", import.meta.resolve("./server-configuration.provider.ts"), name, inputs, {

@@ -19,6 +19,7 @@ export const OWNED_PARAMETERS: ReadonlyMap<string, string> = new Map([
   ["ssl_dh_params_file", "use the settings of TLS"],
   ["ssl_passphrase_command", "the stack refuses encrypted keys"],
   ["ssl_passphrase_command_supports_reload", "the stack refuses encrypted keys"],
+  ["archive_timeout", "use the setting archiveTimeoutSeconds"],
   ["password_encryption", "passwords are kept as SCRAM-SHA-256 only"],
   ["logging_collector", "pgstack logs reads the server's log files"],
   ["log_destination", "pgstack logs reads the server's log files"],

@@ -20,6 +20,8 @@ export interface ServerConfiguration {
   readonly access: Omit<PgHbaOptions, "tls">;
   /** Absent: TLS is off. */
   readonly certificates?: ServerCertificates;
+  /** Seconds until a segment of the write-ahead log that is not full is archived. Absent: no archive. */
+  readonly archiveTimeoutSeconds?: number;
   /** Port inside the container. Default: 5432. */
   readonly port?: number;
 }
@@ -34,6 +36,10 @@ export function serverConfigurationFiles(configuration: ServerConfiguration): Vo
   const { certificates } = configuration;
   const tls = certificates !== undefined;
   const port = configuration.port === undefined ? {} : { port: configuration.port };
+  const archive =
+    configuration.archiveTimeoutSeconds === undefined
+      ? {}
+      : { archiveTimeoutSeconds: configuration.archiveTimeoutSeconds };
   if (tls) checkCertificatePair(certificates.certificate, certificates.key);
   const authority = certificates?.authority;
   return [
@@ -50,7 +56,7 @@ export function serverConfigurationFiles(configuration: ServerConfiguration): Vo
     { path: CONFIGURATION_FILES.pgHba, content: renderPgHba({ ...configuration.access, tls }), mode: 0o600 },
     {
       path: CONFIGURATION_FILES.postgresqlConf,
-      content: renderPostgresqlConf(configuration.parameters, { tls, ...port }),
+      content: renderPostgresqlConf(configuration.parameters, { tls, ...port, ...archive }),
       mode: 0o600,
     },
   ];

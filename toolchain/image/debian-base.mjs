@@ -153,7 +153,8 @@ rm -rf "$root"/var/log/* "$root"/var/cache/debconf/* "$root"/var/cache/ldconfig 
 find "$root/usr/lib/${libraries}/gconv" -name '*.so' ! -name 'UTF-*' ! -name 'ISO8859-*' ! -name 'UNICODE.so' -delete
 chroot "$root" iconvconfig
 mkdir -p "$root/docker-entrypoint-initdb.d"
-for folder in /etc/pgbackrest /var/lib/pgbackrest /var/log/pgbackrest /var/spool/pgbackrest; do
+# A new volume takes over its folder's owner.
+for folder in /backups /scratch /etc/pgbackrest /var/lib/pgbackrest /var/log/pgbackrest /var/spool/pgbackrest; do
   chroot "$root" install --directory --owner=postgres --group=postgres --mode=0750 "$folder"
 done
 `;

@@ -1,0 +1,35 @@
+import type { AgentConfiguration } from "./configuration.ts";
+import type { Context } from "./context.ts";
+import type { BackupEntry, BackupKind } from "./entry.ts";
+import { Refusal } from "./failure.ts";
+import { requireOwnFolder } from "./identity.ts";
+import { logicalBackup } from "./logical/backup.ts";
+import { writeMetadata } from "./metadata.ts";
+import { physicalBackup } from "./physical/backup.ts";
+import { readJournal } from "./restore/swap.ts";
+
+/** A backup to be taken. */
+export interface BackupRequest {
+  readonly kind: BackupKind;
+  readonly label?: string;
+}
+
+/** Takes a backup and enters it, once it is proven to be readable. To be called under the lock. */
+export async function backup(
+  configuration: AgentConfiguration,
+  { kind, label }: BackupRequest,
+  context: Context,
+): Promise<BackupEntry[]> {
+  await requireOwnFolder(configuration);
+  const restoring = await readJournal(configuration);
+  if (restoring !== undefined && restoring.phase !== "swapped") {
+    throw new Refusal(`restore ${restoring.id} is not finished: pgstack restore --resume`);
+  }
+  const word = label === undefined ? {} : { label };
+  const taken =
+    kind === "logical"
+      ? [await logicalBackup(configuration, word, context)]
+      : await physicalBackup(configuration, { kind, ...word }, context);
+  const { entries } = await writeMetadata(configuration, context);
+  return taken.map((entry) => entries.find(({ id }) => id === entry.id) ?? entry);
+}

@@ -1,0 +1,83 @@
+import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { AgentConfiguration } from "./configuration.ts";
+import { Refusal } from "./failure.ts";
+import { writeWhole } from "./files.ts";
+
+/** How {@link withExclusive} waits. */
+export interface ExclusiveOptions {
+  /** Seconds to wait for another holder. Default: 0, refused at once. */
+  readonly waitSeconds?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Exit code of `flock` when the lock is held and its time is over. */
+const HELD = 75;
+
+/**
+ * Runs work while nothing else changes backups or restores: one lock on the backup folder, for every container that has
+ * it. The lock is a child's that lives as long as its input: whatever ends this process, the kernel frees it.
+ *
+ * @param purpose What the lock is held for; shown to whoever waits in vain.
+ * @throws Refusal naming what holds it.
+ */
+export async function withExclusive<Value>(
+  { backupDirectory }: Pick<AgentConfiguration, "backupDirectory">,
+  purpose: string,
+  work: () => Promise<Value>,
+  options: ExclusiveOptions = {},
+): Promise<Value> {
+  const holderFile = join(backupDirectory, ".lock-holder.json");
+  const release = await acquire(join(backupDirectory, ".lock"), holderFile, options);
+  try {
+    await writeWhole(holderFile, `${JSON.stringify({ purpose, since: new Date().toISOString() })}\n`);
+    return await work();
+  } finally {
+    await release();
+  }
+}
+
+async function acquire(
+  lock: string,
+  holderFile: string,
+  { waitSeconds = 0, signal }: ExclusiveOptions,
+): Promise<() => Promise<void>> {
+  signal?.throwIfAborted();
+  const wait = waitSeconds === 0 ? ["--nonblock"] : ["--timeout", String(waitSeconds)];
+  const child = spawn(
+    "flock",
+    [...wait, "--conflict-exit-code", String(HELD), lock, "sh", "-c", "echo held; cat"],
+    {
+      stdio: ["pipe", "pipe", "pipe"],
+    },
+  );
+  child.stdin.on("error", () => {});
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code ?? 1));
+  });
+  const abort = () => child.kill("SIGKILL");
+  signal?.addEventListener("abort", abort, { once: true });
+  const held = new Promise<void>((resolve) => child.stdout.once("data", () => resolve()));
+  let complaint = "";
+  child.stderr.on("data", (piece) => {
+    complaint += String(piece);
+  });
+  const code = await Promise.race([held, ended]);
+  signal?.removeEventListener("abort", abort);
+  signal?.throwIfAborted();
+  if (code === HELD) throw new Refusal(`${await describe(holderFile)}: wait until it has ended`);
+  if (code !== undefined) throw new Error(`the lock ${lock} cannot be had: ${complaint.trim()}`);
+  return async () => {
+    child.stdin.end();
+    await ended;
+  };
+}
+
+async function describe(holderFile: string): Promise<string> {
+  const holder = await readFile(holderFile, "utf8")
+    .then((text) => JSON.parse(text) as { purpose?: string; since?: string })
+    .catch(() => ({}) as { purpose?: string; since?: string });
+  return `${holder.purpose ?? "another operation"} has been at work since ${holder.since ?? "just now"}`;
+}

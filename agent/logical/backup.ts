@@ -1,0 +1,137 @@
+import { createHash } from "node:crypto";
+import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { AgentConfiguration } from "../configuration.ts";
+import type { Context } from "../context.ts";
+import type { BackupEntry } from "../entry.ts";
+import { messageOf, Refusal } from "../failure.ts";
+import { bytesBelow, filesBelow, freeBytes, hashFile, syncPath, syncTree, writeWhole } from "../files.ts";
+import { query } from "../sql.ts";
+import { tableContents } from "../verification/tables.ts";
+import { dumpDatabase, dumpRoles } from "./dump.ts";
+import {
+  type DumpFile,
+  type LogicalManifest,
+  logicalDirectory,
+  MANIFEST_FILE,
+  newIdentifier,
+  sweepUnfinished,
+  unfinishedDirectory,
+} from "./folder.ts";
+import { readDump } from "./read-back.ts";
+import { schemaFingerprint } from "./schema-fingerprint.ts";
+import { withSnapshot } from "./snapshot.ts";
+
+/** A compressed dump takes at least about this part of its database; below it a dump is not even begun. */
+const LEAST_PART = 0.1;
+const LEAST_BYTES = 8 * 1024 ** 2;
+
+/**
+ * Dumps the application's database and the roles, reads the dump back, and only then gives it its name. Whatever ends
+ * this before, no folder under a final name is left. To be called under the lock.
+ */
+export async function logicalBackup(
+  configuration: AgentConfiguration,
+  { label }: { readonly label?: string },
+  context: Context,
+): Promise<BackupEntry> {
+  await sweepUnfinished(configuration);
+  const started = new Date();
+  const id = newIdentifier(started);
+  const facts = await serverFacts(configuration, context);
+  await requireRoom(configuration, facts.databaseBytes);
+  const folder = unfinishedDirectory(configuration, id);
+  await mkdir(folder, { mode: 0o700 });
+  try {
+    context.step("dumping", 0);
+    const tables = await withSnapshot(configuration, configuration.database, context, async (snapshot) => {
+      const contents = tableContents(configuration, configuration.database, configuration.verification, {
+        snapshot,
+        context,
+      });
+      // Both are awaited, so that a failure of one never leaves the other at work.
+      const [dumped, counted] = await Promise.allSettled([
+        dumpDatabase(configuration, folder, { snapshot, databaseBytes: facts.databaseBytes }, context),
+        contents,
+      ]);
+      if (dumped.status === "rejected") throw dumped.reason;
+      if (counted.status === "rejected") throw counted.reason;
+      return counted.value;
+    });
+    await dumpRoles(configuration, folder, context);
+    context.step("reading back", 0.6);
+    const fingerprint = await schemaFingerprint(configuration, configuration.database, context);
+    await readDump(configuration, folder, context);
+    const files = await describeFiles(folder);
+    const finishedAt = new Date().toISOString();
+    const entry: BackupEntry = {
+      ...{ id, kind: "logical" as const, ...(label === undefined ? {} : { label }) },
+      ...{ startedAt: started.toISOString(), finishedAt },
+      bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+      databaseBytes: facts.databaseBytes,
+      checksum: `sha256:${createHash("sha256").update(JSON.stringify(files)).digest("hex")}`,
+      ...{ serverVersion: facts.version, systemIdentifier: facts.identifier, schemaFingerprint: fingerprint },
+      ...{ repositories: ["local"], encrypted: configuration.logical.encrypted },
+      verification: { form: "read back", at: finishedAt, result: "ok" },
+      path: `logical/${id}`,
+    };
+    const manifest: LogicalManifest = { format: 1, entry, database: configuration.database, files, tables };
+    context.step("storing", 0.95);
+    await syncTree(folder);
+    await writeWhole(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 2)}\n`);
+    await mkdir(logicalDirectory(configuration), { recursive: true, mode: 0o700 });
+    context.signal.throwIfAborted();
+    await rename(folder, join(logicalDirectory(configuration), id));
+    await syncPath(logicalDirectory(configuration));
+    return entry;
+  } catch (error) {
+    const written = await bytesBelow(folder).catch(() => 0);
+    await rm(folder, { recursive: true, force: true });
+    throw await explained(error, configuration, written);
+  }
+}
+
+async function serverFacts(
+  configuration: AgentConfiguration,
+  { signal }: Context,
+): Promise<{ version: string; identifier: string; databaseBytes: number }> {
+  const [row] = await query<{ version: string; identifier: string; databaseBytes: number }>(
+    configuration,
+    `SELECT current_setting('server_version') AS version,
+            (SELECT system_identifier::text FROM pg_control_system()) AS identifier,
+            pg_database_size(current_database())::float8 AS "databaseBytes"`,
+    { database: configuration.database, signal },
+  );
+  if (row === undefined) throw new Error("the server does not tell its version");
+  return row;
+}
+
+async function requireRoom(configuration: AgentConfiguration, databaseBytes: number): Promise<void> {
+  const needed = Math.max(LEAST_BYTES, Math.round(databaseBytes * LEAST_PART));
+  const free = await freeBytes(configuration.backupDirectory);
+  if (free >= needed) return;
+  throw new Refusal(
+    `no room for a backup in ${configuration.backupDirectory}: at least ${needed} bytes are needed and ${free} are free`,
+  );
+}
+
+async function explained(
+  error: unknown,
+  configuration: AgentConfiguration,
+  written: number,
+): Promise<unknown> {
+  if (!/no space left|ENOSPC|disk quota/i.test(messageOf(error))) return error;
+  const free = await freeBytes(configuration.backupDirectory);
+  return new Refusal(
+    `the disk of ${configuration.backupDirectory} became full after ${written} bytes of the backup; ${free} bytes are free now that they are removed, and more than ${written} are needed`,
+  );
+}
+
+async function describeFiles(folder: string): Promise<DumpFile[]> {
+  const files: DumpFile[] = [];
+  for (const path of await filesBelow(folder)) {
+    const { size } = await stat(join(folder, path));
+    files.push({ path, bytes: size, sha256: await hashFile(join(folder, path)) });
+  }
+  return files;
+}

@@ -1,0 +1,109 @@
+import { spawn } from "node:child_process";
+import { createReadStream, createWriteStream } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { AgentConfiguration } from "../configuration.ts";
+import type { Context } from "../context.ts";
+import { endWith, lastWords, output, ProgramFailed } from "../program.ts";
+import { clientEnvironment } from "../sql.ts";
+import { readKey, seal, unseal } from "./sealed.ts";
+
+/** Above this, several processes dump side by side; below, one file is quicker and simpler to carry about. */
+const PARALLEL_BYTES = 1024 ** 3;
+/** Faster than two cores read, and nearly as small as higher levels. */
+const COMPRESSION = "--compress=zstd:1";
+
+/** Names of the dumps in a backup's folder. */
+export const DUMP = {
+  file: "database.dump",
+  folder: "database",
+  roles: "roles.sql",
+  sealed: ".sealed",
+} as const;
+
+/** Dumps the database in one view of it. Encrypted, nothing of it touches the disk in clear. */
+export async function dumpDatabase(
+  configuration: AgentConfiguration,
+  folder: string,
+  { snapshot, databaseBytes }: { readonly snapshot: string; readonly databaseBytes: number },
+  context: Context,
+): Promise<void> {
+  const environment = clientEnvironment(configuration, configuration.database);
+  const common = [`--snapshot=${snapshot}`, COMPRESSION, "--no-password"];
+  if (configuration.logical.encrypted) {
+    await toSealedFile(configuration, join(folder, `${DUMP.file}${DUMP.sealed}`), {
+      ...{ program: "pg_dump", programArguments: [...common, "--format=custom"], environment, context },
+    });
+  } else if (databaseBytes > PARALLEL_BYTES) {
+    const jobs = [
+      `--jobs=${configuration.jobs}`,
+      "--format=directory",
+      `--file=${join(folder, DUMP.folder)}`,
+    ];
+    await output("pg_dump", [...common, ...jobs], { environment, signal: context.signal });
+  } else {
+    const file = ["--format=custom", `--file=${join(folder, DUMP.file)}`];
+    await output("pg_dump", [...common, ...file], { environment, signal: context.signal });
+  }
+}
+
+/** Dumps what belongs to no database: roles, without their passwords, and their settings. */
+export async function dumpRoles(
+  configuration: AgentConfiguration,
+  folder: string,
+  context: Context,
+): Promise<void> {
+  const options = ["--globals-only", "--no-role-passwords", "--no-password"];
+  const environment = clientEnvironment(configuration);
+  if (configuration.logical.encrypted) {
+    await toSealedFile(configuration, join(folder, `${DUMP.roles}${DUMP.sealed}`), {
+      ...{ program: "pg_dumpall", programArguments: options, environment, context },
+    });
+    return;
+  }
+  const file = `--file=${join(folder, DUMP.roles)}`;
+  await output("pg_dumpall", [...options, file], { environment, signal: context.signal });
+}
+
+/** The content of a file of a backup, decrypted where it is encrypted. */
+export async function contentOf(configuration: AgentConfiguration, path: string): Promise<Readable> {
+  const file = createReadStream(path);
+  if (!path.endsWith(DUMP.sealed)) return file;
+  return Readable.from(unseal(await readKey(configuration.logical.keyFile), file), { objectMode: false });
+}
+
+async function toSealedFile(
+  configuration: AgentConfiguration,
+  path: string,
+  call: {
+    readonly program: string;
+    readonly programArguments: readonly string[];
+    readonly environment: Readonly<Record<string, string>>;
+    readonly context: Context;
+  },
+): Promise<void> {
+  const key = await readKey(configuration.logical.keyFile);
+  const child = spawn(call.program, call.programArguments, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, LC_ALL: "C", ...call.environment },
+  });
+  const release = endWith(child, call.context.signal);
+  let complaint = "";
+  child.stderr.on("data", (piece) => {
+    complaint = (complaint + String(piece)).slice(-64 * 1024);
+  });
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code ?? 1));
+  });
+  try {
+    await pipeline(seal(key, child.stdout), createWriteStream(path, { mode: 0o600 }));
+    const exitCode = await ended;
+    call.context.signal.throwIfAborted();
+    if (exitCode !== 0) throw new ProgramFailed(call.program, exitCode, lastWords(complaint));
+  } finally {
+    release();
+    child.kill("SIGKILL");
+  }
+}

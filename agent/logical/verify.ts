@@ -1,0 +1,51 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { AgentConfiguration } from "../configuration.ts";
+import type { Context } from "../context.ts";
+import { amcheck, withScratchCluster } from "../restore/cluster.ts";
+import { checkDatabase } from "../verification/checks.ts";
+import { differences, tableContents } from "../verification/tables.ts";
+import { logicalDirectory, readManifest } from "./folder.ts";
+import { compareFiles, readDump } from "./read-back.ts";
+import { createDatabase, restoreInto, restoreRoles } from "./restore.ts";
+
+/** Looks whether a logical backup is whole. @returns What is wrong, a line each. */
+export async function verifyLogical(
+  configuration: AgentConfiguration,
+  id: string,
+  context: Context,
+): Promise<string[]> {
+  const folder = join(logicalDirectory(configuration), id);
+  const { files } = await readManifest(configuration, id);
+  const problems = await compareFiles(folder, files);
+  if (problems.length > 0) return problems;
+  await readDump(configuration, folder, context);
+  return [];
+}
+
+/** Restores a logical backup into a throw-away cluster and compares. @returns What is wrong, a line each. */
+export async function verifyLogicalDeep(
+  configuration: AgentConfiguration,
+  id: string,
+  context: Context,
+): Promise<string[]> {
+  const folder = join(logicalDirectory(configuration), id);
+  const { files, tables, database } = await readManifest(configuration, id);
+  const changed = await compareFiles(folder, files);
+  if (changed.length > 0) return changed;
+  const directory = join(configuration.scratchDirectory, `verify-${id}`);
+  await rm(directory, { recursive: true, force: true });
+  context.step(`restoring ${id} into a throw-away cluster`, 0.1);
+  return withScratchCluster(directory, context, async (server) => {
+    await restoreRoles(configuration, folder, server, context);
+    await createDatabase(server, database, context);
+    await restoreInto(configuration, folder, { server, database }, context);
+    context.step("comparing", 0.7);
+    const found = await tableContents(server, database, configuration.verification, { context });
+    return [
+      ...differences(tables, found),
+      ...(await checkDatabase(server, database, configuration.verification, context)),
+      ...(await amcheck(server, context)),
+    ];
+  });
+}

@@ -1,0 +1,110 @@
+import { type BackupRequest, backup } from "./backup.ts";
+import type { AgentConfiguration } from "./configuration.ts";
+import type { Context } from "./context.ts";
+import { drill } from "./drill.ts";
+import type { BackupKind } from "./entry.ts";
+import { withExclusive } from "./exclusive.ts";
+import { Refusal } from "./failure.ts";
+import { requireOwnFolder } from "./identity.ts";
+import { readBackups, writeMetadata } from "./metadata.ts";
+import { archiveState } from "./physical/archive.ts";
+import { prepareStanza } from "./physical/stanza.ts";
+import { prune } from "./prune.ts";
+import { RESTORE_OPERATIONS } from "./restore/operations.ts";
+import { recoveryWindow, setRestorePoint } from "./restore/window.ts";
+import { status } from "./status.ts";
+import { verify } from "./verify.ts";
+
+/** Carries out one operation for a caller; what it returns must be plain data. */
+export type Operation = (
+  configuration: AgentConfiguration,
+  parameters: Readonly<Record<string, unknown>>,
+  context: Context,
+) => Promise<unknown>;
+
+/** Everything that the agent can be asked for, by name. */
+export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
+  [
+    "backup",
+    exclusive("a backup", (configuration, parameters, context) =>
+      backup(configuration, backupRequest(parameters), context),
+    ),
+  ],
+  ["list", (configuration, _, context) => readBackups(configuration, context)],
+  [
+    "rebuild",
+    exclusive("a rebuild of metadata.json", (configuration, _, context) =>
+      writeMetadata(configuration, context),
+    ),
+  ],
+  [
+    "verify",
+    exclusive("a verification", (configuration, { id, all, deep }, context) =>
+      verify(
+        configuration,
+        { ...(typeof id === "string" ? { id } : {}), all: all === true, deep: deep === true },
+        context,
+      ),
+    ),
+  ],
+  [
+    "prune",
+    exclusive("retention", (configuration, { dryRun }, context) =>
+      prune(configuration, { dryRun: dryRun === true }, context),
+    ),
+  ],
+  ["drill", exclusive("a restore drill", (configuration, _, context) => drill(configuration, context))],
+  ["archive", (configuration, _, context) => archiveState(configuration, context)],
+  [
+    "window",
+    async (configuration, _, context) =>
+      recoveryWindow(configuration, (await readBackups(configuration, context)).entries, context),
+  ],
+  [
+    "restore-point",
+    (configuration, { name }, context) => {
+      if (typeof name !== "string" || !/^[\w.-]{1,63}$/.test(name)) {
+        throw new Refusal(
+          `${JSON.stringify(name)} is no restore point's name: letters, digits, ".", "_" and "-"`,
+        );
+      }
+      return setRestorePoint(configuration, name, context);
+    },
+  ],
+  [
+    "prepare",
+    async (configuration, _, context) => {
+      await prepareStanza(configuration, context);
+      return { folder: await requireOwnFolder(configuration) };
+    },
+  ],
+  ["status", (configuration, _, context) => status(configuration, context)],
+  ...RESTORE_OPERATIONS,
+]);
+
+/** Seconds that an operation by hand waits for one that is at work. */
+const WAIT_SECONDS = 5;
+
+function exclusive(purpose: string, operation: Operation): Operation {
+  return (configuration, parameters, context) => {
+    const work = () => operation(configuration, parameters, context);
+    const waitSeconds =
+      typeof parameters["waitSeconds"] === "number" ? parameters["waitSeconds"] : WAIT_SECONDS;
+    return withExclusive(configuration, purpose, work, { waitSeconds, signal: context.signal });
+  };
+}
+
+const KINDS: readonly BackupKind[] = ["logical", "full", "differential", "incremental"];
+
+function backupRequest({ kind, label }: Readonly<Record<string, unknown>>): BackupRequest {
+  const known = KINDS.find((one) => one === kind);
+  if (known === undefined)
+    throw new Refusal(`${JSON.stringify(kind)} is no kind of backup: ${KINDS.join(", ")}`);
+  if (label === undefined) return { kind: known };
+  if (typeof label !== "string" || !/^[\w. -]{1,60}$/.test(label)) {
+    throw new Refusal(
+      `${JSON.stringify(label)} is no label: at most 60 letters, digits, blanks, ".", "_" and "-"`,
+    );
+  }
+  return { kind: known, label };
+}

@@ -1,0 +1,112 @@
+import type { AgentConfiguration } from "../configuration.ts";
+import type { Context } from "../context.ts";
+import type { BackupEntry, BackupKind } from "../entry.ts";
+import { messageOf, Refusal } from "../failure.ts";
+import { schemaFingerprint } from "../logical/schema-fingerprint.ts";
+import { query } from "../sql.ts";
+import { ANNOTATION, physicalEntries } from "./info.ts";
+import { pgbackrest } from "./pgbackrest.ts";
+import { prepareStanza } from "./stanza.ts";
+
+/** A physical backup to be taken. */
+export interface PhysicalRequest {
+  readonly kind: Exclude<BackupKind, "logical">;
+  readonly label?: string;
+}
+
+const TYPES = { full: "full", differential: "diff", incremental: "incr" } as const;
+const PROGRESS = /, (\d+(?:\.\d+)?)%\)/;
+
+/**
+ * Takes a backup into each repository. One that cannot be reached does not keep the others from having theirs; the
+ * operation then fails at its end and says which.
+ *
+ * @returns The entries, one for each repository.
+ */
+export async function physicalBackup(
+  configuration: AgentConfiguration,
+  request: PhysicalRequest,
+  context: Context,
+): Promise<BackupEntry[]> {
+  await refuseOnStandby(configuration);
+  await prepareStanza(configuration, context);
+  const notes = await annotations(configuration, request, context);
+  const labels: string[] = [];
+  const failures: string[] = [];
+  for (const [index, repository] of configuration.physical.repositories.entries()) {
+    context.step(`${request.kind} backup into repository ${repository}`, 0);
+    try {
+      labels.push(await backupInto(configuration, index + 1, request, notes, context));
+    } catch (error) {
+      if (context.signal.aborted) throw error;
+      failures.push(`repository ${repository}: ${messageOf(error)}`);
+    }
+  }
+  if (failures.length > 0) {
+    const done = labels.length === 0 ? "no backup was taken" : `taken: ${labels.join(", ")}`;
+    throw new Error(`${failures.join("; ")} (${done})`);
+  }
+  return (await physicalEntries(configuration, context)).filter(({ id }) => labels.includes(id));
+}
+
+async function backupInto(
+  configuration: AgentConfiguration,
+  repository: number,
+  { kind }: PhysicalRequest,
+  notes: readonly string[],
+  context: Context,
+): Promise<string> {
+  let label: string | undefined;
+  let told = 0;
+  await pgbackrest(configuration, "backup", {
+    options: [
+      `--type=${TYPES[kind]}`,
+      `--repo=${repository}`,
+      "--log-level-console=detail",
+      // What goes is for the stack's own retention to say.
+      "--no-expire-auto",
+      ...notes,
+    ],
+    onLine: (line) => {
+      label = /new backup label = (\S+)/.exec(line)?.[1] ?? label;
+      const percent = Number(PROGRESS.exec(line)?.[1] ?? 0);
+      if (percent < told + 5) return;
+      told = percent;
+      context.step(`${kind} backup`, percent / 100);
+    },
+    context,
+  });
+  if (label === undefined) throw new Error("pgBackRest did not name its backup");
+  return label;
+}
+
+async function annotations(
+  configuration: AgentConfiguration,
+  { label }: PhysicalRequest,
+  context: Context,
+): Promise<string[]> {
+  const [server] = await query<{ version: string; identifier: string }>(
+    configuration,
+    `SELECT current_setting('server_version') AS version,
+            (SELECT system_identifier::text FROM pg_control_system()) AS identifier`,
+    context,
+  );
+  const notes: Record<string, string | undefined> = {
+    [ANNOTATION.label]: label,
+    [ANNOTATION.serverVersion]: server?.version,
+    [ANNOTATION.systemIdentifier]: server?.identifier,
+    [ANNOTATION.schemaFingerprint]: await schemaFingerprint(configuration, configuration.database, context),
+  };
+  return Object.entries(notes).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--annotation=${name}=${value}`],
+  );
+}
+
+async function refuseOnStandby(configuration: AgentConfiguration): Promise<void> {
+  const [row] = await query<{ recovering: boolean }>(
+    configuration,
+    "SELECT pg_is_in_recovery() AS recovering",
+  );
+  if (row?.recovering === true)
+    throw new Refusal("the server is in recovery: a backup is taken when it has ended");
+}

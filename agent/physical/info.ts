@@ -1,0 +1,116 @@
+import type { AgentConfiguration } from "../configuration.ts";
+import type { Context } from "../context.ts";
+import type { BackupEntry, BackupKind } from "../entry.ts";
+import { pgbackrest } from "./pgbackrest.ts";
+
+/** What pgBackRest tells of one backup: https://pgbackrest.org/command.html#command-info */
+interface InfoBackup {
+  readonly label: string;
+  readonly type: "full" | "diff" | "incr";
+  readonly prior: string | null;
+  readonly error: boolean | null;
+  readonly timestamp: { readonly start: number; readonly stop: number };
+  readonly lsn: { readonly start: string; readonly stop: string };
+  readonly archive: { readonly start: string; readonly stop: string };
+  readonly database: { readonly id: number; readonly "repo-key": number };
+  readonly info: { readonly size: number; readonly repository: { readonly delta: number } };
+  readonly annotation?: Readonly<Record<string, string>>;
+}
+
+interface InfoDatabase {
+  readonly id: number;
+  readonly "repo-key": number;
+  readonly "system-id": number;
+  readonly version: string;
+}
+
+interface InfoStanza {
+  readonly backup: readonly InfoBackup[];
+  readonly db: readonly InfoDatabase[];
+  readonly archive: readonly {
+    readonly id: string;
+    readonly min: string | null;
+    readonly max: string | null;
+  }[];
+  readonly repo: readonly {
+    readonly key: number;
+    readonly cipher: string;
+    readonly status: { readonly code: number; readonly message: string };
+  }[];
+}
+
+/** Notes that a backup carries in its repository, so that its entry can be made from there alone. */
+export const ANNOTATION = {
+  label: "label",
+  serverVersion: "server-version",
+  systemIdentifier: "system-identifier",
+  schemaFingerprint: "schema-fingerprint",
+} as const;
+
+const KINDS: Readonly<Record<InfoBackup["type"], BackupKind>> = {
+  full: "full",
+  diff: "differential",
+  incr: "incremental",
+};
+
+/** The stanza as all repositories hold it; undefined where none holds one. */
+export async function info(
+  configuration: Pick<AgentConfiguration, "physical">,
+  context: Pick<Context, "signal">,
+): Promise<InfoStanza | undefined> {
+  const text = await pgbackrest(configuration, "info", { options: ["--output=json"], context });
+  const [stanza] = JSON.parse(text) as InfoStanza[];
+  return stanza;
+}
+
+/** The physical backups, the oldest first. */
+export async function physicalEntries(
+  configuration: Pick<AgentConfiguration, "physical">,
+  context: Pick<Context, "signal">,
+): Promise<BackupEntry[]> {
+  const stanza = await info(configuration, context);
+  if (stanza === undefined) return [];
+  return stanza.backup
+    .map((backup) => entryOf(backup, stanza, configuration.physical.repositories))
+    .sort((one, other) => one.finishedAt.localeCompare(other.finishedAt));
+}
+
+function entryOf(backup: InfoBackup, stanza: InfoStanza, repositories: readonly string[]): BackupEntry {
+  const { annotation = {}, database } = backup;
+  const key = database["repo-key"];
+  const known = stanza.db.find((one) => one.id === database.id && one["repo-key"] === key);
+  const finishedAt = time(backup.timestamp.stop);
+  const label = annotation[ANNOTATION.label];
+  const schemaFingerprint = annotation[ANNOTATION.schemaFingerprint];
+  return {
+    id: backup.label,
+    kind: KINDS[backup.type],
+    ...(label === undefined ? {} : { label }),
+    startedAt: time(backup.timestamp.start),
+    finishedAt,
+    bytes: backup.info.repository.delta,
+    databaseBytes: backup.info.size,
+    serverVersion: annotation[ANNOTATION.serverVersion] ?? known?.version ?? "unknown",
+    // JSON's numbers lose the last digits of an identifier: the note has them.
+    systemIdentifier: annotation[ANNOTATION.systemIdentifier] ?? "unknown",
+    ...(schemaFingerprint === undefined ? {} : { schemaFingerprint }),
+    startLsn: backup.lsn.start,
+    stopLsn: backup.lsn.stop,
+    startWal: backup.archive.start,
+    stopWal: backup.archive.stop,
+    ...(backup.prior === null ? {} : { prior: backup.prior }),
+    repositories: [repositories[key - 1] ?? `repository ${key}`],
+    encrypted: stanza.repo.find((repo) => repo.key === key)?.cipher !== "none",
+    verification: {
+      form: "read back",
+      at: finishedAt,
+      // pgBackRest has checked every page's checksum while it copied.
+      result: backup.error === true ? "failed" : "ok",
+      ...(backup.error === true ? { message: "pages with wrong checksums: pgstack verify names them" } : {}),
+    },
+  };
+}
+
+function time(seconds: number): string {
+  return new Date(seconds * 1_000).toISOString();
+}

@@ -1,0 +1,32 @@
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { AgentConfiguration } from "./configuration.ts";
+import type { Context } from "./context.ts";
+import { logicalDirectory, unfinishedDirectory } from "./logical/folder.ts";
+import { readBackups, writeMetadata } from "./metadata.ts";
+import { expirePhysical } from "./physical/expire.ts";
+import { type Fate, planRetention } from "./retention.ts";
+
+/** Removes the backups that retention does not keep. To be called under the lock. */
+export async function prune(
+  configuration: AgentConfiguration,
+  { dryRun }: { readonly dryRun: boolean },
+  context: Context,
+): Promise<Fate[]> {
+  const { entries } = await readBackups(configuration, context);
+  const fates = planRetention(entries, configuration.retention, new Date());
+  if (dryRun) return fates;
+  const going = fates.filter(({ kept }) => !kept).map(({ entry }) => entry);
+  for (const { id, kind } of going) {
+    if (kind !== "logical") continue;
+    context.step(`removing ${id}`);
+    // Under the other name it is swept up, should this be cut off.
+    const unfinished = unfinishedDirectory(configuration, id);
+    await rename(join(logicalDirectory(configuration), id), unfinished);
+    await rm(unfinished, { recursive: true, force: true });
+  }
+  const labels = going.filter(({ kind }) => kind !== "logical").map(({ id }) => id);
+  if (labels.length > 0) await expirePhysical(configuration, labels, context);
+  if (going.length > 0) await writeMetadata(configuration, context);
+  return fates;
+}

@@ -1,0 +1,177 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Context } from "../context.ts";
+import { output, run } from "../program.ts";
+import { psql, type Server } from "../sql.ts";
+
+/** A server that is there for a while, reached by its socket alone. */
+export interface TemporaryServer extends Server {
+  readonly dataDirectory: string;
+  /** What it has logged so far. */
+  log(): Promise<string>;
+}
+
+/** Parameters of a temporary server, over those in its data directory. */
+export type Parameters = Readonly<Record<string, string | number>>;
+
+/** Small, quick and shut off: whatever the cluster's own configuration says. */
+const OWN: Parameters = {
+  listen_addresses: "",
+  port: 5432,
+  ssl: "off",
+  logging_collector: "off",
+  log_destination: "stderr",
+  archive_mode: "off",
+  shared_buffers: "64MB",
+  max_wal_size: "4GB",
+  autovacuum: "off",
+  shared_preload_libraries: "",
+  max_connections: 20,
+};
+
+/**
+ * Starts a server on a data directory, runs work with it and ends it, whatever happens.
+ *
+ * @param starting Told when the server's process runs, long before it answers: while it recovers, its log tells how far.
+ */
+export async function withTemporaryServer<Value>(
+  dataDirectory: string,
+  parameters: Parameters,
+  { signal }: Pick<Context, "signal">,
+  work: (server: TemporaryServer, ended: Promise<number>) => Promise<Value>,
+): Promise<Value> {
+  signal.throwIfAborted();
+  const folder = await mkdtemp(join(tmpdir(), "server-"));
+  const hba = join(folder, "pg_hba.conf");
+  const ident = join(folder, "pg_ident.conf");
+  await writeFile(hba, "local all all trust\n", { mode: 0o600 });
+  await writeFile(ident, "", { mode: 0o600 });
+  const all = { ...OWN, ...parameters, hba_file: hba, ident_file: ident, unix_socket_directories: folder };
+  const options = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const child = spawn("postgres", ["-D", dataDirectory, ...options], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, LC_ALL: "C" },
+  });
+  let log = "";
+  const keep = (piece: Buffer) => {
+    log = (log + String(piece)).slice(-256 * 1024);
+  };
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code ?? 1));
+  });
+  const abort = () => child.kill("SIGINT");
+  signal.addEventListener("abort", abort, { once: true });
+  const server = { socketDirectory: folder, port: 5432, dataDirectory, log: async () => log };
+  try {
+    return await work(server, ended);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    child.kill("SIGINT");
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Waits until a server answers. @throws Error with its last words when it ends instead. */
+export async function untilAnswering(
+  server: TemporaryServer,
+  ended: Promise<number>,
+  { signal }: Pick<Context, "signal">,
+): Promise<void> {
+  let over = false;
+  void ended.then(() => {
+    over = true;
+  });
+  for (;;) {
+    signal.throwIfAborted();
+    const { exitCode } = await run("pg_isready", ["--quiet", `--host=${server.socketDirectory}`]);
+    if (exitCode === 0) return;
+    if (over) throw new Error(`the server ended: ${lastError(await server.log())}`);
+    await delay(50);
+  }
+}
+
+/** Makes an empty cluster in a folder, runs work with its server, and removes it. */
+export async function withScratchCluster<Value>(
+  folder: string,
+  context: Pick<Context, "signal">,
+  work: (server: TemporaryServer) => Promise<Value>,
+): Promise<Value> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  try {
+    const options = ["--no-sync", "--encoding=UTF8", "--locale=C", "--username=postgres", "--auth=trust"];
+    await output("initdb", [`--pgdata=${folder}`, "--data-checksums", ...options], {
+      signal: context.signal,
+    });
+    const fast = { fsync: "off", full_page_writes: "off", wal_level: "minimal", max_wal_senders: 0 };
+    return await withTemporaryServer(folder, fast, context, async (server, ended) => {
+      await untilAnswering(server, ended, context);
+      return work(server);
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Has every index and table of a server checked. @returns What is wrong, a line each. */
+export async function amcheck(server: Server, { signal }: Pick<Context, "signal">): Promise<string[]> {
+  const { exitCode, stdout, stderr } = await run(
+    "pg_amcheck",
+    ["--all", "--install-missing", "--jobs=2", `--host=${server.socketDirectory}`, "--username=postgres"],
+    { signal },
+  );
+  if (exitCode === 0) return [];
+  const found = `${stdout}\n${stderr}`.split("\n").filter((line) => line.trim() !== "");
+  return found.length === 0 ? [`pg_amcheck failed (exit code ${exitCode})`] : found.slice(0, 20);
+}
+
+/** The last error in a server's log. */
+export function lastError(log: string): string {
+  const lines = log.split("\n").filter((line) => / (FATAL|PANIC|ERROR): /.test(line));
+  return (lines.at(-1) ?? log.trim().split("\n").at(-1) ?? "").replace(/^.*? (FATAL|PANIC|ERROR):\s*/, "");
+}
+
+/** The parameters that recovery needs to be at least as large as they were: they stand in the control file. */
+export async function recoveryParameters(dataDirectory: string): Promise<Parameters> {
+  const text = await output("pg_controldata", ["-D", dataDirectory]);
+  const number = (name: string): number =>
+    Number(new RegExp(`^${name} setting:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
+  return {
+    max_connections: Math.max(20, number("max_connections")),
+    max_worker_processes: Math.max(8, number("max_worker_processes")),
+    max_wal_senders: Math.max(10, number("max_wal_senders")),
+    max_prepared_transactions: number("max_prepared_xacts"),
+    max_locks_per_transaction: Math.max(64, number("max_locks_per_xact")),
+  };
+}
+
+/** Waits for a server's recovery to be paused at its target. */
+export async function untilPaused(
+  server: TemporaryServer,
+  ended: Promise<number>,
+  context: Pick<Context, "signal">,
+): Promise<void> {
+  await untilAnswering(server, ended, context);
+  let over = false;
+  void ended.then(() => {
+    over = true;
+  });
+  for (;;) {
+    context.signal.throwIfAborted();
+    if (over) throw new Error(lastError(await server.log()));
+    const state = await psql(server, "SELECT pg_get_wal_replay_pause_state();").catch(() => "");
+    if (state.trim() === "paused") return;
+    await delay(50);
+  }
+}
+
+/** Reads a file of a data directory; undefined when it is not there. */
+export async function readClusterFile(dataDirectory: string, name: string): Promise<string | undefined> {
+  return readFile(join(dataDirectory, name), "utf8").catch(() => undefined);
+}

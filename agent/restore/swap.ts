@@ -1,0 +1,101 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { AgentConfiguration } from "../configuration.ts";
+import { isCode, Refusal } from "../failure.ts";
+import { syncPath, writeWhole } from "../files.ts";
+import type { PreparedCluster } from "./prepare.ts";
+
+/** How far a restore has come. */
+export type Phase =
+  /** The restored cluster is being made beside the one in use. */
+  | "preparing"
+  /** It is made and checked; nothing in use has been changed. */
+  | "prepared"
+  /** The two change places; either may be where it was or where it will be. */
+  | "swapping"
+  /** The restored one is in use; whether it is healthy is not known yet. */
+  | "swapped"
+  /** The one before is to come back. */
+  | "undoing";
+
+/** What a restore is about, kept in the data volume so that the next run finds one that was cut off. */
+export interface Journal {
+  readonly format: 1;
+  readonly id: string;
+  readonly phase: Phase;
+  readonly startedAt: string;
+  /** In words. */
+  readonly target: string;
+  readonly prepared?: PreparedCluster;
+}
+
+const FILE = "restore.json";
+
+/** Folders of a restore beside the cluster's own. */
+export function folders({ dataDirectory }: AgentConfiguration, id: string) {
+  const root = dirname(dataDirectory);
+  return {
+    root,
+    current: dataDirectory,
+    restored: join(root, `restore-${id}`),
+    previous: join(root, `previous-${id}`),
+  };
+}
+
+/** The restore that is under way or was cut off; undefined when there is none. */
+export async function readJournal({ dataDirectory }: AgentConfiguration): Promise<Journal | undefined> {
+  try {
+    return JSON.parse(await readFile(join(dirname(dataDirectory), FILE), "utf8")) as Journal;
+  } catch (error) {
+    if (isCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+export async function writeJournal({ dataDirectory }: AgentConfiguration, journal: Journal): Promise<void> {
+  await writeWhole(join(dirname(dataDirectory), FILE), `${JSON.stringify(journal, undefined, 2)}\n`);
+}
+
+/** The restore is over. */
+export async function removeJournal({ dataDirectory }: AgentConfiguration): Promise<void> {
+  await rm(join(dirname(dataDirectory), FILE), { force: true });
+  await syncPath(dirname(dataDirectory));
+}
+
+/** Puts the restored cluster in use; the one before is kept. Done again after being cut off, it goes on. */
+export async function swapIn(configuration: AgentConfiguration, id: string): Promise<void> {
+  const { root, current, restored, previous } = folders(configuration, id);
+  if (!existsSync(restored)) {
+    if (existsSync(previous) && existsSync(current)) return;
+    throw new Refusal(`restore ${id} has no cluster to put in use`);
+  }
+  if (!existsSync(previous)) await rename(current, previous);
+  await rename(restored, current);
+  await syncPath(root);
+}
+
+/** Puts the cluster in use again that was before; the restored one goes back beside it. Goes on after being cut off. */
+export async function swapBack(configuration: AgentConfiguration, id: string): Promise<void> {
+  const { root, current, restored, previous } = folders(configuration, id);
+  if (!existsSync(previous)) return;
+  if (existsSync(current) && !existsSync(restored)) await rename(current, restored);
+  await rename(previous, current);
+  await syncPath(root);
+}
+
+/** Removes the cluster that was restored and is not in use. */
+export async function discardRestored(configuration: AgentConfiguration, id: string): Promise<void> {
+  await rm(folders(configuration, id).restored, { recursive: true, force: true });
+}
+
+/** Ids of the restores whose cluster from before is kept. */
+export async function keptPrevious({ dataDirectory }: AgentConfiguration): Promise<string[]> {
+  const names = await readdir(dirname(dataDirectory));
+  return names.filter((name) => name.startsWith("previous-")).map((name) => name.slice("previous-".length));
+}
+
+/** Removes a cluster that was in use before a restore. */
+export async function removePrevious(configuration: AgentConfiguration, id: string): Promise<void> {
+  await rm(folders(configuration, id).previous, { recursive: true, force: true });
+}

@@ -1,0 +1,70 @@
+import { Refusal } from "../failure.ts";
+
+/** What to recover to. */
+export type RecoveryTarget =
+  /** The end of one backup. */
+  | { readonly type: "backup"; readonly id: string }
+  /** A moment, ISO 8601 with its zone. */
+  | { readonly type: "time"; readonly value: string }
+  /** A restore point. */
+  | { readonly type: "name"; readonly value: string }
+  | { readonly type: "xid"; readonly value: string }
+  | { readonly type: "lsn"; readonly value: string }
+  /** Everything that was archived. */
+  | { readonly type: "latest" };
+
+const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?\s?(Z|[+-]\d\d(:?\d\d)?)$/;
+
+/** A target from what a caller gave. @throws Refusal that says what would be right. */
+export function parseTarget(given: unknown): RecoveryTarget {
+  const { type, value, id } = (given ?? {}) as Record<string, unknown>;
+  if (type === "latest") return { type };
+  if (type === "backup" && typeof id === "string" && /^[\w-]+$/.test(id)) return { type, id };
+  if (typeof value === "string") {
+    switch (type) {
+      case "time":
+        if (TIME.test(value) && !Number.isNaN(Date.parse(value))) return { type, value };
+        throw new Refusal(
+          `${JSON.stringify(value)} is no point in time: give it with its zone, such as 2026-03-01T14:30:00Z or 2026-03-01 15:30:00+01`,
+        );
+      case "name":
+        if (/^[\w.-]{1,63}$/.test(value)) return { type, value };
+        throw new Refusal(
+          `${JSON.stringify(value)} is no restore point's name: letters, digits, ".", "_" and "-"`,
+        );
+      case "xid":
+        if (/^\d{1,19}$/.test(value)) return { type, value };
+        throw new Refusal(`${JSON.stringify(value)} is no transaction id: digits alone`);
+      case "lsn":
+        if (/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i.test(value)) return { type, value: value.toUpperCase() };
+        throw new Refusal(`${JSON.stringify(value)} is no place in the write-ahead log: such as 0/3000060`);
+    }
+  }
+  throw new Refusal(
+    "a restore needs a target: a backup, a time, a restore point's name, a transaction id or an LSN",
+  );
+}
+
+/** A target in words. */
+export function describeTarget(target: RecoveryTarget): string {
+  switch (target.type) {
+    case "backup":
+      return `the end of backup ${target.id}`;
+    case "time":
+      return target.value;
+    case "name":
+      return `restore point ${target.value}`;
+    case "xid":
+      return `transaction ${target.value}`;
+    case "lsn":
+      return `LSN ${target.value}`;
+    case "latest":
+      return "everything that was archived";
+  }
+}
+
+/** An LSN as a number that can be compared. */
+export function lsnNumber(lsn: string): bigint {
+  const [high = "0", low = "0"] = lsn.split("/");
+  return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
+}

@@ -1,0 +1,109 @@
+import type { Retention } from "./configuration.ts";
+import { type BackupEntry, isGood } from "./entry.ts";
+
+/** What becomes of one backup, and why. */
+export interface Fate {
+  readonly entry: BackupEntry;
+  readonly kept: boolean;
+  readonly reason: string;
+}
+
+/**
+ * Which backups stay: of each kind of backup (logical; physical, by repository) the newest good one of each of the last
+ * days, weeks and months that have one; the last good one always; what a kept one rests on; and what is not of the past,
+ * since the clock was moved then.
+ *
+ * Days, weeks and months are counted by the backups that there are, not by the clock: a stack that was off for a month
+ * keeps as many as one that was not.
+ */
+export function planRetention(entries: readonly BackupEntry[], retention: Retention, now: Date): Fate[] {
+  const reasons = new Map<string, string>();
+  const keep = (entry: BackupEntry, reason: string) => {
+    if (!reasons.has(key(entry))) reasons.set(key(entry), reason);
+  };
+  for (const group of groups(entries)) {
+    const newestFirst = group.toSorted((one, other) => other.finishedAt.localeCompare(one.finishedAt));
+    for (const entry of newestFirst)
+      if (Date.parse(entry.finishedAt) > now.getTime()) keep(entry, "of the future");
+    const good = newestFirst.filter(isGood);
+    const [last] = good;
+    if (last !== undefined) keep(last, "the last good one");
+    // With none that is good, a bad one is better than nothing.
+    if (last === undefined) for (const entry of newestFirst) keep(entry, "no good one is there");
+    for (const entry of newestOfEach(good, retention.days, dayOf))
+      keep(entry, `the newest of ${dayOf(entry)}`);
+    for (const entry of newestOfEach(good, retention.weeks, weekOf)) {
+      keep(entry, `the newest of the week of ${weekOf(entry)}`);
+    }
+    for (const entry of newestOfEach(good, retention.months, monthOf)) {
+      keep(entry, `the newest of ${monthOf(entry)}`);
+    }
+    // A bad one that is newer than the last good one may be looked into.
+    for (const entry of newestFirst) {
+      if (last !== undefined && !isGood(entry) && entry.finishedAt > last.finishedAt)
+        keep(entry, "not good, but newer");
+    }
+  }
+  keepWhatOthersNeed(entries, reasons);
+  return entries.map((entry) => {
+    const reason = reasons.get(key(entry));
+    return {
+      entry,
+      kept: reason !== undefined,
+      reason: reason ?? "a newer one stands for its day, week and month",
+    };
+  });
+}
+
+function keepWhatOthersNeed(entries: readonly BackupEntry[], reasons: Map<string, string>): void {
+  for (const entry of entries.filter((one) => reasons.has(key(one)))) {
+    for (let needed = priorOf(entry, entries); needed !== undefined; needed = priorOf(needed, entries)) {
+      if (!reasons.has(key(needed))) reasons.set(key(needed), `${entry.id} rests on it`);
+    }
+  }
+}
+
+function priorOf(entry: BackupEntry, entries: readonly BackupEntry[]): BackupEntry | undefined {
+  if (entry.prior === undefined) return undefined;
+  return entries.find((one) => one.id === entry.prior && one.repositories[0] === entry.repositories[0]);
+}
+
+function groups(entries: readonly BackupEntry[]): BackupEntry[][] {
+  const found = Map.groupBy(entries, ({ kind, repositories }) =>
+    kind === "logical" ? "logical" : `physical ${repositories.join()}`,
+  );
+  return [...found.values()];
+}
+
+/** The first of each period, of as many periods as are wanted. */
+function newestOfEach(
+  newestFirst: readonly BackupEntry[],
+  periods: number,
+  periodOf: (entry: BackupEntry) => string,
+): BackupEntry[] {
+  const found = new Map<string, BackupEntry>();
+  for (const entry of newestFirst) {
+    const period = periodOf(entry);
+    if (!found.has(period) && found.size < periods) found.set(period, entry);
+  }
+  return [...found.values()];
+}
+
+function dayOf({ finishedAt }: BackupEntry): string {
+  return finishedAt.slice(0, 10);
+}
+
+function monthOf({ finishedAt }: BackupEntry): string {
+  return finishedAt.slice(0, 7);
+}
+
+/** The Monday of the week. */
+function weekOf({ finishedAt }: BackupEntry): string {
+  const day = new Date(`${finishedAt.slice(0, 10)}T00:00:00Z`);
+  day.setUTCDate(day.getUTCDate() - ((day.getUTCDay() + 6) % 7));
+  return day.toISOString().slice(0, 10);
+}
+
+function key({ id, repositories }: BackupEntry): string {
+  return `${id} ${repositories.join()}`;
+}

@@ -1,0 +1,103 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { AgentConfiguration } from "./configuration.ts";
+import type { Context } from "./context.ts";
+import { withExclusive } from "./exclusive.ts";
+import { messageOf } from "./failure.ts";
+import { prepareStanza } from "./physical/stanza.ts";
+import { nextDue } from "./schedule/due.ts";
+import { writeMetrics } from "./schedule/metrics.ts";
+import { type RunRecord, readState, recordRun, type Task, writeState } from "./schedule/state.ts";
+import { scheduledBackup, scheduledDrill } from "./schedule/tasks.ts";
+import { query } from "./sql.ts";
+
+const TICK_MILLISECONDS = 1_000;
+/** A backup by hand may be at work when a schedule comes due. */
+const LOCK_SECONDS = 6 * 3_600;
+
+const TASKS: Readonly<
+  Record<Task, (configuration: AgentConfiguration, context: Context) => Promise<string>>
+> = {
+  backup: scheduledBackup,
+  drill: scheduledDrill,
+};
+
+/**
+ * Keeps the schedules until the agent is told to stop. What was missed while it was away is made up for by one run; two
+ * never overlap; each result is recorded.
+ *
+ * @returns The exit code.
+ */
+export async function serve(configuration: AgentConfiguration): Promise<number> {
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const)
+    process.once(name, () => stop.abort(new Error("stopped")));
+  const context: Context = { signal: stop.signal, step: () => {} };
+  say("the agent is at work");
+  let stanzaReady = false;
+  while (!stop.signal.aborted) {
+    try {
+      if (await serverAnswers(configuration)) {
+        // The archive is open before the first segment is full.
+        if (!stanzaReady) await prepareStanza(configuration, context);
+        stanzaReady = true;
+        await runDue(configuration, context);
+      }
+    } catch (error) {
+      if (!stop.signal.aborted) say(messageOf(error));
+    }
+    await delay(TICK_MILLISECONDS, undefined, { signal: stop.signal }).catch(() => {});
+  }
+  say("the agent has stopped");
+  return 0;
+}
+
+async function runDue(configuration: AgentConfiguration, context: Context): Promise<void> {
+  for (const task of ["backup", "drill"] as const) {
+    const state = await readState(configuration);
+    const now = new Date();
+    if (nextDue(configuration.schedule[task], state[task] ?? firstOf(task, now), now) > now) continue;
+    const record = await runTask(configuration, task, context);
+    context.signal.throwIfAborted();
+    say(`${task}: ${record.message}`);
+    const before = (await readState(configuration))[task] ?? {};
+    const remembered =
+      record.result === "ok"
+        ? { last: record.at }
+        : { ...before, failedAt: new Date().toISOString(), failures: (before.failures ?? 0) + 1 };
+    await writeState(configuration, { ...(await readState(configuration)), [task]: remembered });
+    await recordRun(configuration, record);
+    await writeMetrics(configuration, record, context);
+  }
+}
+
+/** A new stack is backed up at once; its first drill comes by the schedule. */
+function firstOf(task: Task, now: Date): { last?: string } {
+  return task === "backup" ? {} : { last: now.toISOString() };
+}
+
+async function runTask(configuration: AgentConfiguration, task: Task, context: Context): Promise<RunRecord> {
+  const started = new Date();
+  const ended = (result: RunRecord["result"], message: string): RunRecord => {
+    const seconds = (Date.now() - started.getTime()) / 1_000;
+    return { task, at: started.toISOString(), seconds, result, message };
+  };
+  try {
+    const options = { waitSeconds: LOCK_SECONDS, signal: context.signal };
+    const work = () => TASKS[task](configuration, context);
+    return ended("ok", await withExclusive(configuration, `the scheduled ${task}`, work, options));
+  } catch (error) {
+    return ended("failed", messageOf(error));
+  }
+}
+
+async function serverAnswers(configuration: AgentConfiguration): Promise<boolean> {
+  const sql = "SELECT NOT pg_is_in_recovery() AS ready";
+  return query<{ ready: boolean }>(configuration, sql).then(
+    ([row]) => row?.ready === true,
+    () => false,
+  );
+}
+
+function say(text: string): void {
+  console.log(`${new Date().toISOString()} ${text}`);
+}

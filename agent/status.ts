@@ -1,0 +1,59 @@
+import type { AgentConfiguration } from "./configuration.ts";
+import type { Context } from "./context.ts";
+import { type DrillResult, lastDrill } from "./drill.ts";
+import type { BackupEntry } from "./entry.ts";
+import { messageOf } from "./failure.ts";
+import { requireOwnFolder } from "./identity.ts";
+import { readBackups } from "./metadata.ts";
+import { type ArchiveState, archiveState } from "./physical/archive.ts";
+import { type Journal, keptPrevious, readJournal } from "./restore/swap.ts";
+import { nextDue } from "./schedule/due.ts";
+import { lastRuns, type RunRecord, readState } from "./schedule/state.ts";
+
+/** How backups stand. */
+export interface AgentStatus {
+  readonly folder: string;
+  readonly backups: readonly BackupEntry[];
+  readonly problems: readonly string[];
+  readonly archive?: ArchiveState;
+  readonly drill?: DrillResult;
+  readonly nextBackup: string;
+  readonly lastRuns: readonly RunRecord[];
+  /** A restore that is not finished. */
+  readonly restore?: Journal;
+  /** Restores whose cluster from before is still kept. */
+  readonly kept: readonly string[];
+}
+
+/** Everything about backups that a screen, a health check or a monitoring system shows. */
+export async function status(configuration: AgentConfiguration, context: Context): Promise<AgentStatus> {
+  const problems: string[] = [];
+  const noted = async <Value>(work: Promise<Value>): Promise<Value | undefined> =>
+    work.catch((error: unknown) => {
+      context.signal.throwIfAborted();
+      problems.push(messageOf(error));
+      return undefined;
+    });
+  const now = new Date();
+  const [folder, backups, archive, drill, state, runs, restore, kept] = await Promise.all([
+    noted(requireOwnFolder(configuration)),
+    noted(readBackups(configuration, context)),
+    noted(archiveState(configuration, context)),
+    lastDrill(configuration),
+    readState(configuration),
+    lastRuns(configuration, 5),
+    noted(readJournal(configuration)),
+    noted(keptPrevious(configuration)),
+  ]);
+  return {
+    folder: folder ?? "unknown",
+    backups: backups?.entries ?? [],
+    problems: [...problems, ...(backups?.problems ?? [])],
+    ...(archive === undefined ? {} : { archive }),
+    ...(drill === undefined ? {} : { drill }),
+    nextBackup: nextDue(configuration.schedule.backup, state.backup ?? {}, now).toISOString(),
+    lastRuns: runs,
+    ...(restore === undefined ? {} : { restore }),
+    kept: kept ?? [],
+  };
+}

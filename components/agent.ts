@@ -1,0 +1,95 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { AGENT_MAIN } from "../operations/agent-files.ts";
+import { DATA_MOUNT } from "../operations/data-directory.ts";
+import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
+import type { BackupStorage } from "./backup-storage.ts";
+import { dockerLabels } from "./labels.ts";
+import { coresText } from "./server-container.ts";
+
+/** What an {@link Agent} is made from. */
+export interface AgentArgs {
+  readonly stack: string;
+  readonly containerName: string;
+  /** Id of the server's image: the agent has the very same programs. */
+  readonly imageId: string;
+  readonly dataVolume: pulumi.Input<string>;
+  readonly configurationVolume: pulumi.Input<string>;
+  readonly storage: BackupStorage;
+  /** Changes with the agent's code and configuration, and so makes the container anew. */
+  readonly fingerprint: pulumi.Input<string>;
+  /** Ordinary network to reach an object storage by. Default: no network at all. */
+  readonly networkName?: pulumi.Input<string>;
+  readonly limits: { readonly memoryMegabytes: number; readonly cpus: number; readonly processes: number };
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** Seconds that a backup may take to end when the agent is stopped; it then leaves nothing unfinished behind. */
+const GRACE_SECONDS = 30;
+
+/** What backs the server up by schedule, and carries out what the command line asks for: a container beside the server's. */
+export class Agent extends pulumi.ComponentResource {
+  readonly container: docker.Container;
+  readonly containerName: pulumi.Output<string>;
+
+  constructor(name: string, args: AgentArgs, options?: pulumi.ComponentResourceOptions) {
+    super("pgstack:index:Agent", name, {}, options);
+    const { storage, limits } = args;
+    this.container = new docker.Container(
+      name,
+      {
+        name: args.containerName,
+        hostname: args.containerName,
+        image: args.imageId,
+        entrypoints: ["node", AGENT_MAIN],
+        command: ["serve"],
+        user: "postgres",
+        readOnly: true,
+        capabilities: { drops: ["ALL"] },
+        securityOpts: ["no-new-privileges:true"],
+        privileged: false,
+        tmpfs: { "/tmp": "rw,noexec,nosuid,nodev,size=256m,mode=1777" },
+        mounts: [
+          // It reads the files that it backs up, and can't change them.
+          { type: "volume", source: args.dataVolume, target: DATA_MOUNT, readOnly: true },
+          {
+            type: "volume",
+            source: args.configurationVolume,
+            target: CONFIGURATION_DIRECTORY,
+            readOnly: true,
+          },
+          storage.backups,
+          storage.socket,
+          storage.scratch,
+        ],
+        ...(args.networkName === undefined
+          ? { networkMode: "none" }
+          : { networksAdvanced: [{ name: args.networkName }] }),
+        // A shell's zombies are nobody's but the first process's.
+        init: true,
+        memory: limits.memoryMegabytes,
+        memorySwap: limits.memoryMegabytes,
+        cpus: coresText(limits.cpus),
+        restart: "unless-stopped",
+        stopSignal: "SIGTERM",
+        stopTimeout: GRACE_SECONDS,
+        destroyGraceSeconds: GRACE_SECONDS,
+        logDriver: "json-file",
+        logOpts: { "max-size": "10m", "max-file": "3" },
+        wait: false,
+        mustRun: true,
+        labels: [
+          ...dockerLabels(args.stack, pulumi.getProject(), args.labels),
+          { label: "pgstack.agent", value: args.fingerprint },
+        ],
+      },
+      {
+        parent: this,
+        deleteBeforeReplace: true,
+        replaceOnChanges: ["user", "readOnly", "capabilities", "securityOpts", "entrypoints", "command"],
+      },
+    );
+    this.containerName = this.container.name;
+    this.registerOutputs({ containerName: this.containerName });
+  }
+}
