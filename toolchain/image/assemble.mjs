@@ -9,7 +9,7 @@ import { cached } from "./cached.mjs";
 import { buildDebianBase } from "./debian-base.mjs";
 import { hashInputs } from "./hashes.mjs";
 import { layOutPostgres } from "./postgres-layer.mjs";
-import { fetchClients, fetchServer } from "./postgres-packages.mjs";
+import { fetchClients, fetchNode, fetchServer } from "./postgres-packages.mjs";
 import { postgresReference, postgresVersion } from "./postgres-versions.mjs";
 
 /** The time that the image and its newest files bear: a fixed one, so that each run makes the same image. */
@@ -18,6 +18,7 @@ const IMAGE_TIME = Date.UTC(2026, 10, 1) / 1000;
 /** The label that tells what an image was made from. */
 export const CONTENT_HASH_LABEL = "local.pgstack.content-hash";
 
+const NODE_DEFINITION = fileURLToPath(new URL("../node/", import.meta.url));
 const DEFINITIONS = fileURLToPath(new URL("../../images/postgres/", import.meta.url));
 
 /** The modules whose text decides what comes into the image. */
@@ -52,6 +53,7 @@ export async function postgresImageIdentity({ major = 16 } = {}) {
   const files = [
     join(DEFINITIONS, version.major, "package-lock.json"),
     join(DEFINITIONS, "requirements.txt"),
+    join(NODE_DEFINITION, "package-lock.json"),
     join(DEFINITIONS, "docker-entrypoint.sh"),
     ...SOURCES.map((name) => new URL(name, import.meta.url)),
   ];
@@ -89,9 +91,10 @@ export async function assemblePostgresImage({ cacheDirectory, log, major = 16 })
       const [base] = await Promise.all([
         buildDebianBase({ cacheDirectory, host, buildTools, newestFileTime: IMAGE_TIME, log }),
         (async () => {
-          const [server, clients, { patchelf }] = await Promise.all([
+          const [server, clients, node, { patchelf }] = await Promise.all([
             fetchServer({ definition: join(DEFINITIONS, version.major), work, architecture }),
             fetchClients({ requirements: join(DEFINITIONS, "requirements.txt"), work, architecture }),
+            fetchNode({ definition: NODE_DEFINITION, work, architecture }),
             buildTools,
           ]);
           const root = join(work, "root");
@@ -99,6 +102,7 @@ export async function assemblePostgresImage({ cacheDirectory, log, major = 16 })
             version,
             server,
             clients,
+            node,
             entrypoint: join(DEFINITIONS, "docker-entrypoint.sh"),
             patchelf,
             root,

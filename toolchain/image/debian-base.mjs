@@ -21,6 +21,7 @@ const PACKAGES = [
   "liblz4-1",
   "libpq5",
   "libssh2-1t64",
+  "libstdc++6",
   "libxml2",
   "libzstd1",
 ];

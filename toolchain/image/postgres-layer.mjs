@@ -40,6 +40,7 @@ const UNUSABLE_EXTENSIONS =
  * @property {PostgresVersion} version
  * @property {string} server what `fetchServer` gave
  * @property {string} clients what `fetchClients` gave
+ * @property {string} node what `fetchNode` gave
  * @property {string} entrypoint
  * @property {string} patchelf
  * @property {string} root the folder to fill
@@ -51,7 +52,7 @@ const UNUSABLE_EXTENSIONS =
  * @param {LayerOptions} options
  * @returns {Promise<void>}
  */
-export async function layOutPostgres({ version, server, clients, entrypoint, patchelf, root }) {
+export async function layOutPostgres({ version, server, clients, node, entrypoint, patchelf, root }) {
   const prefix = join(root, "usr", "lib", "postgresql", version.major);
   await mkdir(prefix, { recursive: true });
   await cp(server, prefix, { recursive: true, verbatimSymlinks: true });
@@ -62,6 +63,7 @@ export async function layOutPostgres({ version, server, clients, entrypoint, pat
   const target = join(root, "usr", "local", "bin", "docker-entrypoint.sh");
   await mkdir(dirname(target), { recursive: true });
   await copyFile(entrypoint, target);
+  await copyFile(node, join(dirname(target), "node"));
   await settleOwnersAndModes(root);
   // A new volume takes over its owner, so that the server may start as its own user.
   const volume = join(root, version.volume);

