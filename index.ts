@@ -1,4 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
+import { Agent } from "./components/agent.ts";
+import { BackupFiles } from "./components/backup-files.ts";
+import { BackupStorage } from "./components/backup-storage.ts";
 import { Certificates } from "./components/certificates.ts";
 import { DataVolume } from "./components/data-volume.ts";
 import { Database } from "./components/database.ts";
@@ -6,12 +9,14 @@ import { HealthCheck } from "./components/health-check.ts";
 import { IsolatedNetwork } from "./components/isolated-network.ts";
 import { RoleSecrets } from "./components/role-secrets.ts";
 import { Server } from "./components/server.ts";
+import { agentContainer } from "./operations/agent.ts";
 import { certificateArgs, connectionLimit, containerLimits, roleNames } from "./program/arguments.ts";
+import { backupArgs, needsAccess } from "./program/backup.ts";
 import { prepare } from "./program/prepare.ts";
 import { serverParameters } from "./settings/server-parameters.ts";
 
 // What the stack's config asks for, and what is on the Docker host: wrong values end the run here, nothing is made yet.
-const { settings, image, dataDirectory, initSql } = await prepare();
+const { settings, image, dataDirectory, backup, initSql } = await prepare();
 const stack = pulumi.getStack();
 const { labels, logsDirectory } = settings;
 const roles = roleNames(settings);
@@ -21,7 +26,7 @@ const kept = { protect: !settings.allowDestroy };
 const network = new IsolatedNetwork("network", {
   stack,
   networkName: settings.networkName,
-  access: settings.publish,
+  access: needsAccess(settings),
   labels,
   logsDirectory,
 });
@@ -50,28 +55,66 @@ const certificates = new Certificates(
   kept,
 );
 
-const server = new Server("server", {
-  stack,
-  containerName: settings.containerName,
-  port: settings.port,
-  database: settings.databaseName,
-  roles,
-  image,
-  networkName: network.networkId,
-  ...(network.accessNetworkId === undefined ? {} : { accessNetworkName: network.accessNetworkId }),
-  ...(settings.publish ? { publish: { address: settings.publishAddress, port: settings.publishPort } } : {}),
-  dataVolume: volume.volumeName,
-  dataDirectory,
-  configurationVolume: volume.configurationVolumeName,
-  tls: certificates.tls,
-  tlsEnabled: certificates.enabled,
-  parameters: serverParameters(settings),
-  ...(settings.clientAddresses.length === 0 ? {} : { clientAddresses: settings.clientAddresses }),
-  limits: containerLimits(settings),
-  stopGraceSeconds: settings.stopGraceSeconds,
-  labels,
-  logsDirectory,
-});
+const storage =
+  backup &&
+  new BackupStorage(
+    "backup",
+    {
+      stack,
+      prefix: settings.containerName,
+      volumeName: settings.backupVolumeName,
+      ...(settings.backupDirectory === undefined ? {} : { directory: settings.backupDirectory }),
+      retain: settings.protectVolumes,
+      labels,
+    },
+    kept,
+  );
+
+const backupFiles =
+  backup &&
+  new BackupFiles("backup-files", {
+    target: {
+      ...{ stack, container: settings.containerName, port: settings.port, database: settings.databaseName },
+    },
+    configurationVolume: volume.configurationVolumeName,
+    imageId: image.imageId,
+    dataDirectory,
+    ...backupArgs(settings, backup),
+    labels,
+    logsDirectory,
+  });
+
+const server = new Server(
+  "server",
+  {
+    stack,
+    containerName: settings.containerName,
+    port: settings.port,
+    database: settings.databaseName,
+    roles,
+    image,
+    networkName: network.networkId,
+    ...(network.accessNetworkId === undefined ? {} : { accessNetworkName: network.accessNetworkId }),
+    ...(settings.publish
+      ? { publish: { address: settings.publishAddress, port: settings.publishPort } }
+      : {}),
+    dataVolume: volume.volumeName,
+    dataDirectory,
+    configurationVolume: volume.configurationVolumeName,
+    tls: certificates.tls,
+    tlsEnabled: certificates.enabled,
+    parameters: serverParameters(settings),
+    ...(settings.clientAddresses.length === 0 ? {} : { clientAddresses: settings.clientAddresses }),
+    limits: containerLimits(settings),
+    stopGraceSeconds: settings.stopGraceSeconds,
+    ...(storage && {
+      archive: { mounts: [storage.backups, storage.socket], timeoutSeconds: settings.archiveTimeoutSeconds },
+    }),
+    labels,
+    logsDirectory,
+  },
+  backupFiles && { dependsOn: backupFiles },
+);
 
 const database = new Database("database", {
   target: server.target,
@@ -101,6 +144,28 @@ const health = new HealthCheck(
   },
   kept,
 );
+
+if (storage && backupFiles) {
+  const limits = containerLimits(settings);
+  new Agent(
+    "agent",
+    {
+      stack,
+      containerName: agentContainer(settings.containerName),
+      imageId: image.imageId,
+      dataVolume: volume.volumeName,
+      configurationVolume: volume.configurationVolumeName,
+      storage,
+      fingerprint: backupFiles.fingerprint,
+      ...(network.accessNetworkId !== undefined && settings.backupS3 !== undefined
+        ? { networkName: network.accessNetworkId }
+        : {}),
+      limits: { ...limits, memoryMegabytes: Math.max(512, limits.memoryMegabytes) },
+      labels,
+    },
+    { dependsOn: database },
+  );
+}
 
 /** What clients and the command line need to find the server. */
 export const connection = {

@@ -54,13 +54,7 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
       "-c",
       `config_file=${CONFIGURATION_DIRECTORY}/${CONFIGURATION_FILES.postgresqlConf}`,
     ],
-    envs: [
-      `PGDATA=${options.dataDirectory ?? DATA_DIRECTORY}`,
-      "POSTGRES_USER=postgres",
-      // The superuser's first password is random and never kept; it is removed as soon as the roles exist.
-      "POSTGRES_PASSWORD_FILE=/proc/sys/kernel/random/uuid",
-      "POSTGRES_INITDB_ARGS=--data-checksums --encoding=UTF8 --locale=C --auth-local=peer --auth-host=scram-sha-256",
-    ],
+    envs: [`PGDATA=${options.dataDirectory ?? DATA_DIRECTORY}`],
     user: "postgres",
     readOnly: true,
     capabilities: { drops: ["ALL"] },

@@ -6,8 +6,11 @@ import { CLUSTER_FOLDER } from "./data-directory.ts";
  * Two servers on one volume would destroy it, and PostgreSQL's own lock file does not tell them apart: in their
  * containers both are process 1, which each takes for a file that it left itself. A lock on the volume's root does, and ends
  * with whatever ended its holder. PostgreSQL starts on a data directory whose initialization was cut off, and then lacks
- * what it needs; no server ever ran there before, as the missing file of its options tells. A server without room cannot write into its log why it ends; Docker's log of the
- * container still can.
+ * what it needs; no server ever ran there before, as the missing file of its options tells.
+ *
+ * The cluster is made here: the image would start a server of its own for it, which the stack has no use for, as its
+ * roles and databases are made later and its superuser has no password. A server without room cannot write into its log
+ * why it ends; Docker's log of the container still can.
  *
  * Source: CreateLockFile in src/backend/utils/init/miscinit.c
  */
@@ -25,6 +28,10 @@ if [ ! -d "$PGDATA" ]; then
 fi
 if [ -s "$PGDATA/PG_VERSION" ] && [ ! -e "$PGDATA/postmaster.opts" ] && [ ! -e "$PGDATA/backup_label" ]; then
   echo "FATAL:  the first initialization of the data directory was cut off" >&2; exit 1
+fi
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  initdb --pgdata="$PGDATA" --username=postgres --no-instructions --data-checksums --encoding=UTF8 --locale=C \\
+    --auth-local=peer --auth-host=scram-sha-256 >/dev/null || exit 1
 fi
 df -Pk "$PGDATA" | { read -r _; read -r _ _ _ free _; [ "$free" -ge 1024 ]; } ||
   echo "FATAL:  the data volume is full: No space left on device" >&2

@@ -8,6 +8,7 @@ import { preflight } from "../operations/preflight.ts";
 import { UserError } from "../operations/user-error.ts";
 import { readSettings } from "../settings/read.ts";
 import type { Settings } from "../settings/settings.ts";
+import { type BackupSources, backupSources, needsAccess } from "./backup.ts";
 
 /** What the program starts from. */
 export interface Prepared {
@@ -15,6 +16,8 @@ export interface Prepared {
   readonly image: ResolvedImage;
   /** Where the server's container has the cluster. */
   readonly dataDirectory: string;
+  /** What backups are made with; absent when there are none. */
+  readonly backup?: BackupSources;
   /** The init SQL files with their content. */
   readonly initSql: readonly { readonly name: string; readonly sql: string }[];
 }
@@ -46,7 +49,10 @@ export async function prepare(): Promise<Prepared> {
         ? { publish: { address: settings.publishAddress, port: settings.publishPort } }
         : {}),
     });
-    return { settings, image, dataDirectory, initSql };
+    return {
+      ...{ settings, image, dataDirectory, initSql },
+      ...(settings.backup ? { backup: await backupSources(settings) } : {}),
+    };
   } catch (error) {
     // A RunError is shown as its message alone.
     throw error instanceof UserError ? new pulumi.RunError(error.message) : error;
@@ -65,5 +71,5 @@ function stackSettings(): Settings {
 
 function networkNames(settings: Settings): string[] {
   const { networkName } = settings;
-  return settings.publish ? [networkName, `${networkName}-access`] : [networkName];
+  return needsAccess(settings) ? [networkName, `${networkName}-access`] : [networkName];
 }

@@ -1,0 +1,57 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { BackupFilesArgs } from "../components/backup-files.ts";
+import { agentFiles, fingerprintOfFiles } from "../operations/agent-files.ts";
+import type { Settings } from "../settings/settings.ts";
+
+/** What is read from files for backups, before anything is declared. */
+export interface BackupSources {
+  /** Fingerprint of the agent's code. */
+  readonly code: string;
+  /** The verification SQL with its content. */
+  readonly verificationSql: readonly { readonly name: string; readonly text: string }[];
+  /** PEM text of the object storage's authority; empty for public ones. */
+  readonly storageAuthority: string;
+}
+
+export async function backupSources(settings: Settings): Promise<BackupSources> {
+  const read = (name: string) => readFile(join(process.cwd(), name), "utf8");
+  const authorityFile = settings.backupS3?.authorityFile;
+  const [files, verificationSql, storageAuthority] = await Promise.all([
+    agentFiles(),
+    Promise.all(settings.verificationSql.map(async (name) => ({ name, text: await read(name) }))),
+    authorityFile === undefined ? "" : read(authorityFile),
+  ]);
+  return { code: fingerprintOfFiles(files), verificationSql, storageAuthority };
+}
+
+/** Whether the server needs an ordinary network beside its own: to publish a port, or to reach an object storage. */
+export function needsAccess({ publish, backup, backupS3 }: Settings): boolean {
+  return publish || (backup && backupS3 !== undefined);
+}
+
+/** What the settings say about backups. */
+export function backupArgs(
+  settings: Settings,
+  sources: BackupSources,
+): Pick<
+  BackupFilesArgs,
+  "code" | "jobs" | "encrypted" | "local" | "storage" | "fullDays" | "schedule" | "retention" | "verification"
+> {
+  const { backupS3: storage } = settings;
+  return {
+    code: sources.code,
+    jobs: Math.max(1, Math.min(8, Math.floor(settings.cpuLimit))),
+    encrypted: settings.backupEncryption,
+    local: storage?.keepLocal ?? true,
+    ...(storage === undefined ? {} : { storage: { ...storage, authority: sources.storageAuthority } }),
+    fullDays: settings.backupFullDays,
+    schedule: { backup: settings.backupSchedule, drill: settings.drillSchedule },
+    retention: {
+      days: settings.backupKeepDays,
+      weeks: settings.backupKeepWeeks,
+      months: settings.backupKeepMonths,
+    },
+    verification: { coreTables: settings.coreTables, sql: sources.verificationSql },
+  };
+}
