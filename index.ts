@@ -190,5 +190,8 @@ export const deployed = {
   health: health.status,
 };
 
+/** What backups are encrypted with; null when they are not. A secret. */
+export const backupKey = backupFiles?.key ?? null;
+
 /** The roles' passwords; shown by `pulumi stack output --show-secrets` only. */
 export const passwords = pulumi.secret(pulumi.all(secrets.passwords));

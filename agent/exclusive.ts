@@ -29,7 +29,8 @@ export async function withExclusive<Value>(
   options: ExclusiveOptions = {},
 ): Promise<Value> {
   const holderFile = join(backupDirectory, ".lock-holder.json");
-  const release = await acquire(join(backupDirectory, ".lock"), holderFile, options);
+  const release = await lockPath(join(backupDirectory, ".lock"), options);
+  if (release === undefined) throw new Refusal(`${await describe(holderFile)}: wait until it has ended`);
   try {
     await writeWhole(holderFile, `${JSON.stringify({ purpose, since: new Date().toISOString() })}\n`);
     return await work();
@@ -38,11 +39,15 @@ export async function withExclusive<Value>(
   }
 }
 
-async function acquire(
+/**
+ * Locks a file or folder until what is returned is called.
+ *
+ * @returns undefined when something else holds the lock and the time is over.
+ */
+export async function lockPath(
   lock: string,
-  holderFile: string,
   { waitSeconds = 0, signal }: ExclusiveOptions,
-): Promise<() => Promise<void>> {
+): Promise<(() => Promise<void>) | undefined> {
   signal?.throwIfAborted();
   const wait = waitSeconds === 0 ? ["--nonblock"] : ["--timeout", String(waitSeconds)];
   const child = spawn(
@@ -67,7 +72,7 @@ async function acquire(
   const code = await Promise.race([held, ended]);
   signal?.removeEventListener("abort", abort);
   signal?.throwIfAborted();
-  if (code === HELD) throw new Refusal(`${await describe(holderFile)}: wait until it has ended`);
+  if (code === HELD) return undefined;
   if (code !== undefined) throw new Error(`the lock ${lock} cannot be had: ${complaint.trim()}`);
   return async () => {
     child.stdin.end();

@@ -2,10 +2,13 @@ import { Command, CommanderError, Option } from "commander";
 import { errorLine } from "../operations/user-error.ts";
 import { nearest } from "../settings/nearest.ts";
 import { auditCommand } from "./audit.ts";
+import { backupCommand } from "./backup.ts";
+import { backupsCommand } from "./backups.ts";
 import { cleanCommand } from "./clean.ts";
 import { completionCommand } from "./completion.ts";
 import { connectionInfoCommand } from "./connection-info.ts";
 import { doctorCommand } from "./doctor.ts";
+import { drillCommand } from "./drill.ts";
 import { envCommand } from "./env.ts";
 import { EXIT, exitCodeOf, Interrupted } from "./exit-codes.ts";
 import { healthCommand } from "./health.ts";
@@ -14,8 +17,11 @@ import { logsCommand } from "./logs.ts";
 import { taught } from "./options.ts";
 import { harmless, note } from "./print.ts";
 import { psqlCommand } from "./psql.ts";
+import { restoreCommand } from "./restore.ts";
+import { restorePointCommand } from "./restore-point.ts";
 import { rotateCommand } from "./rotate.ts";
 import { statusCommand } from "./status.ts";
+import { verifyCommand } from "./verify.ts";
 
 /** The whole command line. */
 function program(): Command {
@@ -36,6 +42,12 @@ function program(): Command {
     logsCommand(),
     auditCommand(),
     rotateCommand(),
+    backupCommand(),
+    backupsCommand(),
+    verifyCommand(),
+    restoreCommand(),
+    restorePointCommand(),
+    drillCommand(),
     doctorCommand(),
     envCommand(),
     cleanCommand(),

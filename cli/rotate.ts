@@ -1,14 +1,13 @@
-import { spawn } from "node:child_process";
 import { Command } from "commander";
 import type { RoleKind } from "../operations/health.ts";
 import { errorLine, UserError } from "../operations/user-error.ts";
 import { nearest } from "../settings/nearest.ts";
-import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { ROLE_KINDS, stackName, taught } from "./options.ts";
 import { note, printLine } from "./print.ts";
 import { pulumi, readStackWithCredentials, requireStackEngine, type StackWithCredentials } from "./stack.ts";
+import { pulumiUp } from "./up.ts";
 
 /** SQLSTATE of a wrong password: https://www.postgresql.org/docs/16/errcodes-appendix.html */
 const INVALID_PASSWORD = "28P01";
@@ -55,7 +54,7 @@ async function rotate(name: string, given: string): Promise<void> {
       "int",
     );
     note(`pgstack:rotations.${kind} is ${count} now in Pulumi.${name}.yaml; pulumi up makes it so:`);
-    const exitCode = await up(name);
+    const exitCode = await pulumiUp(name);
     interrupted.throwIfAborted();
     if (exitCode !== 0) {
       throw new UserError(
@@ -96,19 +95,6 @@ async function rotationsOf(name: string, kind: RoleKind): Promise<number> {
   const count =
     typeof rotations === "object" && rotations !== null ? new Map(Object.entries(rotations)).get(kind) : 0;
   return Number.isSafeInteger(Number(count ?? 0)) ? Number(count ?? 0) : 0;
-}
-
-/** With this process's own terminal, from which pulumi gets Ctrl-C by itself. */
-async function up(name: string): Promise<number> {
-  const { releaseDeadLocks } = await import("../toolchain/state-locks.mjs");
-  await releaseDeadLocks(name, process.env);
-  const color = process.stdout.isTTY ? "always" : "never";
-  const options = ["--yes", "--skip-preview", "--non-interactive", "--color", color, "--stack", name];
-  return await new Promise((resolve, reject) => {
-    const child = spawn("pulumi", ["up", ...options], { cwd: PROJECT_DIRECTORY, stdio: "inherit" });
-    child.on("error", reject);
-    child.on("close", (code) => resolve(code ?? 1));
-  });
 }
 
 async function prove(

@@ -51,6 +51,15 @@ export async function readStackWithCredentials(name: string): Promise<StackWithC
   return { ...stack, credentials };
 }
 
+/** What the stack's backups are encrypted with. @throws UserError when they are not. */
+export async function readBackupKey(name: string): Promise<string> {
+  const key = text((await outputs(name, "--show-secrets")).backupKey);
+  if (key === undefined) {
+    throw new UserError(`the backups of stack ${name} are not encrypted: pgstack:backupEncryption is false`);
+  }
+  return key;
+}
+
 /** Refuses, in words that help, when the stack's Docker engine does not answer. */
 export async function requireStackEngine({ target }: Stack): Promise<void> {
   const { dockerEngine, requireEngine } = await import("../operations/docker.ts");

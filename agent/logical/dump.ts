@@ -5,14 +5,14 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { endWith, lastWords, output, ProgramFailed } from "../program.ts";
+import { endWith, lastWords, output, ProgramFailed, run } from "../program.ts";
 import { clientEnvironment } from "../sql.ts";
 import { readKey, seal, unseal } from "./sealed.ts";
 
 /** Above this, several processes dump side by side; below, one file is quicker and simpler to carry about. */
 const PARALLEL_BYTES = 1024 ** 3;
-/** Faster than two cores read, and nearly as small as higher levels. */
-const COMPRESSION = "--compress=zstd:1";
+/** The quickest way of each that is still worth it; the first that the image's pg_dump was built with is taken. */
+const COMPRESSIONS = ["--compress=zstd:1", "--compress=lz4:1", "--compress=gzip:1"];
 
 /** Names of the dumps in a backup's folder. */
 export const DUMP = {
@@ -30,7 +30,7 @@ export async function dumpDatabase(
   context: Context,
 ): Promise<void> {
   const environment = clientEnvironment(configuration, configuration.database);
-  const common = [`--snapshot=${snapshot}`, COMPRESSION, "--no-password"];
+  const common = [`--snapshot=${snapshot}`, await compression(configuration, context), "--no-password"];
   if (configuration.logical.encrypted) {
     await toSealedFile(configuration, join(folder, `${DUMP.file}${DUMP.sealed}`), {
       ...{ program: "pg_dump", programArguments: [...common, "--format=custom"], environment, context },
@@ -46,6 +46,15 @@ export async function dumpDatabase(
     const file = ["--format=custom", `--file=${join(folder, DUMP.file)}`];
     await output("pg_dump", [...common, ...file], { environment, signal: context.signal });
   }
+}
+
+async function compression(configuration: AgentConfiguration, { signal }: Context): Promise<string> {
+  const environment = clientEnvironment(configuration, "template1");
+  for (const one of COMPRESSIONS) {
+    const trial = ["--format=custom", "--schema-only", "--no-sync", "--file=/dev/null", one];
+    if ((await run("pg_dump", trial, { environment, signal })).exitCode === 0) return one;
+  }
+  return "--compress=0";
 }
 
 /** Dumps what belongs to no database: roles, without their passwords, and their settings. */

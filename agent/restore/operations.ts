@@ -1,6 +1,8 @@
-import { withExclusive } from "../exclusive.ts";
+import { lockPath, withExclusive } from "../exclusive.ts";
 import { Refusal } from "../failure.ts";
 import type { Operation } from "../operations.ts";
+import { query } from "../sql.ts";
+import { checkDatabase } from "../verification/checks.ts";
 import { prepareCluster } from "./prepare.ts";
 import {
   discardRestored,
@@ -13,7 +15,7 @@ import {
   swapIn,
   writeJournal,
 } from "./swap.ts";
-import { describeTarget, parseTarget } from "./target.ts";
+import { describeTarget, lsnNumber, parseTarget } from "./target.ts";
 
 /** The steps of a restore in place. The caller holds the lock for all of them by `hold`. */
 export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
@@ -62,24 +64,39 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
   ],
   [
     "restore-swap",
-    async (configuration, { id }) => {
+    async (configuration, { id }, context) => {
       const journal = await requireJournal(configuration, id);
       await writeJournal(configuration, { ...journal, phase: "swapping" });
-      await swapIn(configuration, journal.id);
+      await withoutServer(configuration, context, () => swapIn(configuration, journal.id));
       await writeJournal(configuration, { ...journal, phase: "swapped" });
       return null;
     },
   ],
   [
     "restore-undo",
-    async (configuration, { id }) => {
+    async (configuration, { id }, context) => {
       const journal = await requireJournal(configuration, id);
+      // What is only prepared has changed nothing: then a server may go on.
+      if (journal.phase === "preparing" || journal.phase === "prepared") {
+        await discardRestored(configuration, journal.id);
+        await removeJournal(configuration);
+        return null;
+      }
       await writeJournal(configuration, { ...journal, phase: "undoing" });
-      await swapBack(configuration, journal.id);
+      await withoutServer(configuration, context, () => swapBack(configuration, journal.id));
       await discardRestored(configuration, journal.id);
       await removeJournal(configuration);
       return null;
     },
+  ],
+  [
+    "restore-check",
+    async (configuration, { lsn }, context) => ({
+      problems: [
+        ...(await notReached(configuration, String(lsn), context)),
+        ...(await checkDatabase(configuration, configuration.database, configuration.verification, context)),
+      ],
+    }),
   ],
   [
     "restore-done",
@@ -103,10 +120,40 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
   ],
 ];
 
+/** Works on the volume's folders while no server runs: it holds the same lock on the volume for as long as it does. */
+async function withoutServer(
+  configuration: Parameters<Operation>[0],
+  { signal }: Parameters<Operation>[2],
+  work: () => Promise<void>,
+): Promise<void> {
+  const { root } = folders(configuration, "");
+  const release = await lockPath(root, { waitSeconds: 10, signal });
+  if (release === undefined) throw new Refusal("the server runs: its data directory is not touched");
+  try {
+    await work();
+  } finally {
+    await release();
+  }
+}
+
 async function requireJournal(configuration: Parameters<Operation>[0], id: unknown) {
   const journal = await readJournal(configuration);
   if (journal?.id !== identifier(id)) throw new Refusal(`there is no restore ${String(id)} under way`);
   return journal;
+}
+
+/** A server that ended its recovery too early has lost what came after, and does not know. */
+async function notReached(
+  configuration: Parameters<Operation>[0],
+  lsn: string,
+  { signal }: Parameters<Operation>[2],
+): Promise<string[]> {
+  const sql = "SELECT pg_current_wal_insert_lsn()::text AS lsn";
+  const [row] = await query<{ lsn: string }>(configuration, sql, { signal });
+  const there = row?.lsn ?? "0/0";
+  return lsnNumber(there) >= lsnNumber(lsn)
+    ? []
+    : [`recovery ended at ${there}, before ${lsn} that was reached in the trial`];
 }
 
 function identifier(id: unknown): string {

@@ -1,4 +1,5 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import type { BackupEntry } from "../entry.ts";
@@ -16,7 +17,7 @@ import {
   untilPaused,
   withTemporaryServer,
 } from "./cluster.ts";
-import { describeTarget, lsnNumber, type RecoveryTarget } from "./target.ts";
+import { describeTarget, type RecoveryTarget } from "./target.ts";
 import { backupsFor } from "./window.ts";
 
 /** How a cluster is made from a backup and the archive. */
@@ -103,7 +104,7 @@ async function recover(
     restore_command: `pgbackrest --config=${configurationFile} --stanza=${stanza} --pg1-path=${directory} archive-get %f "%p"`,
     ...(target.type === "latest" ? {} : { recovery_target_action: "pause" }),
   };
-  return withTemporaryServer(directory, parameters, context, async (server, ended) => {
+  const prepared = await withTemporaryServer(directory, parameters, context, async (server, ended) => {
     try {
       if (target.type === "latest") await untilReplayed(configuration, backup, server, ended, context);
       else await untilPaused(server, ended, context);
@@ -127,6 +128,11 @@ async function recover(
     });
     return { backup: backup.id, ...reached, tables, secondsToFirstQuery };
   });
+  // The archive was seen to be whole to its end: there the next server may end its recovery.
+  if (target.type === "latest" && end === "pause") {
+    await rename(join(directory, "standby.signal"), join(directory, "recovery.signal"));
+  }
+  return prepared;
 }
 
 function targetOptions(target: RecoveryTarget): string[] {
@@ -211,9 +217,4 @@ async function explained(
   return new NotReached(
     `${describeTarget(target)} cannot be reached: ${gap}; the latest that can be reached is ${reachable}`,
   );
-}
-
-/** Whether one place in the write-ahead log is at or behind another. */
-export function isAtLeast(lsn: string, wanted: string): boolean {
-  return lsnNumber(lsn) >= lsnNumber(wanted);
 }

@@ -1,0 +1,50 @@
+import { Command, Option } from "commander";
+import type { BackupEntry } from "../agent/entry.ts";
+import { formatBackup } from "./backup-table.ts";
+import { interruptionSignal } from "./interruption.ts";
+import { jsonOption, stackName, taught } from "./options.ts";
+import { printJson, printLine } from "./print.ts";
+import { withProgress } from "./progress.ts";
+
+interface BackupOptions {
+  readonly kind: "logical" | "full" | "diff" | "incr";
+  readonly label?: string;
+  readonly json: boolean;
+}
+
+const KINDS = { logical: "logical", full: "full", diff: "differential", incr: "incremental" } as const;
+
+/** `pgstack backup`. */
+export function backupCommand(): Command {
+  const command = new Command("backup")
+    .description("Take a backup now; it counts only once it has been read back.")
+    .addOption(
+      new Option("--kind <kind>", "a dump of the database, or the cluster's files")
+        .choices(Object.keys(KINDS))
+        .default("logical"),
+    )
+    .option("--label <text>", "a word to find it by")
+    .addOption(jsonOption())
+    .action(async ({ kind, label, json }: BackupOptions) => {
+      const { readStack, requireStackEngine } = await import("./stack.ts");
+      const { audited } = await import("../operations/audit.ts");
+      const { callAgent } = await import("../operations/agent.ts");
+      const stack = await readStack(stackName(command));
+      await requireStackEngine(stack);
+      const { logsDirectory, target } = stack;
+      const signal = interruptionSignal();
+      const parameters: Record<string, unknown> = {
+        kind: KINDS[kind],
+        ...(label === undefined ? {} : { label }),
+      };
+      const entries = await audited({ logsDirectory, stack: target.stack }, "backup", { ...parameters }, () =>
+        withProgress((onStep) => callAgent<BackupEntry[]>(target, "backup", parameters, { onStep, signal })),
+      );
+      if (json) printJson(entries);
+      else for (const entry of entries) printLine(formatBackup(entry));
+    });
+  return taught(command, [
+    ["pgstack backup", "a dump of the database, and of the roles"],
+    ["pgstack backup --kind full --label before-7.2", "the cluster's files; recovery to any time after it"],
+  ]);
+}

@@ -1,0 +1,54 @@
+import { Command } from "commander";
+import type { DrillResult } from "../agent/drill.ts";
+import { EXIT } from "./exit-codes.ts";
+import { interruptionSignal } from "./interruption.ts";
+import { jsonOption, stackName, taught } from "./options.ts";
+import { harmless, printJson, printLine, statusText } from "./print.ts";
+import { withProgress } from "./progress.ts";
+
+/** `pgstack drill`. */
+export function drillCommand(): Command {
+  const command = new Command("drill")
+    .description(
+      "Prove that the database can be restored: newest backup and archive, into a throw-away cluster.",
+    )
+    .addOption(jsonOption())
+    .action(async ({ json }: { json: boolean }) => {
+      const { readStack, requireStackEngine } = await import("./stack.ts");
+      const { audited } = await import("../operations/audit.ts");
+      const { callAgent } = await import("../operations/agent.ts");
+      const stack = await readStack(stackName(command));
+      await requireStackEngine(stack);
+      const { logsDirectory, target } = stack;
+      const signal = interruptionSignal();
+      const parameters: Record<string, unknown> = {};
+      const result = await audited(
+        { logsDirectory, stack: target.stack },
+        "restore.drill",
+        parameters,
+        async () => {
+          const found = await withProgress((onStep) =>
+            callAgent<DrillResult>(target, "drill", {}, { onStep, signal }),
+          );
+          Object.assign(parameters, { result: found.result });
+          return found;
+        },
+      );
+      if (json) printJson(result);
+      else printDrill(result);
+      if (result.result === "failed") process.exitCode = EXIT.failed;
+    });
+  return taught(command, [["pgstack drill", "how long a restore takes (RTO), and what it would lack (RPO)"]]);
+}
+
+function printDrill({ result, backup, rtoSeconds, rpoSeconds, seconds, message }: DrillResult): void {
+  if (result === "failed") {
+    printLine(`${statusText("failed")}: ${harmless(message ?? "")}`);
+    return;
+  }
+  printLine(
+    `${statusText("ok")}: backup ${backup} and the archive restore to a sound database (${seconds.toFixed(1)} s)`,
+  );
+  printLine(`  RTO  ${rtoSeconds?.toFixed(1)} s to the first query`);
+  printLine(`  RPO  ${rpoSeconds?.toFixed(1) ?? "unknown"} s of commits were not archived yet`);
+}

@@ -1,0 +1,235 @@
+import { createInterface } from "node:readline/promises";
+import { Command } from "commander";
+import type { BackupEntry } from "../agent/entry.ts";
+import type { PreparedCluster, RecoveryTarget } from "../operations/restore.ts";
+import { errorLine, UserError } from "../operations/user-error.ts";
+import { UsageError } from "./exit-codes.ts";
+import { interruptionSignal } from "./interruption.ts";
+import { stackName, taught } from "./options.ts";
+import { harmless, note, printLine, table } from "./print.ts";
+import { StepProgress } from "./progress.ts";
+import type { StackWithCredentials } from "./stack.ts";
+import { pulumiUp } from "./up.ts";
+
+interface RestoreOptions {
+  readonly time?: string;
+  readonly name?: string;
+  readonly xid?: string;
+  readonly lsn?: string;
+  readonly latest: boolean;
+  readonly resume: boolean;
+  readonly forget: boolean;
+  readonly yes: boolean;
+}
+
+/** `pgstack restore`. */
+export function restoreCommand(): Command {
+  const command = new Command("restore")
+    .description(
+      "Bring the database back to a backup or a point in time. The present state is backed up first and kept beside the restored one; nothing in use changes before the restored state is made, checked and confirmed.",
+    )
+    .argument("[backup]", "a backup's id or label")
+    .option("--time <time>", "a moment with its zone, such as 2026-03-01T14:30:00Z")
+    .option("--name <point>", "a restore point (pgstack restore-point)")
+    .option("--xid <id>", "a transaction's end")
+    .option("--lsn <place>", "a place in the write-ahead log, such as 0/3000060")
+    .option("--latest", "everything that was archived: for a data directory that is damaged", false)
+    .option("--resume", "end a restore that was cut off", false)
+    .option(
+      "--forget",
+      "remove what was kept of the state before a restore (of the one named, else of all)",
+      false,
+    )
+    .option("-y, --yes", "do not ask before the restored state is put in use", false)
+    .action(async (backup: string | undefined, options: RestoreOptions) => {
+      const name = stackName(command);
+      if (options.forget) await forget(name, backup);
+      else if (options.resume) await resume(name);
+      else await restore(name, chosenTarget(backup, options), options.yes);
+    });
+  return taught(command, [
+    ["pgstack restore --time 2026-03-01T14:30:00Z", "as it was then; asks before it is put in use"],
+    ["pgstack restore 20260301-020000F --yes", "as that backup has it, without asking"],
+    ["pgstack restore --forget", "give back the room of the state before"],
+  ]);
+}
+
+type Chosen = RecoveryTarget | { readonly type: "unknown"; readonly wanted: string };
+
+function chosenTarget(backup: string | undefined, options: RestoreOptions): Chosen {
+  const chosen: Chosen[] = [
+    ...(backup === undefined ? [] : [{ type: "unknown", wanted: backup } as const]),
+    ...(["time", "name", "xid", "lsn"] as const).flatMap((type) => {
+      const value = options[type];
+      return value === undefined ? [] : [{ type, value }];
+    }),
+    ...(options.latest ? [{ type: "latest" } as const] : []),
+  ];
+  const [target, ...more] = chosen;
+  if (target === undefined || more.length > 0) {
+    throw new UsageError("give one target: a backup, --time, --name, --xid, --lsn or --latest");
+  }
+  return target;
+}
+
+async function restore(name: string, chosen: Chosen, yes: boolean): Promise<void> {
+  const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
+  const { audited } = await import("../operations/audit.ts");
+  const { callAgent } = await import("../operations/agent.ts");
+  const { restoreInPlace } = await import("../operations/restore.ts");
+  const stack = await readStackWithCredentials(name);
+  await requireStackEngine(stack);
+  if (!yes && !process.stdin.isTTY) {
+    throw new UsageError("nobody can be asked here: --yes puts the restored state in use without asking");
+  }
+  const { target, logsDirectory } = stack;
+  const wanted = chosen.type === "unknown" ? await targetOf(stack, chosen.wanted) : chosen;
+  const parameters: Record<string, unknown> = { wanted };
+  const progress = new StepProgress();
+  const result = await audited({ logsDirectory, stack: name }, "restore", parameters, async () => {
+    try {
+      const restored = await restoreInPlace(target, wanted, {
+        onStep: progress.onStep,
+        signal: interruptionSignal(),
+        confirm: async (prepared) => {
+          progress.end();
+          printPrepared(prepared);
+          return (
+            yes || (await ask(`Put this in use in stack ${name}? The server stops for some seconds. [y/N] `))
+          );
+        },
+        prove: () => proveHealthy(stack),
+      });
+      Object.assign(parameters, { id: restored.id, done: restored.done, lsn: restored.prepared.lsn });
+      return restored;
+    } finally {
+      progress.end();
+    }
+  });
+  if (!result.done) {
+    printLine("Nothing was changed.");
+    return;
+  }
+  const backup = await newChain(stack, callAgent);
+  note("pulumi up brings roles, grants and settings to what the stack declares:");
+  const exitCode = await pulumiUp(name);
+  printLine(`
+Restored (${result.id}). The state before is kept in the data volume${result.safetyBackup === undefined ? "" : `, and as backup ${result.safetyBackup}`}:
+pgstack restore --forget ${result.id} gives its room back. ${backup}`);
+  if (exitCode !== 0)
+    throw new UserError(`pulumi up failed (exit code ${exitCode}): run it again, the data is restored`);
+}
+
+/** A dump is restored by another way than the cluster's files. */
+async function targetOf({ target }: StackWithCredentials, wanted: string): Promise<RecoveryTarget> {
+  const { callAgent } = await import("../operations/agent.ts");
+  const { findBackup } = await import("../agent/verify.ts");
+  const { entries } = await callAgent<{ entries: BackupEntry[] }>(target, "list");
+  let entry: BackupEntry;
+  try {
+    entry = findBackup(entries, wanted);
+  } catch (error) {
+    throw new UserError(errorLine(error), { cause: error });
+  }
+  if (entry.kind === "logical") {
+    throw new UserError(`${entry.id} is a dump: pgstack restore-dump ${entry.id} restores it`);
+  }
+  return { type: "backup", id: entry.id };
+}
+
+function printPrepared({ backup, lsn, lastCommitAt, tables }: PreparedCluster): void {
+  printLine(`The state to be restored is made and checked, from backup ${backup}:`);
+  printLine(`  last commit   ${lastCommitAt ?? "none after the backup"}`);
+  printLine(`  LSN           ${lsn}`);
+  const shown = tables.slice(0, 20).map(({ table: one, rows }) => [`  ${harmless(one)}`, `${rows} rows`]);
+  if (shown.length > 0) printLine(table(shown).trimEnd());
+  if (tables.length > shown.length) printLine(`  and ${tables.length - shown.length} more tables`);
+}
+
+async function ask(question: string): Promise<boolean> {
+  const signal = interruptionSignal();
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await reader.question(question, { signal })).trim());
+  } catch {
+    signal.throwIfAborted();
+    return false;
+  } finally {
+    reader.close();
+  }
+}
+
+/** As of the backup, roles may have other passwords: those that the stack has now come with `pulumi up`. */
+async function proveHealthy({ target, roles }: StackWithCredentials): Promise<void> {
+  const { queryAsSuperuser } = await import("../operations/superuser.ts");
+  const names = Object.values(roles);
+  const found = await queryAsSuperuser<{ name: string }>(
+    target,
+    "SELECT datname AS name FROM pg_database WHERE datallowconn",
+  );
+  if (!found.some(({ name }) => name === target.database)) {
+    throw new UserError(`what was restored has no database ${target.database}`);
+  }
+  const known = await queryAsSuperuser<{ name: string }>(target, "SELECT rolname AS name FROM pg_roles");
+  const missing = names.filter((name) => !known.some((one) => one.name === name));
+  if (missing.length > 0) throw new UserError(`what was restored lacks the roles ${missing.join(", ")}`);
+}
+
+async function newChain(
+  { target }: StackWithCredentials,
+  callAgent: typeof import("../operations/agent.ts").callAgent,
+): Promise<string> {
+  const progress = new StepProgress();
+  try {
+    const request = { kind: "full", label: "after restore", waitSeconds: 600 };
+    const [entry] = await callAgent<BackupEntry[]>(target, "backup", request, { onStep: progress.onStep });
+    return `A new chain of backups begins with ${entry?.id}.`;
+  } catch (error) {
+    return `A new chain of backups could not begin (${errorLine(error)}): run pgstack backup --kind full.`;
+  } finally {
+    progress.end();
+  }
+}
+
+async function resume(name: string): Promise<void> {
+  const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
+  const { audited } = await import("../operations/audit.ts");
+  const { resumeRestore } = await import("../operations/restore.ts");
+  const stack = await readStackWithCredentials(name);
+  await requireStackEngine(stack);
+  const { logsDirectory, target } = stack;
+  const progress = new StepProgress();
+  const parameters: Record<string, unknown> = {};
+  const ended = await audited({ logsDirectory, stack: name }, "restore.resume", parameters, async () => {
+    try {
+      const found = await resumeRestore(target, {
+        onStep: progress.onStep,
+        prove: () => proveHealthy(stack),
+      });
+      Object.assign(parameters, found);
+      return found;
+    } finally {
+      progress.end();
+    }
+  });
+  if (ended === undefined) printLine("No restore was cut off.");
+  else if (ended.state === "before")
+    printLine(`Restore ${ended.id} is undone: the database is as it was before it.`);
+  else printLine(`Restore ${ended.id} is finished: the restored database is in use. Run pulumi up.`);
+}
+
+async function forget(name: string, id: string | undefined): Promise<void> {
+  const { readStack, requireStackEngine } = await import("./stack.ts");
+  const { audited } = await import("../operations/audit.ts");
+  const { forgetPrevious } = await import("../operations/restore.ts");
+  const stack = await readStack(name);
+  await requireStackEngine(stack);
+  const parameters: Record<string, unknown> = {};
+  const { logsDirectory, target } = stack;
+  const gone = await audited({ logsDirectory, stack: name }, "restore.forget", parameters, async () => {
+    const removed = await forgetPrevious(target, id);
+    parameters.removed = removed;
+    return removed;
+  });
+  printLine(gone.length === 0 ? "Nothing was kept." : `Removed what was kept of ${gone.join(", ")}.`);
+}

@@ -1,0 +1,64 @@
+import { Command } from "commander";
+import type { VerifyResult } from "../agent/verify.ts";
+import { EXIT, UsageError } from "./exit-codes.ts";
+import { interruptionSignal } from "./interruption.ts";
+import { jsonOption, stackName, taught } from "./options.ts";
+import { harmless, printJson, printLine, statusText } from "./print.ts";
+import { withProgress } from "./progress.ts";
+
+interface VerifyOptions {
+  readonly all: boolean;
+  readonly deep: boolean;
+  readonly json: boolean;
+}
+
+/** `pgstack verify`. */
+export function verifyCommand(): Command {
+  const command = new Command("verify")
+    .description("Read a backup back and compare it with its checksums; the newest unless told.")
+    .argument("[backup]", "a backup's id or label")
+    .option("--all", "every backup", false)
+    .option(
+      "--deep",
+      "restore into a throw-away cluster as well, check every table and index, compare contents",
+      false,
+    )
+    .addOption(jsonOption())
+    .action(async (id: string | undefined, { all, deep, json }: VerifyOptions) => {
+      if (id !== undefined && all) throw new UsageError("give a backup or --all, not both");
+      const { readStack, requireStackEngine } = await import("./stack.ts");
+      const { audited } = await import("../operations/audit.ts");
+      const { callAgent } = await import("../operations/agent.ts");
+      const stack = await readStack(stackName(command));
+      await requireStackEngine(stack);
+      const { logsDirectory, target } = stack;
+      const signal = interruptionSignal();
+      const parameters = { ...(id === undefined ? {} : { id }), all, deep };
+      const record: Record<string, unknown> = { ...parameters };
+      const results = await audited(
+        { logsDirectory, stack: target.stack },
+        "backup.verify",
+        record,
+        async () => {
+          const found = await withProgress((onStep) =>
+            callAgent<VerifyResult[]>(target, "verify", parameters, { onStep, signal }),
+          );
+          record.failed = found.filter(({ problems }) => problems.length > 0).map(({ entry }) => entry.id);
+          return found;
+        },
+      );
+      if (json) printJson(results);
+      else for (const result of results) printResult(result);
+      if (results.some(({ problems }) => problems.length > 0)) process.exitCode = EXIT.failed;
+    });
+  return taught(command, [
+    ["pgstack verify", "the newest backup"],
+    ["pgstack verify --all --deep", "restore each one and check what comes out"],
+  ]);
+}
+
+function printResult({ entry, problems }: VerifyResult): void {
+  const state = problems.length === 0 ? statusText("ok") : statusText("failed");
+  printLine(`${state}  ${entry.kind} ${entry.id} (${entry.verification.form})`);
+  for (const problem of problems) printLine(`    ${harmless(problem)}`);
+}

@@ -1,0 +1,215 @@
+import { randomBytes } from "node:crypto";
+import type { BackupEntry } from "../agent/entry.ts";
+import type { PreparedCluster } from "../agent/restore/prepare.ts";
+import type { Journal } from "../agent/restore/swap.ts";
+import type { RecoveryTarget } from "../agent/restore/target.ts";
+import { type AgentCall, callAgent } from "./agent.ts";
+import { markProven } from "./first-provision.ts";
+import { whileHeld, withRestorer } from "./restore/restorer.ts";
+import { endRecoverySettings, isWritable, startServer, stopServer } from "./restore/server.ts";
+import type { Target } from "./target.ts";
+import { errorLine, UserError } from "./user-error.ts";
+
+export type { PreparedCluster } from "../agent/restore/prepare.ts";
+export type { RecoveryTarget } from "../agent/restore/target.ts";
+
+/** How a restore goes on. */
+export interface RestoreOptions extends AgentCall {
+  /** Asked when the restored cluster is made and checked, before anything in use is changed; false ends the restore. */
+  readonly confirm: (prepared: PreparedCluster) => Promise<boolean>;
+  /** Proves that the restored server is healthy; what it throws brings the one before back. */
+  readonly prove: () => Promise<void>;
+  /** Seconds that the server may take to answer. Default: 600. */
+  readonly timeoutSeconds?: number;
+}
+
+/** What a restore came to. */
+export interface RestoreResult {
+  readonly id: string;
+  /** False: it was not confirmed, and nothing was changed. */
+  readonly done: boolean;
+  readonly prepared: PreparedCluster;
+  /** The backup that was taken of the state before; absent when the server could not be backed up any more. */
+  readonly safetyBackup?: string;
+}
+
+const TIMEOUT_SECONDS = 600;
+
+/**
+ * Brings a stack's database back to a point in time.
+ *
+ * In this order: the present state is backed up; the state at the target is made beside the running server, proven to be
+ * reached, and checked; on confirmation the server stops, the two directories change names, and it starts on the restored
+ * one, which is checked again. Whatever fails puts back what was there. The directory from before is kept until it is
+ * forgotten by command.
+ *
+ * @throws UserError that says in which state the database is.
+ */
+export async function restoreInPlace(
+  target: Target,
+  wanted: RecoveryTarget,
+  options: RestoreOptions,
+): Promise<RestoreResult> {
+  const id = `${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "")}-${randomBytes(2).toString("hex")}`;
+  await refuseUnfinished(target);
+  const safetyBackup = await backUpFirst(target, id, options);
+  return whileHeld(target, `restore ${id}`, () =>
+    withRestorer(target, async (container) => {
+      const inside = <Value>(operation: string, parameters: Readonly<Record<string, unknown>> = {}) =>
+        callAgent<Value>(target, operation, { id, ...parameters }, { ...call(options), container });
+      const prepared = await inside<PreparedCluster>("restore-prepare", {
+        target: await recordedTarget(target, wanted, id, options),
+      });
+      const result = { id, prepared, ...(safetyBackup === undefined ? {} : { safetyBackup }) };
+      options.signal?.throwIfAborted();
+      if (!(await options.confirm(prepared))) {
+        await withoutSignal(target, container, "restore-undo", id);
+        return { ...result, done: false };
+      }
+      await exchange(target, container, prepared, { ...options, id });
+      return { ...result, done: true };
+    }),
+  );
+}
+
+/**
+ * Finds a restore that was cut off and ends it: one that had changed nothing yet is cleared away, one cut off between
+ * the two directories is undone, one whose cluster was in use already is checked and finished, or undone.
+ *
+ * @returns What became of it; undefined when there was none.
+ */
+export async function resumeRestore(
+  target: Target,
+  options: Pick<RestoreOptions, "prove" | "onStep" | "timeoutSeconds">,
+): Promise<{ id: string; state: "before" | "restored" } | undefined> {
+  return whileHeld(target, "the end of a restore", () =>
+    withRestorer(target, async (container) => {
+      const journal = await callAgent<Journal | null>(target, "restore-journal", {}, { container });
+      if (journal === null) return undefined;
+      const { id, phase } = journal;
+      if (phase === "swapped") {
+        try {
+          await settle(target, journal.prepared?.lsn ?? "0/0", options);
+          await withoutSignal(target, container, "restore-done", id);
+          return { id, state: "restored" as const };
+        } catch (error) {
+          options.onStep?.(
+            `the restored cluster is not healthy (${errorLine(error)}): it is taken out again`,
+          );
+        }
+      }
+      const untouched = phase === "preparing" || phase === "prepared";
+      if (!untouched) await stopServer(target);
+      await withoutSignal(target, container, "restore-undo", id);
+      await startServer(target, options.timeoutSeconds ?? TIMEOUT_SECONDS);
+      return { id, state: "before" as const };
+    }),
+  );
+}
+
+/** Removes what is kept of the state before restores. @returns The restores' ids. */
+export async function forgetPrevious(target: Target, id?: string): Promise<readonly string[]> {
+  return whileHeld(target, "the removal of what a restore kept", () =>
+    withRestorer(target, (container) =>
+      callAgent<readonly string[]>(target, "restore-forget", id === undefined ? {} : { id }, { container }),
+    ),
+  );
+}
+
+/** From here on nothing is interrupted: each step leads to one whole state or the other. */
+async function exchange(
+  target: Target,
+  container: string,
+  prepared: PreparedCluster,
+  options: RestoreOptions & { readonly id: string },
+): Promise<void> {
+  const { id } = options;
+  options.onStep?.("stopping the server", 0.8);
+  try {
+    await stopServer(target);
+    await withoutSignal(target, container, "restore-swap", id);
+    options.onStep?.("starting the restored server", 0.85);
+    await settle(target, prepared.lsn, options);
+  } catch (error) {
+    await putBack(target, container, id, options, error);
+    throw new UserError(`the restore failed and the state before is back, checked: ${errorLine(error)}`, {
+      cause: error,
+    });
+  }
+  await withoutSignal(target, container, "restore-done", id);
+}
+
+/** Brings the server up on the restored cluster and proves it. */
+async function settle(
+  target: Target,
+  lsn: string,
+  { prove, timeoutSeconds = TIMEOUT_SECONDS }: Pick<RestoreOptions, "prove" | "timeoutSeconds">,
+): Promise<void> {
+  await startServer(target, timeoutSeconds);
+  await endRecoverySettings(target);
+  const { problems } = await callAgent<{ problems: readonly string[] }>(target, "restore-check", { lsn });
+  if (problems.length > 0) throw new UserError(problems.slice(0, 5).join("; "));
+  await markProven(target);
+  await prove();
+}
+
+async function putBack(
+  target: Target,
+  container: string,
+  id: string,
+  { onStep, timeoutSeconds = TIMEOUT_SECONDS }: RestoreOptions,
+  reason: unknown,
+): Promise<void> {
+  onStep?.("putting back what was there", 0.9);
+  try {
+    await stopServer(target);
+    await withoutSignal(target, container, "restore-undo", id);
+    await startServer(target, timeoutSeconds);
+  } catch (error) {
+    throw new UserError(
+      `the restore failed (${errorLine(reason)}), and so did putting back what was there: ${errorLine(error)}. ` +
+        "Both are in the data volume: pgstack restore --resume goes on",
+      { cause: error },
+    );
+  }
+}
+
+/** Everything until now gets a name in the write-ahead log, so that recovery can be proven to have reached it. */
+async function recordedTarget(
+  target: Target,
+  wanted: RecoveryTarget,
+  id: string,
+  options: RestoreOptions,
+): Promise<RecoveryTarget> {
+  if (wanted.type !== "latest" || !(await isWritable(target))) return wanted;
+  const name = `restore-${id}`;
+  await callAgent(target, "restore-point", { name }, call(options));
+  return { type: "name", value: name };
+}
+
+async function backUpFirst(target: Target, id: string, options: RestoreOptions): Promise<string | undefined> {
+  if (!(await isWritable(target))) {
+    options.onStep?.("the server does not answer: its directory alone is the way back");
+    return undefined;
+  }
+  options.onStep?.("backing up the present state", 0);
+  const request = { kind: "incremental", label: `before restore ${id.slice(0, 15)}`, waitSeconds: 600 };
+  const [entry] = await callAgent<BackupEntry[]>(target, "backup", request, call(options));
+  return entry?.id;
+}
+
+async function refuseUnfinished(target: Target): Promise<void> {
+  const journal = await callAgent<Journal | null>(target, "restore-journal");
+  if (journal === null) return;
+  throw new UserError(
+    `restore ${journal.id} to ${journal.target} was cut off (${journal.phase}): pgstack restore --resume ends it first`,
+  );
+}
+
+function withoutSignal(target: Target, container: string, operation: string, id: string): Promise<unknown> {
+  return callAgent(target, operation, { id }, { container });
+}
+
+function call({ onStep, signal }: AgentCall): AgentCall {
+  return { ...(onStep === undefined ? {} : { onStep }), ...(signal === undefined ? {} : { signal }) };
+}

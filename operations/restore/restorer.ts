@@ -1,0 +1,96 @@
+import type Docker from "dockerode";
+import { agentContainer, callAgent } from "../agent.ts";
+import { DATA_MOUNT } from "../data-directory.ts";
+import { dockerEngine, findContainer, isNotFound, statusCode } from "../docker.ts";
+import type { Target } from "../target.ts";
+import { UserError } from "../user-error.ts";
+
+/** Name of the container that a restore works in. */
+export function restorerContainer(serverContainer: string): string {
+  return `${serverContainer}-restore`;
+}
+
+/**
+ * Runs work with a container that has what the agent has, and may write to the data volume. It is removed in every case,
+ * as is one that a killed run left: the caller holds the lock of restores.
+ *
+ * @param work Given the name of the container, to call the agent's program in.
+ */
+export async function withRestorer<Value>(
+  target: Target,
+  work: (container: string) => Promise<Value>,
+): Promise<Value> {
+  const docker = dockerEngine(target.dockerHost);
+  const agent = await findContainer(docker, agentContainer(target.container));
+  if (agent === undefined) {
+    throw new UserError(`stack ${target.stack} has no agent: set pgstack:backup to true and run pulumi up`);
+  }
+  const name = restorerContainer(target.container);
+  await remove(docker.getContainer(name));
+  const container = await docker.createContainer(definition(name, agent));
+  try {
+    await container.start();
+    return await work(name);
+  } finally {
+    await remove(container);
+  }
+}
+
+/** Runs work while no backup and no other restore does. */
+export async function whileHeld<Value>(
+  target: Target,
+  purpose: string,
+  work: () => Promise<Value>,
+): Promise<Value> {
+  const release = new AbortController();
+  let tell: () => void = () => {};
+  const held = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const holding = callAgent(target, "hold", { purpose }, { signal: release.signal, onStep: tell });
+  await Promise.race([held, holding]);
+  try {
+    return await work();
+  } finally {
+    release.abort();
+    await holding.catch(() => {});
+  }
+}
+
+/** As the agent's, with the data volume to write to; it ends by itself a day after whoever made it was killed. */
+function definition(name: string, agent: Docker.ContainerInspectInfo): Docker.ContainerCreateOptions {
+  const { HostConfig } = agent;
+  return {
+    name,
+    Image: agent.Image,
+    User: "postgres",
+    Entrypoint: ["sleep", "86400"],
+    Cmd: [],
+    Env: agent.Config.Env,
+    Labels: withoutAgent(agent.Config.Labels),
+    HostConfig: {
+      ...{ ReadonlyRootfs: true, CapDrop: ["ALL"], SecurityOpt: ["no-new-privileges:true"], Init: true },
+      NetworkMode: HostConfig.NetworkMode ?? "none",
+      Tmpfs: HostConfig.Tmpfs ?? {},
+      Memory: HostConfig.Memory ?? 0,
+      MemorySwap: HostConfig.MemorySwap ?? 0,
+      NanoCpus: HostConfig.NanoCpus ?? 0,
+      Mounts: (HostConfig.Mounts ?? []).map((mount) =>
+        mount.Target === DATA_MOUNT ? { ...mount, ReadOnly: false } : mount,
+      ),
+    },
+  };
+}
+
+function withoutAgent(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).filter(([name]) => name !== "pgstack.agent"));
+}
+
+async function remove(container: Docker.Container): Promise<void> {
+  try {
+    await container.remove({ force: true, v: true });
+  } catch (error) {
+    // 409: its removal is under way already.
+    if (!isNotFound(error) && statusCode(error) !== 409) throw error;
+  }
+}
