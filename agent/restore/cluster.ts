@@ -133,8 +133,15 @@ export async function amcheck(server: Server, { signal }: Pick<Context, "signal"
 
 /** The last error in a server's log. */
 export function lastError(log: string): string {
-  const lines = log.split("\n").filter((line) => / (FATAL|PANIC|ERROR): /.test(line));
-  return (lines.at(-1) ?? log.trim().split("\n").at(-1) ?? "").replace(/^.*? (FATAL|PANIC|ERROR):\s*/, "");
+  const lines = log
+    .split("\n")
+    .filter((line) => / (FATAL|PANIC|ERROR): | LOG: +(invalid value|unrecognized|syntax error)/.test(line))
+    // It follows on the line that says which.
+    .filter((line, index) => index === 0 || !/contains errors$/.test(line));
+  return (lines.at(-1) ?? log.trim().split("\n").at(-1) ?? "").replace(
+    /^.*? (FATAL|PANIC|ERROR|LOG):\s*/,
+    "",
+  );
 }
 
 /** The parameters that recovery needs to be at least as large as they were: they stand in the control file. */

@@ -23,7 +23,7 @@ export function parseTarget(given: unknown): RecoveryTarget {
   if (typeof value === "string") {
     switch (type) {
       case "time":
-        if (TIME.test(value) && !Number.isNaN(Date.parse(value))) return { type, value };
+        if (TIME.test(value) && !Number.isNaN(Date.parse(value))) return { type, value: asTimestamp(value) };
         throw new Refusal(
           `${JSON.stringify(value)} is no point in time: give it with its zone, such as 2026-03-01T14:30:00Z or 2026-03-01 15:30:00+01`,
         );
@@ -43,6 +43,13 @@ export function parseTarget(given: unknown): RecoveryTarget {
   throw new Refusal(
     "a restore needs a target: a backup, a time, a restore point's name, a transaction id or an LSN",
   );
+}
+
+/** A time as PostgreSQL and pgBackRest both read it, with all its digits. */
+function asTimestamp(given: string): string {
+  const [, day = "", time = "", zone = ""] = /^(.{10})[T ]([\d:.]+)\s?(.+)$/.exec(given) ?? [];
+  const seconds = /^\d\d:\d\d$/.test(time) ? `${time}:00` : time;
+  return `${day} ${seconds}${zone === "Z" ? "+00" : zone}`;
 }
 
 /** A target in words. */

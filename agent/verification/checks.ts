@@ -1,6 +1,7 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { psql, query, quoteIdentifier, type Server } from "../sql.ts";
+import { lockedInRecovery } from "./tables.ts";
 
 /**
  * What a restored database must stand: constraints are valid, sequences are ahead of the columns that they feed, the
@@ -49,7 +50,8 @@ async function sequencesBehind(
         AND d.deptype IN ('a', 'i')
        JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
        JOIN pg_type t ON t.oid = a.atttypid
-      WHERE s.relkind = 'S' AND d.refobjsubid > 0 AND t.typcategory = 'N' AND NOT q.seqcycle`,
+      WHERE s.relkind = 'S' AND d.refobjsubid > 0 AND t.typcategory = 'N' AND NOT q.seqcycle
+        AND NOT ${lockedInRecovery("d.refobjid")} AND NOT ${lockedInRecovery("s.oid")}`,
     { database, signal },
   );
   if (owned.length === 0) return [];
@@ -86,8 +88,15 @@ async function ownChecks(
       });
     } catch (error) {
       signal.throwIfAborted();
+      // Before recovery has ended, a transaction that was open may hold a table; after it, everything is asked again.
+      if (/lock timeout/.test(String(error)) && (await isInRecovery(server))) continue;
       problems.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
   return problems;
+}
+
+async function isInRecovery(server: Server): Promise<boolean> {
+  const [row] = await query<{ recovering: boolean }>(server, "SELECT pg_is_in_recovery() AS recovering");
+  return row?.recovering === true;
 }

@@ -25,7 +25,11 @@ export async function tableContents(
   { coreTables }: AgentConfiguration["verification"],
   { snapshot, context }: TableOptions,
 ): Promise<TableContent[]> {
-  const tables = coreTables.length > 0 ? coreTables.map(named) : await everyTable(server, database, context);
+  const there = await everyTable(server, database, context);
+  const tables =
+    coreTables.length === 0
+      ? there.filter(({ locked }) => !locked)
+      : coreTables.map(named).filter((one) => !isLocked(one, there));
   if (tables.length === 0) return [];
   const selects = tables.map(({ schema, table }) => {
     const checksum =
@@ -64,16 +68,36 @@ async function everyTable(
   server: Server,
   database: string,
   context: Pick<Context, "signal">,
-): Promise<{ schema: string; table: string }[]> {
-  return query(
+): Promise<FoundTable[]> {
+  const found = await query<FoundTable>(
     server,
-    `SELECT nspname AS schema, relname AS "table"
+    `SELECT nspname AS schema, relname AS "table", ${lockedInRecovery("c.oid")} AS locked
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'm') AND c.relpersistence = 'p' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
         AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'e')
       ORDER BY 1, 2`,
     { database, signal: context.signal },
   );
+  return found;
+}
+
+interface FoundTable {
+  readonly schema: string;
+  readonly table: string;
+  readonly locked: boolean;
+}
+
+function isLocked(one: { schema: string; table: string }, there: readonly FoundTable[]): boolean {
+  return there.some(({ schema, table, locked }) => locked && schema === one.schema && table === one.table);
+}
+
+/**
+ * Whether a table waits for a transaction that was open at the moment to which recovery went: it can only be read once
+ * recovery has ended.
+ */
+export function lockedInRecovery(oid: string): string {
+  return `(pg_is_in_recovery() AND EXISTS (SELECT FROM pg_locks l WHERE l.relation = ${oid} AND l.granted
+    AND l.mode = 'AccessExclusiveLock' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())))`;
 }
 
 function named(name: string): { schema: string; table: string } {
