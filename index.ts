@@ -11,7 +11,7 @@ import { RoleSecrets } from "./components/role-secrets.ts";
 import { Server } from "./components/server.ts";
 import { agentContainer } from "./operations/agent.ts";
 import { certificateArgs, connectionLimit, containerLimits, roleNames } from "./program/arguments.ts";
-import { backupArgs, needsAccess } from "./program/backup.ts";
+import { agentLimits, backupArgs, needsAccess, outlivesStack } from "./program/backup.ts";
 import { prepare } from "./program/prepare.ts";
 import { serverParameters } from "./settings/server-parameters.ts";
 
@@ -129,6 +129,26 @@ const database = new Database("database", {
   deletedWith: server.container,
 });
 
+const agent =
+  storage &&
+  backupFiles &&
+  new Agent(
+    "agent",
+    {
+      stack,
+      containerName: agentContainer(settings.containerName),
+      imageId: image.imageId,
+      dataVolume: volume.volumeName,
+      configurationVolume: volume.configurationVolumeName,
+      storage,
+      fingerprint: backupFiles.fingerprint,
+      ...(settings.backupS3 && network.accessNetworkId ? { networkName: network.accessNetworkId } : {}),
+      limits: agentLimits(settings),
+      labels,
+    },
+    { dependsOn: database },
+  );
+
 const health = new HealthCheck(
   "health",
   {
@@ -140,32 +160,13 @@ const health = new HealthCheck(
     tls: certificates.enabled,
     triggers: [server.containerId, server.configurationFingerprint, database.databaseName],
     readyTimeoutSeconds: settings.healthTimeoutSeconds,
+    thresholds: settings.healthThresholds,
+    ...(settings.backup ? { backupSchedule: settings.backupSchedule } : {}),
+    finalBackup: outlivesStack(settings),
     firstProvision: server.firstProvision,
   },
-  kept,
+  { ...kept, ...(agent ? { dependsOn: agent } : {}) },
 );
-
-if (storage && backupFiles) {
-  const limits = containerLimits(settings);
-  new Agent(
-    "agent",
-    {
-      stack,
-      containerName: agentContainer(settings.containerName),
-      imageId: image.imageId,
-      dataVolume: volume.volumeName,
-      configurationVolume: volume.configurationVolumeName,
-      storage,
-      fingerprint: backupFiles.fingerprint,
-      ...(network.accessNetworkId !== undefined && settings.backupS3 !== undefined
-        ? { networkName: network.accessNetworkId }
-        : {}),
-      limits: { ...limits, memoryMegabytes: Math.max(512, limits.memoryMegabytes) },
-      labels,
-    },
-    { dependsOn: database },
-  );
-}
 
 /** What clients and the command line need to find the server. */
 export const connection = {
@@ -176,6 +177,8 @@ export const connection = {
   authority: certificates.authority,
   certificateNotAfter: certificates.notAfter,
   published: settings.publish ? { address: settings.publishAddress, port: settings.publishPort } : null,
+  healthThresholds: settings.healthThresholds,
+  backupSchedule: settings.backup ? settings.backupSchedule : null,
   logsDirectory,
 };
 

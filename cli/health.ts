@@ -81,11 +81,16 @@ async function checkAndLog(stack: StackWithCredentials, full: boolean): Promise<
 }
 
 async function examine(
-  { target, credentials, trust }: StackWithCredentials,
+  { target, credentials, trust, thresholds, backupSchedule: schedule }: StackWithCredentials,
   full: boolean,
 ): Promise<HealthReport> {
   const { checkHealth } = await import("../operations/health.ts");
-  return await checkHealth(target, { credentials, full, ...(trust === undefined ? {} : { trust }) });
+  return await checkHealth(target, {
+    ...{ credentials, full },
+    ...(trust === undefined ? {} : { trust }),
+    ...(thresholds === undefined ? {} : { thresholds }),
+    ...(schedule === undefined ? {} : { backup: { schedule } }),
+  });
 }
 
 /** A log that can't be written does not hide the answer. */

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
-import type { RoleKind } from "../operations/health.ts";
+import type { HealthThresholds, RoleKind } from "../operations/health.ts";
 import type { Credential, ServerTrust, Target } from "../operations/target.ts";
 import { UserError } from "../operations/user-error.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
@@ -19,6 +19,9 @@ export interface Stack {
   /** Absolute path. */
   readonly logsDirectory: string;
   readonly environment: string;
+  readonly thresholds: HealthThresholds | undefined;
+  /** Cron line; undefined: there are no backups. */
+  readonly backupSchedule: string | undefined;
   readonly image: { readonly reference: string; readonly pinned: string } | undefined;
 }
 
@@ -128,6 +131,8 @@ function stackOf(name: string, values: Fields): Stack {
         : undefined,
     logsDirectory: resolve(PROJECT_DIRECTORY, text(connection.logsDirectory) ?? "logs"),
     environment: text(deployed.environment) ?? "unknown",
+    thresholds: connection.healthThresholds as HealthThresholds | undefined,
+    backupSchedule: text(connection.backupSchedule),
     image:
       image.pinned === undefined
         ? undefined

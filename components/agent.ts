@@ -20,7 +20,7 @@ export interface AgentArgs {
   readonly fingerprint: pulumi.Input<string>;
   /** Ordinary network to reach an object storage by. Default: no network at all. */
   readonly networkName?: pulumi.Input<string>;
-  readonly limits: { readonly memoryMegabytes: number; readonly cpus: number; readonly processes: number };
+  readonly limits: { readonly memoryMegabytes: number; readonly cpus: number };
   readonly labels?: Readonly<Record<string, string>>;
 }
 

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { DEFAULT_THRESHOLDS, type HealthThresholds } from "../operations/health/thresholds.ts";
 import type { Target } from "../operations/target.ts";
 import { HealthCheckResource } from "../providers/health-check.ts";
 import type { FirstProvision } from "../providers/role.ts";
@@ -19,6 +20,12 @@ export interface HealthCheckArgs {
   readonly triggers: readonly pulumi.Input<string>[];
   /** Seconds that the server may take to accept connections. Default: 60. */
   readonly readyTimeoutSeconds?: number;
+  /** When it warns and when it fails. Default: those of every health check. */
+  readonly thresholds?: HealthThresholds;
+  /** The schedule of backups, as a cron line. Absent: there are none. */
+  readonly backupSchedule?: string;
+  /** Take a last backup before the stack goes. Default: false. */
+  readonly finalBackup?: boolean;
   /** What a first `up` that fails clears away. */
   readonly firstProvision: pulumi.Input<FirstProvision>;
 }
@@ -47,6 +54,9 @@ export class HealthCheck extends pulumi.ComponentResource {
         tls: args.tls,
         triggers: pulumi.all([...args.triggers]),
         readyTimeoutSeconds: args.readyTimeoutSeconds ?? 60,
+        thresholds: args.thresholds ?? DEFAULT_THRESHOLDS,
+        backupSchedule: args.backupSchedule ?? "",
+        finalBackup: args.finalBackup ?? false,
         firstProvision: args.firstProvision,
       },
       { parent: this },

@@ -1,5 +1,6 @@
 import { archiveLag } from "./health/archive-lag.ts";
 import { backupAge } from "./health/backup-age.ts";
+import { type BackupFolder, readBackupFolder } from "./health/backup-folder.ts";
 import { certificateDays } from "./health/certificate-days.ts";
 import { type BackupPlan, type CheckContext, type HealthCheck, NoSession } from "./health/check.ts";
 import { checksumFailures } from "./health/checksum-failures.ts";
@@ -11,6 +12,7 @@ import { pendingRestart } from "./health/pending-restart.ts";
 import { readiness } from "./health/readiness.ts";
 import { replicationLag } from "./health/replication-lag.ts";
 import { type Finding, type HealthCheckResult, type HealthReport, worstStatus } from "./health/report.ts";
+import { restoreDrill } from "./health/restore-drill.ts";
 import { roleQuery } from "./health/role-query.ts";
 import { serverVersion } from "./health/server-version.ts";
 import { Sessions } from "./health/sessions.ts";
@@ -61,6 +63,7 @@ const CHECKS: readonly HealthCheck[] = [
   archiveLag,
   transactionIdAge,
   backupAge,
+  restoreDrill,
   certificateDays,
   checksumFailures,
   pendingRestart,
@@ -79,6 +82,7 @@ export async function checkHealth(target: Target, options: HealthOptions): Promi
   const sessions = new Sessions(target, options.credentials, options.trust, timeoutMilliseconds);
   const now = options.now ?? new Date();
   let inside: Promise<InsideView> | undefined;
+  let backupFolder: Promise<BackupFolder> | undefined;
   const context: CheckContext = {
     target,
     credentials: options.credentials,
@@ -91,6 +95,10 @@ export async function checkHealth(target: Target, options: HealthOptions): Promi
     inside: () => {
       inside ??= lookInside(target, options.credentials.administrator.role, timeoutMilliseconds);
       return inside;
+    },
+    backupFolder: () => {
+      backupFolder ??= readBackupFolder(target, timeoutMilliseconds);
+      return backupFolder;
     },
     facts: {},
   };

@@ -1,8 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { AgentArgs } from "../components/agent.ts";
 import type { BackupFilesArgs } from "../components/backup-files.ts";
 import { agentFiles, fingerprintOfFiles } from "../operations/agent-files.ts";
 import type { Settings } from "../settings/settings.ts";
+import { containerLimits } from "./arguments.ts";
+
+const LEAST_AGENT_MEGABYTES = 512;
 
 /** What is read from files for backups, before anything is declared. */
 export interface BackupSources {
@@ -28,6 +32,17 @@ export async function backupSources(settings: Settings): Promise<BackupSources> 
 /** Whether the server needs an ordinary network beside its own: to publish a port, or to reach an object storage. */
 export function needsAccess({ publish, backup, backupS3 }: Settings): boolean {
   return publish || (backup && backupS3 !== undefined);
+}
+
+/** Whether backups are still there when the stack is gone, so that a last one is worth its time. */
+export function outlivesStack({ backup, protectVolumes, backupDirectory, backupS3 }: Settings): boolean {
+  return backup && (protectVolumes || backupDirectory !== undefined || backupS3 !== undefined);
+}
+
+/** What the agent may use: as much as the server, and enough for a throw-away server. */
+export function agentLimits(settings: Settings): AgentArgs["limits"] {
+  const { memoryMegabytes, cpus } = containerLimits(settings);
+  return { memoryMegabytes: Math.max(LEAST_AGENT_MEGABYTES, memoryMegabytes), cpus };
 }
 
 /** What the settings say about backups. */

@@ -2,7 +2,9 @@ import { audited } from "../operations/audit.ts";
 import { saveBootstrapLog } from "../operations/bootstrap-log.ts";
 import { clusterProblem } from "../operations/cluster-identity.ts";
 import { dockerEngine, findContainer } from "../operations/docker.ts";
+import { backUpLast } from "../operations/final-backup.ts";
 import { markProven } from "../operations/first-provision.ts";
+import { readBackupFolder } from "../operations/health/backup-folder.ts";
 import { checkHealth } from "../operations/health.ts";
 import { appendHealthLog } from "../operations/health-log.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
@@ -12,6 +14,8 @@ import { UserError } from "../operations/user-error.ts";
 import { orAbandon } from "./first-provision.ts";
 import type { HealthCheckInputs, HealthCheckResults } from "./health-check.ts";
 import { dynamicProvider } from "./provider.ts";
+
+const FOLDER_MILLISECONDS = 10_000;
 
 /** Checks a server from all sides; the first check that passes makes its cluster one that no failed `up` may remove. */
 export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
@@ -27,8 +31,10 @@ export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
       ? []
       : [`${inputs.target.container} does not run: it is checked again`];
   },
-  async remove({ target, firstProvision, systemIdentifier }) {
-    // The first thing that goes when a stack does: Docker's own things leave no record of theirs.
+  async remove({ target, firstProvision, systemIdentifier, finalBackup }) {
+    // The first thing that goes when a stack does: everything is still there to be backed up, and Docker's own things
+    // leave no record of theirs.
+    if (finalBackup) await backUpLast(target, firstProvision.logsDirectory);
     const { dataVolume, logsDirectory } = firstProvision;
     const parameters = { container: target.container, dataVolume, systemIdentifier };
     await audited({ logsDirectory, stack: target.stack }, "server.remove", parameters, async () => {});
@@ -57,6 +63,8 @@ async function check(
         },
         ...(inputs.tls ? { trust: trustOf(inputs) } : {}),
         full: true,
+        thresholds: inputs.thresholds,
+        ...(inputs.backupSchedule === "" ? {} : { backup: { schedule: inputs.backupSchedule } }),
       });
       await appendHealthLog({ logsDirectory, stack: target.stack }, report);
       const failed = report.checks.filter((one) => one.status === "failed");
@@ -73,6 +81,7 @@ async function check(
         status: report.status,
         serverVersion: report.serverVersion ?? "unknown",
         systemIdentifier: cluster,
+        backupFolder: await backupFolder(inputs, previous),
       };
     }),
   );
@@ -89,6 +98,23 @@ function refuseOtherCluster(
   throw new UserError(
     `the data volume ${firstProvision.dataVolume} holds another cluster (${cluster}) than stack ${target.stack} had (${previous.systemIdentifier})`,
   );
+}
+
+/** The backup folder's id. Another folder than before is no success: backups would go where nobody looks for them. */
+async function backupFolder(
+  { target, backupSchedule }: HealthCheckInputs,
+  previous?: HealthCheckInputs & HealthCheckResults,
+): Promise<string> {
+  if (backupSchedule === "") return "";
+  const { id = "" } = await readBackupFolder(target, FOLDER_MILLISECONDS);
+  const before = previous?.backupFolder ?? "";
+  if (before !== "" && id !== before) {
+    throw new UserError(
+      `the backup folder is another one than before (${id || "an empty one"} instead of ${before}): mount the right one, ` +
+        "or, to begin anew, run pulumi up after pulumi state delete of the health check",
+    );
+  }
+  return id;
 }
 
 function trustOf({ authority, serverName }: HealthCheckInputs): ServerTrust {

@@ -1,4 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
+import type { HealthThresholds } from "../operations/health/thresholds.ts";
 import type { Target } from "../operations/target.ts";
 import { OperationResource } from "./operation-resource.ts";
 import type { FirstProvision } from "./role.ts";
@@ -17,6 +18,11 @@ export interface HealthCheckInputs {
   readonly triggers: readonly string[];
   /** Seconds that the server may take to accept connections. */
   readonly readyTimeoutSeconds: number;
+  readonly thresholds: HealthThresholds;
+  /** Cron line; empty: there are no backups. */
+  readonly backupSchedule: string;
+  /** Take a last backup before the stack goes. */
+  readonly finalBackup: boolean;
   readonly firstProvision: FirstProvision;
 }
 
@@ -26,6 +32,8 @@ export interface HealthCheckResults {
   readonly serverVersion: string;
   /** The cluster's system identifier, by which a later run knows it again. */
   readonly systemIdentifier: string;
+  /** Id of the backup folder, by which another one in its place is noticed; empty when there is none yet. */
+  readonly backupFolder: string;
 }
 
 /** The gate at the end of an `up`: it fails when the server is not healthy. */
@@ -43,7 +51,13 @@ export class HealthCheckResource extends OperationResource {
       "HealthCheck",
       import.meta.resolve("./health-check.provider.ts"),
       name,
-      { ...inputs, status: undefined, serverVersion: undefined, systemIdentifier: undefined },
+      {
+        ...inputs,
+        status: undefined,
+        serverVersion: undefined,
+        systemIdentifier: undefined,
+        backupFolder: undefined,
+      },
       { ...options, additionalSecretOutputs: ["passwords"] },
     );
   }

@@ -1,4 +1,4 @@
-import type { HealthThresholds } from "../operations/health/thresholds.ts";
+import { type HealthThresholds, NEVER } from "../operations/health/thresholds.ts";
 import { deriveMemory } from "./derive.ts";
 import { bytesOf, type MemorySize, memorySize } from "./memory-size.ts";
 import { processesNeeded, sharedMemoryNeeded } from "./needs.ts";
@@ -79,7 +79,7 @@ function thresholds(given: Given["healthThresholds"]): HealthThresholds {
   });
   return {
     // A slow answer alone never fails a stack.
-    queryMilliseconds: { warn: given.queryWarnMilliseconds, fail: Number.POSITIVE_INFINITY },
+    queryMilliseconds: { warn: given.queryWarnMilliseconds, fail: NEVER },
     disk: {
       warn: room(given.diskFreeWarnPercent, given.diskFreeWarnSize),
       fail: room(given.diskFreeFailPercent, given.diskFreeFailSize),

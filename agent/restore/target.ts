@@ -23,7 +23,8 @@ export function parseTarget(given: unknown): RecoveryTarget {
   if (typeof value === "string") {
     switch (type) {
       case "time":
-        if (TIME.test(value) && !Number.isNaN(Date.parse(value))) return { type, value: asTimestamp(value) };
+        if (TIME.test(value) && !Number.isNaN(Date.parse(value.replace(/\s(?=Z|[+-]\d\d)/, ""))))
+          return { type, value: asTimestamp(value) };
         throw new Refusal(
           `${JSON.stringify(value)} is no point in time: give it with its zone, such as 2026-03-01T14:30:00Z or 2026-03-01 15:30:00+01`,
         );

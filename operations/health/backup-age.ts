@@ -1,21 +1,17 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { Cron } from "croner";
+import type { BackupEntry } from "../../agent/entry.ts";
 import { UserError } from "../user-error.ts";
 import type { HealthCheck } from "./check.ts";
 import { type Finding, formatSeconds } from "./report.ts";
 import type { HealthThresholds } from "./thresholds.ts";
 
-/** Times that the entry of a backup may carry, the most telling first. */
-const TIME_FIELDS = ["finishedAt", "completedAt", "time", "at"] as const;
-
 /** The newest entered backup against its schedule. Value: its age in seconds. */
 export const backupAge: HealthCheck = {
   name: "backup age",
   quick: false,
-  async run({ backup, now, thresholds }) {
+  async run({ backup, backupFolder, now, thresholds }) {
     if (backup === undefined) return { status: "not applicable", message: "no backups are scheduled" };
-    const newest = newestBackup(await readMetadata(backup.directory));
+    const newest = newestBackup((await backupFolder()).metadata);
     return evaluateBackupAge(
       { newest, now, missed: missedRuns(backup.schedule, newest, now, thresholds) },
       thresholds,
@@ -76,33 +72,15 @@ export function missedRuns(
   return runs.filter((run) => run <= due).length;
 }
 
-/** Time of the newest entry; undefined when there is none. */
+/** Time of the newest good backup; undefined when there is none. */
 export function newestBackup(metadata: unknown): Date | undefined {
-  const list = Array.isArray(metadata) ? metadata : (metadata as { backups?: unknown } | null)?.backups;
-  if (!Array.isArray(list)) throw new UserError("backups/metadata.json has no list of backups: rebuild it");
-  const times = list.map(entryTime).filter((time) => !Number.isNaN(time));
+  if (metadata === undefined) return undefined;
+  const list = (metadata as { backups?: unknown } | null)?.backups;
+  if (!Array.isArray(list))
+    throw new UserError("metadata.json has no list of backups: pgstack verify makes it anew");
+  const times = (list as readonly Partial<BackupEntry>[])
+    .filter((entry) => entry?.verification?.result === "ok")
+    .map((entry) => Date.parse(String(entry.finishedAt)))
+    .filter((time) => !Number.isNaN(time));
   return times.length === 0 ? undefined : new Date(Math.max(...times));
-}
-
-function entryTime(entry: unknown): number {
-  if (typeof entry !== "object" || entry === null) return Number.NaN;
-  const fields = entry as Record<string, unknown>;
-  const found = TIME_FIELDS.map((name) => fields[name]).find((value) => typeof value === "string");
-  return found === undefined ? Number.NaN : Date.parse(String(found));
-}
-
-async function readMetadata(directory: string): Promise<unknown> {
-  const path = join(directory, "metadata.json");
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw error;
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UserError(`${path} is not JSON: rebuild it from the backups`);
-  }
 }

@@ -1,14 +1,13 @@
 import type { QueryResultRow } from "pg";
 import type { RoleKind } from "../roles.ts";
 import type { Credential, ServerTrust, Target } from "../target.ts";
+import type { BackupFolder } from "./backup-folder.ts";
 import type { InsideView } from "./inside.ts";
 import type { DiskUse, Finding } from "./report.ts";
 import type { HealthThresholds } from "./thresholds.ts";
 
-/** Where backups are entered, and when they should be made. */
+/** When backups should be made; they are entered in the folder that the server's container has for them. */
 export interface BackupPlan {
-  /** Directory with `metadata.json`, on the side of whoever checks. */
-  readonly directory: string;
   /** Cron line of the schedule. */
   readonly schedule: string;
 }
@@ -32,6 +31,8 @@ export interface CheckContext {
   session(kind: RoleKind): Promise<Session>;
   /** What the container itself says; asked once. */
   inside(): Promise<InsideView>;
+  /** What is written in the backup folder; asked once. */
+  backupFolder(): Promise<BackupFolder>;
   /** Facts that belong to the report as a whole. */
   readonly facts: { serverVersion?: string; disk?: DiskUse };
 }

@@ -13,7 +13,7 @@ export interface RoomLimit {
 
 /** When a health check warns and when it fails. Every value has a default in {@link DEFAULT_THRESHOLDS}. */
 export interface HealthThresholds {
-  /** Milliseconds of one round trip of a trivial query. Default: warn from 500; never fails (fail: Infinity). */
+  /** Milliseconds of one round trip of a trivial query. Default: warn from 500; never fails (fail: {@link NEVER}). */
   readonly queryMilliseconds: Limits;
   /** Room on the file system of the data directory. Default: warn under 20 % and 20 GB, fail under 5 % and 2 GB. */
   readonly disk: { readonly warn: RoomLimit; readonly fail: RoomLimit };
@@ -39,12 +39,14 @@ export interface HealthThresholds {
   readonly certificateDays: readonly number[];
 }
 
+/** A limit that nothing reaches, and that JSON can hold. */
+export const NEVER = Number.MAX_SAFE_INTEGER;
 const MEGA = 1024 ** 2;
 const GIGA = 1024 ** 3;
 
 /** The thresholds of a check that names none. */
 export const DEFAULT_THRESHOLDS: HealthThresholds = {
-  queryMilliseconds: { warn: 500, fail: Number.POSITIVE_INFINITY },
+  queryMilliseconds: { warn: 500, fail: NEVER },
   disk: {
     warn: { freeFraction: 0.2, freeBytes: 20 * GIGA },
     fail: { freeFraction: 0.05, freeBytes: 2 * GIGA },

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { evaluateBackupAge, missedRuns, newestBackup } from "../../operations/health/backup-age.ts";
 import { evaluateCertificate } from "../../operations/health/certificate-days.ts";
 import { DEFAULT_THRESHOLDS as DEFAULTS } from "../../operations/health/thresholds.ts";
+import { backupEntry, badEntry } from "../support/backup-entry.ts";
 
 const DAY = 86_400_000;
 const now = new Date("2026-11-20T12:00:00Z");
@@ -53,12 +54,14 @@ describe("L1 backup age", () => {
     expect([0, 1, 2].map(judgeMissed)).toEqual(["ok", "warning", "failed"]);
     expect(evaluateBackupAge({ newest: inDays(1), now, missed: 0 }, DEFAULTS).status).toBe("warning");
   });
-  test("L1 the newest entry of backups/metadata.json is found", () => {
+  test("L1 the newest good entry of metadata.json is found", () => {
     const times = ["2026-11-18T02:00:00Z", "2026-11-19T02:00:00Z", "2026-11-17T02:00:00Z"];
-    const backups = times.map((finishedAt) => ({ finishedAt }));
-    expect(newestBackup({ backups })).toEqual(new Date("2026-11-19T02:00:00Z"));
-    expect(newestBackup([{ time: times[0] }, { time: "nonsense" }, null])).toEqual(new Date(times[0] ?? ""));
+    const backups = times.map((finishedAt) => backupEntry(finishedAt));
+    const damaged = badEntry("2026-11-20T02:00:00Z");
+    expect(newestBackup({ backups: [...backups, damaged] })).toEqual(new Date("2026-11-19T02:00:00Z"));
+    expect(newestBackup({ backups: [null, { finishedAt: "nonsense" }] })).toBeUndefined();
     expect(newestBackup({ backups: [] })).toBeUndefined();
+    expect(newestBackup(undefined)).toBeUndefined();
     expect(() => newestBackup({ entries: [] })).toThrow(/no list of backups/);
     expect(() => newestBackup(null)).toThrow(/no list of backups/);
   });
