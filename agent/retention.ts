@@ -1,6 +1,8 @@
 import type { Retention } from "./configuration.ts";
 import { type BackupEntry, isGood } from "./entry.ts";
 
+const DAY_MILLISECONDS = 86_400_000;
+
 /** What becomes of one backup, and why. */
 export interface Fate {
   readonly entry: BackupEntry;
@@ -10,8 +12,9 @@ export interface Fate {
 
 /**
  * Which backups stay: of each kind of backup (logical; physical, by repository) the newest good one of each of the last
- * days, weeks and months that have one; the last good one always; what a kept one rests on; and what is not of the past,
- * since the clock was moved then.
+ * days, weeks and months that have one; the last good one always; everything of the last 24 hours, and what has a label
+ * for as many days as days are kept; what a kept one rests on; and what is not of the past, since the clock was moved
+ * then.
  *
  * Days, weeks and months are counted by the backups that there are, not by the clock: a stack that was off for a month
  * keeps as many as one that was not.
@@ -23,11 +26,16 @@ export function planRetention(entries: readonly BackupEntry[], retention: Retent
   };
   for (const group of groups(entries)) {
     const newestFirst = group.toSorted((one, other) => other.finishedAt.localeCompare(one.finishedAt));
-    for (const entry of newestFirst)
-      if (Date.parse(entry.finishedAt) > now.getTime()) keep(entry, "of the future");
     const good = newestFirst.filter(isGood);
     const [last] = good;
     if (last !== undefined) keep(last, "the last good one");
+    for (const entry of newestFirst) {
+      const age = now.getTime() - Date.parse(entry.finishedAt);
+      if (age < 0) keep(entry, "of the future");
+      else if (age < DAY_MILLISECONDS) keep(entry, "of the last 24 hours");
+      else if (entry.label !== undefined && age < retention.days * DAY_MILLISECONDS)
+        keep(entry, "it has a label");
+    }
     // With none that is good, a bad one is better than nothing.
     if (last === undefined) for (const entry of newestFirst) keep(entry, "no good one is there");
     for (const entry of newestOfEach(good, retention.days, dayOf))

@@ -146,7 +146,10 @@ async function settle(
   { prove, timeoutSeconds = TIMEOUT_SECONDS }: Pick<RestoreOptions, "prove" | "timeoutSeconds">,
 ): Promise<void> {
   await startServer(target, timeoutSeconds);
+  // What recovery needed would wait for a restart for ever, and every health check would tell of it.
   await endRecoverySettings(target);
+  await stopServer(target);
+  await startServer(target, timeoutSeconds);
   const { problems } = await callAgent<{ problems: readonly string[] }>(target, "restore-check", { lsn });
   if (problems.length > 0) throw new UserError(problems.slice(0, 5).join("; "));
   await markProven(target);

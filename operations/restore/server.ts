@@ -43,7 +43,7 @@ export async function startServer(
 /** Clears what a recovery needed, so that the server runs with the stack's own files alone. */
 export async function endRecoverySettings(target: Target): Promise<void> {
   const resets = RECOVERY_PARAMETERS.map((name) => `ALTER SYSTEM RESET ${name};\n`).join("");
-  await runAsSuperuser(target, `${resets}SELECT pg_reload_conf();\n`);
+  await runAsSuperuser(target, resets);
 }
 
 /** Whether the server answers and takes writes. */

@@ -17,6 +17,7 @@ const PARTS = [
   "index.ts",
   "program",
   "settings",
+  "agent",
   "components",
   "providers",
   "operations",

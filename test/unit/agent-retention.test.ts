@@ -45,9 +45,24 @@ describe("L4 retention", () => {
   });
 
   test("L4 of several a day the newest stays", () => {
-    const entries = ["01", "09", "17"].map((hour) => backupEntry(`2026-11-20T${hour}:00:00.000Z`));
+    const entries = ["01", "09", "17"].map((hour) => backupEntry(`2026-11-19T${hour}:00:00.000Z`));
     expect(kept(planRetention(entries, { days: 1, weeks: 0, months: 0 }, NOW))).toHaveLength(1);
     expect(planRetention(entries, { days: 1, weeks: 0, months: 0 }, NOW).at(-1)?.kept).toBe(true);
+  });
+
+  test("L4 of the last 24 hours all stay, and one with a label for as long as days are kept", () => {
+    const entries = [
+      backupEntry("2026-11-12T02:00:00.000Z", { label: "too old" }),
+      backupEntry("2026-11-17T02:00:00.000Z", { label: "before 7.2" }),
+      backupEntry("2026-11-17T03:00:00.000Z"),
+      backupEntry("2026-11-20T12:00:00.000Z"),
+      backupEntry("2026-11-21T02:00:00.000Z"),
+    ];
+    const fates = planRetention(entries, { days: 7, weeks: 0, months: 0 }, NOW);
+    expect(fates.map((fate) => fate.kept)).toEqual([true, true, true, true, true]);
+    expect(fates[1]?.reason).toBe("it has a label");
+    const narrow = planRetention(entries, { days: 1, weeks: 0, months: 0 }, NOW);
+    expect(narrow.map((fate) => fate.kept)).toEqual([false, false, false, true, true]);
   });
 
   test("L4 F32 when all but one are bad, the good one stays however old it is, and newer bad ones with it", () => {
