@@ -26,7 +26,10 @@ export function planRetention(entries: readonly BackupEntry[], retention: Retent
   };
   for (const group of groups(entries)) {
     const newestFirst = group.toSorted((one, other) => other.finishedAt.localeCompare(one.finishedAt));
-    const good = newestFirst.filter(isGood);
+    // What a wrong clock dated ahead stands for no other.
+    const good = newestFirst.filter(
+      (entry) => isGood(entry) && Date.parse(entry.finishedAt) <= now.getTime(),
+    );
     const [last] = good;
     if (last !== undefined) keep(last, "the last good one");
     for (const entry of newestFirst) {

@@ -57,14 +57,16 @@ export async function prepareCluster(
   const candidates = await backupsFor(configuration, options.target, context);
   let failure: unknown;
   for (const backup of candidates) {
-    try {
-      return await recover(configuration, backup, options, context);
-    } catch (error) {
-      await rm(options.directory, { recursive: true, force: true });
-      context.signal.throwIfAborted();
-      // A transaction or a name may be older than the newest backup: recovery then never meets it.
-      if (!(error instanceof NotReached)) throw error;
-      failure = error;
+    for (const timeline of TIMELINES) {
+      try {
+        return await recover(configuration, { backup, timeline }, options, context);
+      } catch (error) {
+        await rm(options.directory, { recursive: true, force: true });
+        context.signal.throwIfAborted();
+        // A transaction or a name may be older than the newest backup: recovery then never meets it.
+        if (!(error instanceof NotReached)) throw error;
+        failure ??= error;
+      }
     }
   }
   throw failure;
@@ -73,9 +75,17 @@ export async function prepareCluster(
 /** Recovery came to the end of the archive before its target. */
 class NotReached extends Refusal {}
 
+/**
+ * The backup's own timeline first: a restore that was undone has left a later one in the archive that leads nowhere.
+ * Between a restore and the first backup after it, only the later one has what was written.
+ *
+ * Source: https://www.postgresql.org/docs/16/continuous-archiving.html#BACKUP-TIMELINES
+ */
+const TIMELINES = ["current", "latest"] as const;
+
 async function recover(
   configuration: AgentConfiguration,
-  backup: BackupEntry,
+  { backup, timeline }: { readonly backup: BackupEntry; readonly timeline: (typeof TIMELINES)[number] },
   { directory, target, end }: PrepareOptions,
   context: Context,
 ): Promise<PreparedCluster> {
@@ -91,6 +101,7 @@ async function recover(
       ...(repository > 0 ? [`--repo=${repository}`] : []),
       "--no-delta",
       ...targetOptions(target),
+      `--target-timeline=${timeline}`,
       // For the server that goes on with the cluster.
       `--recovery-option=restore_command=pgbackrest --config=${configurationFile} --stanza=${stanza} archive-get %f "%p"`,
       "--recovery-option=recovery_target_action=promote",
@@ -156,7 +167,8 @@ async function untilReplayed(
 ): Promise<void> {
   await untilAnswering(server, ended, context);
   const missing = (await archiveGaps(configuration, context)).flatMap(({ segments }) => segments);
-  const needed = missing.filter((segment) => segment >= (backup.startWal ?? ""));
+  const { startWal = "" } = backup;
+  const needed = missing.filter((segment) => segment >= startWal && segment.startsWith(startWal.slice(0, 8)));
   if (needed.length > 0) throw new Error(`segment ${needed[0]} is missing from the archive`);
   // A standby asks for what comes next again and again; two looks that find the same have seen all.
   let before = "";

@@ -29,7 +29,7 @@ export async function tableContents(
   const tables =
     coreTables.length === 0
       ? there.filter(({ locked }) => !locked)
-      : coreTables.map(named).filter((one) => !isLocked(one, there));
+      : coreTables.map(named).filter((one) => isReadable(one, there));
   if (tables.length === 0) return [];
   const selects = tables.map(({ schema, table }) => {
     const checksum =
@@ -73,7 +73,7 @@ async function everyTable(
     server,
     `SELECT nspname AS schema, relname AS "table", ${lockedInRecovery("c.oid")} AS locked
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relkind IN ('r', 'm') AND c.relpersistence = 'p' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+      WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence = 'p' AND NOT c.relispartition AND nspname !~ '^pg_' AND nspname <> 'information_schema'
         AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'e')
       ORDER BY 1, 2`,
     { database, signal: context.signal },
@@ -87,8 +87,9 @@ interface FoundTable {
   readonly locked: boolean;
 }
 
-function isLocked(one: { schema: string; table: string }, there: readonly FoundTable[]): boolean {
-  return there.some(({ schema, table, locked }) => locked && schema === one.schema && table === one.table);
+/** A core table that is not made yet is no reason not to back up the others. */
+function isReadable(one: { schema: string; table: string }, there: readonly FoundTable[]): boolean {
+  return there.some(({ schema, table, locked }) => !locked && schema === one.schema && table === one.table);
 }
 
 /**

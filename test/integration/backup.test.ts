@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DrillResult } from "../../agent/drill.ts";
+import type { BackupEntry } from "../../agent/entry.ts";
+import type { Fate } from "../../agent/retention.ts";
+import type { AgentStatus } from "../../agent/status.ts";
+import type { VerifyResult } from "../../agent/verify.ts";
+import { callAgent } from "../../operations/agent.ts";
+import { dockerEngine } from "../../operations/docker.ts";
+import { runAsSuperuser } from "../../operations/superuser.ts";
+import { LiveStack } from "../support/security/live-stack.ts";
+
+let stack: LiveStack;
+
+beforeAll(async () => {
+  stack = await LiveStack.bringUp({ backup: true, coreTables: ["public.orders"], backupEncryption: true });
+  await runAsSuperuser(
+    stack.target,
+    `CREATE TABLE public.orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer text NOT NULL);
+     INSERT INTO public.orders (customer) SELECT 'customer ' || n FROM generate_series(1, 5000) n;
+     CREATE TABLE public.other AS SELECT 1 AS n;`,
+    { database: "app", role: "administrator" },
+  );
+});
+
+afterAll(() => stack?.project.remove());
+
+/** Runs `pgstack` and reads the JSON that it prints. */
+async function pgstack<Value>(...options: string[]): Promise<Value> {
+  const ended = await stack.project.pgstack([...options, "--json"]);
+  if (ended.stdout === "") throw new Error(ended.stderr);
+  return JSON.parse(ended.stdout) as Value;
+}
+
+describe("L2 L5 L6 backups of a stack", () => {
+  test("P3 a second up changes nothing with an agent, too", async () => {
+    const preview = await stack.project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+    expect(preview.code, preview.output).toBe(0);
+  });
+
+  test("L3 a new stack is backed up by itself, both ways", async () => {
+    await expect
+      .poll(async () => (await callAgent<AgentStatus>(stack.target, "status")).lastRuns.at(-1)?.result, {
+        timeout: 60_000,
+      })
+      .toBe("ok");
+    const { backups } = await pgstack<{ backups: BackupEntry[] }>("backups");
+    expect(backups.map(({ kind }) => kind).sort()).toEqual(["full", "logical"]);
+  });
+
+  test("L2 L6 a dump by command: encrypted, read back, with what it was taken of", async () => {
+    const [entry] = await pgstack<BackupEntry[]>("backup", "--label", "before 7.2");
+    expect(entry).toMatchObject({
+      ...{ kind: "logical", label: "before 7.2", encrypted: true, repositories: ["local"] },
+      ...{ serverVersion: "16.14", checksum: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) },
+      schemaFingerprint: expect.stringMatching(/^[0-9a-f]{64}$/),
+      verification: { form: "read back", result: "ok" },
+    });
+    const files = await inAgent(`find /backups/logical/${entry?.id} -type f | sort`);
+    expect(files.split("\n").map((path) => path.split("/").at(-1))).toEqual([
+      "backup.json",
+      "database.dump.sealed",
+      "roles.sql.sealed",
+    ]);
+    expect(
+      await inAgent("grep -rl 'customer 4' /backups/logical /backups/pgbackrest-encrypted || echo none"),
+    ).toBe("none");
+  });
+
+  test("L5 an incremental backup rests on the full one", async () => {
+    const [entry] = await pgstack<BackupEntry[]>("backup", "--kind", "incr");
+    expect(entry).toMatchObject({ kind: "incremental", encrypted: true });
+    const { backups } = await pgstack<{ backups: BackupEntry[] }>("backups");
+    expect(backups.map(({ id }) => id)).toContain(entry?.prior);
+  });
+
+  test("L2 verified in full: each is restored into a throw-away cluster, checked and compared", async () => {
+    const results = await pgstack<VerifyResult[]>("verify", "--all", "--deep");
+    expect(results.length).toBeGreaterThanOrEqual(4);
+    expect(results.flatMap(({ problems }) => problems)).toEqual([]);
+    expect(new Set(results.map(({ entry }) => entry.verification.form))).toEqual(new Set(["restored"]));
+    expect(await inAgent("ls -A /scratch")).toBe("");
+  });
+
+  test("L5 A4 a drill restores everything archived and measures it", async () => {
+    const drill = await pgstack<DrillResult>("drill");
+    expect(drill).toMatchObject({ result: "ok" });
+    expect(drill.rtoSeconds).toBeLessThan(60);
+    expect(drill.rpoSeconds).toBeLessThan(60);
+    expect(await inAgent("ls -A /scratch")).toBe("");
+  });
+
+  test("L1 health tells of backup and drill", async () => {
+    const report = await pgstack<{ checks: { name: string; status: string }[] }>("health", "--full");
+    const status = (name: string) => report.checks.find((check) => check.name === name)?.status;
+    expect([status("backup age"), status("restore drill"), status("archive lag")]).toEqual([
+      "ok",
+      "ok",
+      "ok",
+    ]);
+  });
+
+  test("L4 retention by command: a dry run tells and removes nothing", async () => {
+    const fates = await pgstack<{ id: string; kept: boolean; reason: string }[]>(
+      "backups",
+      "--prune",
+      "--dry-run",
+    );
+    expect(fates.every(({ kept }) => kept)).toBe(true);
+    expect(fates.at(-1)?.reason).toBeTruthy();
+    const pruned = await callAgent<Fate[]>(stack.target, "prune", { dryRun: false });
+    expect(pruned.filter(({ kept }) => !kept)).toEqual([]);
+  });
+
+  test("O1 what a monitoring system asks is in a file", async () => {
+    const metrics = await inAgent("cat /backups/state/metrics.prom");
+    expect(metrics).toMatch(/^pgstack_backup_last_success_timestamp_seconds\{stack="\S+",kind="full"\} \d+/m);
+  });
+
+  test("L6 the key is shown on request, and nowhere else", async () => {
+    const { stdout } = await stack.project.pgstack(["backups", "--show-key"]);
+    const key = stdout.trim();
+    expect(key).toMatch(/^\w{48}$/);
+    const docker = dockerEngine();
+    for (const name of [stack.target.container, `${stack.target.container}-agent`]) {
+      expect(JSON.stringify(await docker.getContainer(name).inspect())).not.toContain(key);
+    }
+    expect(await inAgent("cat /etc/pgstack/agent.json")).not.toContain(key);
+    const audit = await stack.project.pgstack(["audit", "--json"]);
+    expect(audit.stdout).not.toContain(key);
+  });
+
+  test("S7 the agent may do nothing but its work", async () => {
+    const { HostConfig, Config } = await dockerEngine()
+      .getContainer(`${stack.target.container}-agent`)
+      .inspect();
+    expect(Config.User).toBe("postgres");
+    expect(HostConfig).toMatchObject({
+      ReadonlyRootfs: true,
+      CapDrop: ["ALL"],
+      NetworkMode: "none",
+      Privileged: false,
+    });
+    expect(await inAgent("touch /var/lib/postgresql/data/x 2>&1 || true")).toMatch(/Read-only file system/);
+  });
+
+  test.each([
+    [["backup", "--label", "a\nb"], /is no label/],
+    [["backup", "--kind", "half"], /Allowed choices are/],
+    [["verify", "nothing"], /there is no backup "nothing"; the newest good one is/],
+    [["restore-point", "a'b"], /is no restore point's name/],
+    [["restore", "--time", "yesterday", "--yes"], /with its zone/],
+    [["restore", "--time", "2001-01-01T00:00:00Z", "--yes"], /cannot be reached: possible is \S+ to \S+/],
+    [["restore", "--time", "2101-01-01T00:00:00Z", "--yes"], /is in the future/],
+    [["restore", "--yes"], /give one target/],
+    [["restore", "--latest"], /nobody can be asked here/],
+  ])("F25 pgstack %j is refused in one line, and changes nothing", async (options, message) => {
+    const ended = await stack.project.pgstack(options as string[]);
+    expect(ended.code).not.toBe(0);
+    const lines = ended.stderr
+      .trim()
+      .split("\n")
+      .filter((line) => line.startsWith("pgstack: "));
+    expect(lines).toEqual([expect.stringMatching(message)]);
+    expect(await callAgent(stack.target, "restore-journal")).toBeNull();
+  });
+});
+
+async function inAgent(script: string): Promise<string> {
+  const { executeInContainer } = await import("../../operations/execute.ts");
+  const container = `${stack.target.container}-agent`;
+  const { stdout } = await executeInContainer(
+    { ...stack.target, container },
+    { command: ["sh", "-c", script] },
+  );
+  return stdout.trim();
+}
