@@ -20,6 +20,7 @@ import { psqlCommand } from "./psql.ts";
 import { restoreCommand } from "./restore.ts";
 import { restorePointCommand } from "./restore-point.ts";
 import { rotateCommand } from "./rotate.ts";
+import { restartCommand, shutdownCommand, startCommand } from "./shutdown.ts";
 import { statusCommand } from "./status.ts";
 import { verifyCommand } from "./verify.ts";
 
@@ -48,6 +49,9 @@ function program(): Command {
     restoreCommand(),
     restorePointCommand(),
     drillCommand(),
+    shutdownCommand(),
+    startCommand(),
+    restartCommand(),
     doctorCommand(),
     envCommand(),
     cleanCommand(),

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { StackStatus } from "../operations/status.ts";
+import { backupLines, readBackupStatus } from "./backup-status.ts";
 import { EXIT } from "./exit-codes.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
 import {
@@ -28,15 +29,19 @@ export function statusCommand(): Command {
       const stack = await readStack(stackName(command));
       await requireStackEngine(stack);
       const { roles, logsDirectory, environment, image } = stack;
-      const status = await gatherStatus(stack.target, { roles: Object.values(roles), logsDirectory });
+      const [status, backups] = await Promise.all([
+        gatherStatus(stack.target, { roles: Object.values(roles), logsDirectory }),
+        readBackupStatus(stack),
+      ]);
       if (json)
         printJson({
           environment,
           declaredImage: image ?? null,
           published: stack.published ?? null,
           ...status,
+          backups: backups ?? null,
         });
-      else printStatus(stack, status);
+      else printStatus(stack, status, backupLines(backups, new Date()));
       if (status.problems.length > 0) process.exitCode = EXIT.failed;
     });
   return taught(command, [
@@ -45,7 +50,11 @@ export function statusCommand(): Command {
   ]);
 }
 
-function printStatus(stack: Stack, status: StackStatus): void {
+function printStatus(
+  stack: Stack,
+  status: StackStatus,
+  backups: readonly (readonly [string, string])[],
+): void {
   const lines = [
     ["stack", `${styled("bold", status.stack)} (${stack.environment})`],
     ["container", containerLine(status)],
@@ -71,6 +80,7 @@ function printStatus(stack: Stack, status: StackStatus): void {
       index === 0 ? "volumes" : "",
       `${name} at ${path}${writable ? "" : ", read-only"}`,
     ]),
+    ...backups,
     ["last health", healthLine(status)],
     ...status.problems.map((problem, index) => [
       index === 0 ? styled("red", "problems") : "",

@@ -4,6 +4,7 @@ import { PROOF_FILE } from "./first-provision.ts";
 import { LABEL_STACK, type Target } from "./target.ts";
 import { lookIntoCluster } from "./volume/cluster.ts";
 import { HELPER_MOUNT } from "./volume/helper.ts";
+import { runOnVolume } from "./volume/run.ts";
 
 /** Written by a server at every start and never removed; `initdb` and backups leave it out. */
 const STARTED_FILE = "postmaster.opts";
@@ -47,35 +48,10 @@ export async function beginAgain(target: Target, options: BeginAgainOptions): Pr
   await ignoring(304, server.start());
 }
 
-/** Files are deleted by a container that sees nothing but the volume, so that it works on any engine. */
 async function empty(docker: Docker, { dataVolume, imageId }: BeginAgainOptions): Promise<void> {
-  const container = await docker.createContainer({
-    Image: imageId,
-    User: "postgres",
-    Entrypoint: ["find", HELPER_MOUNT, "-mindepth", "1", "-delete"],
-    Cmd: [],
-    HostConfig: {
-      NetworkMode: "none",
-      ReadonlyRootfs: true,
-      CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges"],
-      Mounts: [
-        {
-          Type: "volume",
-          Source: dataVolume,
-          Target: HELPER_MOUNT,
-          VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: "", Options: {} } },
-        },
-      ],
-    },
-  });
-  try {
-    await container.start();
-    const { StatusCode } = await container.wait();
-    if (StatusCode !== 0) throw new Error(`data volume ${dataVolume} cannot be emptied`);
-  } finally {
-    await container.remove({ force: true, v: true });
-  }
+  const command = ["find", HELPER_MOUNT, "-mindepth", "1", "-delete"];
+  const exitCode = await runOnVolume(docker, { volume: dataVolume, image: imageId }, command);
+  if (exitCode !== 0) throw new Error(`data volume ${dataVolume} cannot be emptied`);
 }
 
 async function ignoring(status: number, work: Promise<unknown>): Promise<void> {

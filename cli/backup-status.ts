@@ -1,0 +1,83 @@
+import type { AgentStatus } from "../agent/status.ts";
+import { errorLine } from "../operations/user-error.ts";
+import { formatDuration, harmless, statusText, styled } from "./print.ts";
+import type { Stack } from "./stack.ts";
+
+/** How backups stand, as the agent tells it; a message where it cannot be asked; undefined where there are none. */
+export async function readBackupStatus({
+  target,
+  backupSchedule,
+}: Stack): Promise<AgentStatus | { readonly unknown: string } | undefined> {
+  if (backupSchedule === undefined) return undefined;
+  const { callAgent } = await import("../operations/agent.ts");
+  return callAgent<AgentStatus>(target, "status").catch((error: unknown) => ({ unknown: errorLine(error) }));
+}
+
+/** The lines that `pgstack status` has about backups. */
+export function backupLines(
+  status: AgentStatus | { readonly unknown: string } | undefined,
+  now: Date,
+): (readonly [string, string])[] {
+  if (status === undefined) return [["backups", styled("yellow", "none: pgstack:backup is false")]];
+  if ("unknown" in status) return [["backups", `${statusText("unknown")}: ${harmless(status.unknown)}`]];
+  const ago = (time: string) =>
+    `${formatDuration(Math.max(0, (now.getTime() - Date.parse(time)) / 1_000))} ago`;
+  const { archive, drill, restore } = status;
+  const newest = (["logical", "physical"] as const).map((form) => {
+    const entry = status.backups.findLast(
+      ({ kind, verification }) =>
+        (kind === "logical") === (form === "logical") && verification.result === "ok",
+    );
+    return entry === undefined ? `${form} ${statusText("none")}` : `${entry.kind} ${ago(entry.finishedAt)}`;
+  });
+  const failed = status.lastRuns.at(-1)?.result === "failed" ? status.lastRuns.at(-1) : undefined;
+  return [
+    ["backups", `${status.backups.length}, newest: ${newest.join(", ")}; next ${status.nextBackup}`],
+    ...(failed === undefined
+      ? []
+      : [
+          [
+            "",
+            `${statusText("failed")}: ${failed.task} ${ago(failed.at)}: ${harmless(failed.message)}`,
+          ] as const,
+        ]),
+    ...(archive === undefined
+      ? []
+      : [
+          [
+            "archive",
+            archiveText(
+              archive,
+              archive.lastArchivedAt === undefined ? "never" : ago(archive.lastArchivedAt),
+            ),
+          ] as const,
+        ]),
+    [
+      "drill",
+      drill === undefined
+        ? "none yet"
+        : drill.result === "failed"
+          ? `${statusText("failed")} ${ago(drill.at)}: ${harmless(drill.message ?? "")}`
+          : `${statusText("ok")} ${ago(drill.at)}, RTO ${drill.rtoSeconds?.toFixed(1)} s, RPO ${drill.rpoSeconds?.toFixed(1) ?? "?"} s`,
+    ],
+    ...(restore === undefined
+      ? []
+      : [["restore", `${statusText("cut off")} (${restore.phase}): pgstack restore --resume`] as const]),
+    ...(status.kept.length === 0
+      ? []
+      : [
+          [
+            "kept",
+            `the state before ${status.kept.length} restore${status.kept.length === 1 ? "" : "s"}: pgstack restore --forget`,
+          ] as const,
+        ]),
+    ...status.problems.map((problem) => ["", `${statusText("failed")}: ${harmless(problem)}`] as const),
+  ];
+}
+
+function archiveText(archive: NonNullable<AgentStatus["archive"]>, ago: string): string {
+  if (archive.failing) return `${statusText("failing")}, last segment ${ago}, ${archive.waiting} wait`;
+  const gaps = archive.gaps.flatMap(({ segments }) => segments);
+  if (gaps.length > 0) return `${statusText("gap")}: ${gaps.slice(0, 3).join(", ")}`;
+  return `${statusText("ok")}, last segment ${ago}${archive.waiting > 1 ? `, ${archive.waiting} wait` : ""}`;
+}

@@ -1,0 +1,124 @@
+import { Command } from "commander";
+import type { BackupEntry } from "../agent/entry.ts";
+import { errorLine, UserError } from "../operations/user-error.ts";
+import { interruptionSignal } from "./interruption.ts";
+import { stackName, taught } from "./options.ts";
+import { note, printLine } from "./print.ts";
+import { withProgress } from "./progress.ts";
+import type { Stack } from "./stack.ts";
+
+interface ShutdownOptions {
+  readonly backup: boolean;
+}
+
+/** `pgstack shutdown`. */
+export function shutdownCommand(): Command {
+  const command = new Command("shutdown")
+    .description("Back up what changed, stop the server in order, and prove that it let go of everything.")
+    .option("--no-backup", "stop without a backup before")
+    .action(async (options: ShutdownOptions) => {
+      const stack = await openStack(stackName(command));
+      await shutdown(stack, options);
+      printLine(
+        `${stack.target.container} has stopped: no process, no port, no lock is left. pgstack start starts it.`,
+      );
+    });
+  return taught(command, [
+    [
+      "pgstack shutdown",
+      "clients are told, transactions that are open end undone, everything committed is kept",
+    ],
+    ["pgstack start", "from the volume as it is"],
+  ]);
+}
+
+/** `pgstack start`. */
+export function startCommand(): Command {
+  const command = new Command("start")
+    .description("Start a server that was shut down, and check that it works.")
+    .action(async () => {
+      const stack = await openStack(stackName(command));
+      await start(stack);
+      printLine(`${stack.target.container} runs and is healthy.`);
+    });
+  return taught(command, [["pgstack start", "returns when every quick health check has passed"]]);
+}
+
+/** `pgstack restart`. */
+export function restartCommand(): Command {
+  const command = new Command("restart")
+    .description("Shut the server down and start it again.")
+    .option("--no-backup", "without a backup before")
+    .action(async (options: ShutdownOptions) => {
+      const stack = await openStack(stackName(command));
+      await shutdown(stack, options);
+      await start(stack);
+      printLine(`${stack.target.container} was restarted and is healthy.`);
+    });
+  return taught(command, [["pgstack restart", "connections end; the data stays as it is"]]);
+}
+
+async function openStack(name: string): Promise<Stack> {
+  const { readStack, requireStackEngine } = await import("./stack.ts");
+  const stack = await readStack(name);
+  await requireStackEngine(stack);
+  return stack;
+}
+
+async function shutdown(
+  { target, logsDirectory, backupSchedule }: Stack,
+  options: ShutdownOptions,
+): Promise<void> {
+  const { audited } = await import("../operations/audit.ts");
+  const { shutDownServer } = await import("../operations/shutdown.ts");
+  const parameters: Record<string, unknown> = {};
+  await audited({ logsDirectory, stack: target.stack }, "server.shutdown", parameters, async () => {
+    if (options.backup && backupSchedule !== undefined) {
+      parameters.backups = (await backUp(target)).map(({ id }) => id);
+    }
+    note("stopping the server");
+    Object.assign(parameters, await shutDownServer(target));
+  });
+}
+
+async function backUp(target: Stack["target"]): Promise<BackupEntry[]> {
+  const { callAgent } = await import("../operations/agent.ts");
+  const signal = interruptionSignal();
+  const request = { kind: "incremental", label: "before shutdown", waitSeconds: 600 };
+  try {
+    return await withProgress((onStep) =>
+      callAgent<BackupEntry[]>(target, "backup", request, { onStep, signal }),
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new UserError(
+      `nothing was stopped, the backup failed: ${errorLine(error)} (--no-backup stops without one)`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+async function start({ target, logsDirectory }: Stack): Promise<void> {
+  const { audited } = await import("../operations/audit.ts");
+  const { startServer } = await import("../operations/restore/server.ts");
+  const { readStackWithCredentials } = await import("./stack.ts");
+  const { checkHealth } = await import("../operations/health.ts");
+  await audited({ logsDirectory, stack: target.stack }, "server.start", {}, async () => {
+    note("starting the server");
+    await startServer(target, 600, interruptionSignal());
+    const { credentials, trust, thresholds } = await readStackWithCredentials(target.stack);
+    const report = await checkHealth(target, {
+      ...{ credentials, full: false },
+      ...(trust === undefined ? {} : { trust }),
+      ...(thresholds === undefined ? {} : { thresholds }),
+    });
+    const failed = report.checks.filter(({ status }) => status === "failed");
+    if (failed.length > 0) {
+      throw new UserError(
+        `the server runs, but is not healthy: ${failed.map(({ name, message }) => `${name}: ${message}`).join("; ")}`,
+      );
+    }
+  });
+}
