@@ -101,7 +101,7 @@ async function recover(
       ...(repository > 0 ? [`--repo=${repository}`] : []),
       "--no-delta",
       ...targetOptions(target),
-      `--target-timeline=${timeline}`,
+      ...timelineOptions(target, timeline),
       // For the server that goes on with the cluster.
       `--recovery-option=restore_command=pgbackrest --config=${configurationFile} --stanza=${stanza} archive-get %f "%p"`,
       "--recovery-option=recovery_target_action=promote",
@@ -144,6 +144,13 @@ async function recover(
     await rename(join(directory, "standby.signal"), join(directory, "recovery.signal"));
   }
   return prepared;
+}
+
+/** pgBackRest takes no timeline with the end of a backup, where PostgreSQL by itself would follow the latest. */
+function timelineOptions(target: RecoveryTarget, timeline: string): string[] {
+  return target.type === "backup"
+    ? [`--recovery-option=recovery_target_timeline=${timeline}`]
+    : [`--target-timeline=${timeline}`];
 }
 
 function targetOptions(target: RecoveryTarget): string[] {
