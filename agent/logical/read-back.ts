@@ -75,11 +75,13 @@ export async function restoreFrom(
       () => undefined,
       (error: unknown) => error,
     );
-    if (fed !== undefined) child.kill("SIGTERM");
+    // pg_restore does not read what is behind its last entry, and one that failed tells more than the pipe that broke.
+    const leftEarly = isCode(fed, "EPIPE") || isCode(fed, "ERR_STREAM_PREMATURE_CLOSE");
+    const torn = fed !== undefined && !leftEarly;
+    if (torn) child.kill("SIGTERM");
     const exitCode = await ended;
     signal.throwIfAborted();
-    // pg_restore that ended early tells more than the pipe that broke.
-    if (fed !== undefined && !isCode(fed, "EPIPE")) throw fed;
+    if (torn) throw fed;
     if (exitCode !== 0) throw new Error(`pg_restore failed (exit code ${exitCode}): ${lastWords(complaint)}`);
   } finally {
     release();

@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { BackupEntry } from "../../agent/entry.ts";
+import { callAgent } from "../../operations/agent.ts";
+import { dockerEngine } from "../../operations/docker.ts";
+import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { LiveStack } from "../support/security/live-stack.ts";
+
+let stack: LiveStack;
+let full: BackupEntry;
+let round = 0;
+
+beforeAll(async () => {
+  stack = await LiveStack.bringUp({ backup: true });
+  await write("CREATE TABLE public.rounds (n int PRIMARY KEY);");
+  const [entry] = await callAgent<BackupEntry[]>(stack.target, "backup", { kind: "full", waitSeconds: 60 });
+  if (entry === undefined) throw new Error("no backup was taken");
+  full = entry;
+});
+
+afterAll(() => stack?.project.remove());
+
+async function write(sql: string): Promise<void> {
+  await runAsSuperuser(stack.target, sql, { database: "app", role: "administrator" });
+}
+
+async function rounds(): Promise<number[]> {
+  const sql = "SELECT n FROM public.rounds ORDER BY n";
+  return (await queryAsSuperuser<{ n: number }>(stack.target, sql, { database: "app" })).map(({ n }) => n);
+}
+
+/** Starts a restore to the empty table, and does something as soon as it tells of a step. */
+async function restoreUntil(stage: string, then: (kill: () => void) => unknown) {
+  return stack.project.pgstack(["restore", full.id, "--yes"], {
+    onStart: (child) => {
+      let output = "";
+      let done = false;
+      child.stderr?.on("data", (piece: Buffer) => {
+        output += piece;
+        if (done || !output.includes(stage)) return;
+        done = true;
+        void then(() => child.kill("SIGKILL"));
+      });
+    },
+  });
+}
+
+const STAGES = [
+  "backing up the present state",
+  "restoring backup",
+  "replaying the write-ahead log",
+  "checking what was restored",
+  "stopping the server",
+  "starting the restored server",
+] as const;
+
+describe("F22 a restore that is cut off", () => {
+  test.each(STAGES)(
+    "F22 pgstack is killed while %s: the next run ends it in one whole state, and says which",
+    async (stage) => {
+      round += 1;
+      await write(`INSERT INTO public.rounds VALUES (${round});`);
+      const before = await rounds();
+      const killed = await restoreUntil(stage, (kill) => kill());
+      expect(killed.code).toBe(-1);
+      await expectEnded(before);
+    },
+  );
+
+  test.each([
+    ["the restorer's container", "replaying the write-ahead log", "-restore"],
+    ["the agent's container", "replaying the write-ahead log", "-agent"],
+    ["the server's container", "starting the restored server", ""],
+  ])("F22 %s is killed: the next run ends it in one whole state", async (_which, stage, suffix) => {
+    round += 1;
+    await write(`INSERT INTO public.rounds VALUES (${round});`);
+    const before = await rounds();
+    const container = dockerEngine().getContainer(`${stack.target.container}${suffix}`);
+    const ended = await restoreUntil(stage, () => container.kill().catch(() => {}));
+    if (suffix === "-agent") await container.start();
+    // With the server killed the restore may have come to its end or not: both are whole.
+    if (ended.code === 0) {
+      expect(await rounds()).toEqual([]);
+      return;
+    }
+    expect(ended.stderr).toContain("pgstack: ");
+    await expectEnded(before);
+  });
+});
+
+/** Ends what was cut off, and expects the state before or the restored one, nothing between. */
+async function expectEnded(before: readonly number[]): Promise<void> {
+  const refused = await callAgent(stack.target, "restore-journal");
+  const resumed = await stack.project.pgstack(["restore", "--resume"]);
+  expect(resumed.code, resumed.output).toBe(0);
+  if (refused === null) expect(resumed.stdout).toBe("No restore was cut off.\n");
+  const restored = /is finished: the restored database is in use/.test(resumed.stdout);
+  if (!restored && refused !== null)
+    expect(resumed.stdout).toMatch(/is undone: the database is as it was before it/);
+  const up = await stack.project.up();
+  expect(up.code, up.output).toBe(0);
+  expect(await rounds()).toEqual(restored ? [] : before);
+  expect(await callAgent(stack.target, "restore-journal")).toBeNull();
+  const health = await stack.project.pgstack(["health", "--full"]);
+  expect(health.code, health.output).toBe(0);
+  const preview = await stack.project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+  expect(preview.code, preview.output).toBe(0);
+}
