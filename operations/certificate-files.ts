@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { lstat, open, readlink, rename, symlink } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { type CheckedPair, checkCertificatePair } from "./certificates/pair.ts";
 import { UserError } from "./user-error.ts";
@@ -47,36 +47,6 @@ export async function readCertificateFiles(
     now,
   });
   return { ...pair, certificate: certificate.text, key: key.text };
-}
-
-/**
- * Puts links `server.crt` and `server.key` beside a domain's files, for programs that look for PostgreSQL's names.
- * Links that are right stay; a file in a link's place is refused.
- *
- * @returns Paths of the links that were made or changed.
- */
-export async function linkCertificateFiles(certificatesDirectory: string, domain: string): Promise<string[]> {
-  const folder = domainFolder(certificatesDirectory, domain);
-  const changed: string[] = [];
-  for (const [name, target] of [
-    ["server.crt", CERTIFICATE_FILE],
-    ["server.key", KEY_FILE],
-  ] as const) {
-    const path = join(folder, name);
-    const found = await lstat(path).catch((error: unknown) => {
-      if (codeOf(error) === "ENOENT") return undefined;
-      throw error;
-    });
-    if (found !== undefined && !found.isSymbolicLink()) {
-      throw new UserError(`${path} is a file where a link to ${target} belongs: move it away`);
-    }
-    if (found !== undefined && (await readlink(path)) === target) continue;
-    const draft = `${path}.${process.pid}.new`;
-    await symlink(target, draft);
-    await rename(draft, path);
-    changed.push(path);
-  }
-  return changed;
 }
 
 interface SmallFile {

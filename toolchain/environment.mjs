@@ -13,6 +13,7 @@ const PASSPHRASE = join(STATE_DIRECTORY, "passphrase");
  * @property {string} node path of the Node.js program
  * @property {string} tools folder with `bin` and `plugins`
  * @property {string} dockerHost
+ * @property {string} [asked] the engine that was asked for by DOCKER_HOST; empty when none was
  * @property {string} [image] default image where no registry has one
  * @property {"internet" | "registries"} way how the tools came here
  */

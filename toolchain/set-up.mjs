@@ -34,7 +34,11 @@ export async function setUp() {
  */
 async function readyRecord(cache) {
   const record = await readRecord();
-  if (record === undefined || record.key !== (await setUpKey(cache))) return undefined;
+  if (
+    record === undefined ||
+    record.key !== (await setUpKey(cache, record.asked === "" ? record.dockerHost : undefined))
+  )
+    return undefined;
   if (![record.node, join(record.tools, "bin", "pulumi")].every((path) => existsSync(path))) return undefined;
   if (!(await dependenciesPresent()) || !(await engineAnswers(record.dockerHost))) return undefined;
   if (record.image !== undefined && !(await localImagePresent(record.dockerHost))) return undefined;
@@ -71,6 +75,7 @@ async function provideEverything(cache) {
       tools: await tools,
       dockerHost: (await engine).dockerHost,
       ...((await image) === undefined ? {} : { image: String(await image) }),
+      asked: process.env.DOCKER_HOST ?? "",
       key: await setUpKey(cache),
     };
     await prepareProject(record.tools);
@@ -141,12 +146,19 @@ function socketOf(dockerHost) {
   return dockerHost.slice("unix://".length);
 }
 
-/** Changes with everything that asks for another set-up. @param {string} cache */
-async function setUpKey(cache) {
+/**
+ * Changes with everything that asks for another set-up. The engine that was found before is what nobody has to ask for:
+ * `pgstack env` sets DOCKER_HOST to it.
+ *
+ * @param {string} cache
+ * @param {string} [foundHost] the engine that the last set-up found by itself
+ */
+async function setUpKey(cache, foundHost) {
   const hash = createHash("sha256");
   hash.update(await readFile(join(PROJECT_DIRECTORY, "package-lock.json")));
   hash.update(await goToolsDirectory(cache));
   hash.update((await postgresImageIdentity()).contentHash);
-  hash.update(JSON.stringify([process.env.PGSTACK_TOOLS ?? "", process.env.DOCKER_HOST ?? ""]));
+  const asked = process.env.DOCKER_HOST ?? "";
+  hash.update(JSON.stringify([process.env.PGSTACK_TOOLS ?? "", asked === foundHost ? "" : asked]));
   return hash.digest("hex");
 }

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
-import { chmod, mkdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { linkCertificateFiles, readCertificateFiles } from "../../operations/certificate-files.ts";
+import { readCertificateFiles } from "../../operations/certificate-files.ts";
 import { type IssuedCertificates, issueCertificates } from "../../operations/certificates.ts";
 import { UserError } from "../../operations/user-error.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -47,20 +47,6 @@ describe("S5 certificates from a shared folder", () => {
     await expect(readCertificateFiles(root, "linked.example.org")).rejects.toThrow(
       "is not for linked.example.org",
     );
-  });
-
-  test("S5 links with PostgreSQL's names are made once, mended, and never over a file", async () => {
-    const { root, folder } = await folderWith();
-    const links = [join(folder, "server.crt"), join(folder, "server.key")];
-    expect(await linkCertificateFiles(root, DOMAIN)).toEqual(links);
-    expect(await linkCertificateFiles(root, DOMAIN)).toEqual([]);
-    expect(await readlink(join(folder, "server.crt"))).toBe("fullchain.pem");
-    await rm(join(folder, "server.key"));
-    await symlink("elsewhere.pem", join(folder, "server.key"));
-    expect(await linkCertificateFiles(root, DOMAIN)).toEqual([join(folder, "server.key")]);
-    await rm(join(folder, "server.crt"));
-    await writeFile(join(folder, "server.crt"), "mine");
-    await expect(linkCertificateFiles(root, DOMAIN)).rejects.toThrow(/server.crt is a file where a link/);
   });
 });
 
