@@ -1,6 +1,6 @@
 import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
-import type { BackupEntry, BackupKind } from "./entry.ts";
+import { type BackupEntry, type BackupKind, isGood } from "./entry.ts";
 import { Refusal } from "./failure.ts";
 import { requireOwnFolder } from "./identity.ts";
 import { logicalBackup } from "./logical/backup.ts";
@@ -30,6 +30,12 @@ export async function backup(
     kind === "logical"
       ? [await logicalBackup(configuration, word, context)]
       : await physicalBackup(configuration, { kind, ...word }, context);
-  const { entries } = await writeMetadata(configuration, context);
-  return taken.map((entry) => entries.find(({ id }) => id === entry.id) ?? entry);
+  const bad = taken.filter((entry) => !isGood(entry));
+  await writeMetadata(configuration, context, new Map(bad.map(({ id, verification }) => [id, verification])));
+  if (bad.length > 0) {
+    throw new Refusal(
+      `the backup is not good and the ones before stay: ${bad.map(({ id, verification }) => `${id}: ${verification.message}`).join("; ")}`,
+    );
+  }
+  return taken;
 }

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "./configuration.ts";
 import { Refusal } from "./failure.ts";
@@ -32,7 +32,10 @@ export async function withExclusive<Value>(
   const release = await lockPath(join(backupDirectory, ".lock"), options);
   if (release === undefined) throw new Refusal(`${await describe(holderFile)}: wait until it has ended`);
   try {
-    await writeWhole(holderFile, `${JSON.stringify({ purpose, since: new Date().toISOString() })}\n`);
+    // It is for words alone: a full disk must not keep retention from making room.
+    await writeWhole(holderFile, `${JSON.stringify({ purpose, since: new Date().toISOString() })}\n`).catch(
+      () => rm(holderFile, { force: true }),
+    );
     return await work();
   } finally {
     await release();

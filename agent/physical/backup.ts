@@ -31,22 +31,26 @@ export async function physicalBackup(
   await refuseOnStandby(configuration);
   await prepareStanza(configuration, context);
   const notes = await annotations(configuration, request, context);
-  const labels: string[] = [];
+  const labels = new Map<string, readonly string[]>();
   const failures: string[] = [];
   for (const [index, repository] of configuration.physical.repositories.entries()) {
     context.step(`${request.kind} backup into repository ${repository}`, 0);
     try {
-      labels.push(await backupInto(configuration, index + 1, request, notes, context));
+      const { label, damage } = await backupInto(configuration, index + 1, request, notes, context);
+      labels.set(label, damage);
     } catch (error) {
       if (context.signal.aborted) throw error;
       failures.push(`repository ${repository}: ${messageOf(error)}`);
     }
   }
   if (failures.length > 0) {
-    const done = labels.length === 0 ? "no backup was taken" : `taken: ${labels.join(", ")}`;
+    const done = labels.size === 0 ? "no backup was taken" : `taken: ${[...labels.keys()].join(", ")}`;
     throw new Error(`${failures.join("; ")} (${done})`);
   }
-  return (await physicalEntries(configuration, context)).filter(({ id }) => labels.includes(id));
+  const entries = await physicalEntries(configuration, context);
+  return entries
+    .filter(({ id }) => labels.has(id))
+    .map((entry) => withDamage(entry, labels.get(entry.id) ?? []));
 }
 
 async function backupInto(
@@ -55,8 +59,9 @@ async function backupInto(
   { kind }: PhysicalRequest,
   notes: readonly string[],
   context: Context,
-): Promise<string> {
+): Promise<{ label: string; damage: readonly string[] }> {
   let label: string | undefined;
+  const damage: string[] = [];
   let told = 0;
   await pgbackrest(configuration, "backup", {
     options: [
@@ -69,6 +74,8 @@ async function backupInto(
     ],
     onLine: (line) => {
       label = /new backup label = (\S+)/.exec(line)?.[1] ?? label;
+      const damaged = /WARN: (.*checksum.* in file .*)$/.exec(line)?.[1];
+      if (damaged !== undefined) damage.push(damaged);
       const percent = Number(PROGRESS.exec(line)?.[1] ?? 0);
       if (percent < told + 5) return;
       told = percent;
@@ -77,7 +84,14 @@ async function backupInto(
     context,
   });
   if (label === undefined) throw new Error("pgBackRest did not name its backup");
-  return label;
+  return { label, damage };
+}
+
+/** The files whose pages were found damaged while they were copied. */
+function withDamage(entry: BackupEntry, damage: readonly string[]): BackupEntry {
+  if (damage.length === 0) return entry;
+  const message = damage.slice(0, 3).join("; ");
+  return { ...entry, verification: { ...entry.verification, result: "failed", message } };
 }
 
 async function annotations(

@@ -136,6 +136,8 @@ export function lastError(log: string): string {
   const lines = log
     .split("\n")
     .filter((line) => / (FATAL|PANIC|ERROR): | LOG: +(invalid value|unrecognized|syntax error)/.test(line))
+    // What those were told who asked too early.
+    .filter((line) => !/the database system is |terminating connection/.test(line))
     // It follows on the line that says which.
     .filter((line, index) => index === 0 || !/contains errors$/.test(line));
   return (lines.at(-1) ?? log.trim().split("\n").at(-1) ?? "").replace(

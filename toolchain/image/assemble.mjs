@@ -163,6 +163,8 @@ function imageConfiguration(version, contentHash) {
     StopSignal: "SIGINT",
     Labels: {
       [CONTENT_HASH_LABEL]: contentHash,
+      // It has what the agent needs.
+      "local.pgstack.agent": "true",
       "org.opencontainers.image.title": "PostgreSQL, assembled from package registries",
       "org.opencontainers.image.description":
         "Not the official image: a stand-in with its interface, for machines that reach package registries only.",
