@@ -1,3 +1,6 @@
+export { Agent, type AgentArgs } from "./agent.ts";
+export { BackupFiles, type BackupFilesArgs } from "./backup-files.ts";
+export { BackupStorage, type BackupStorageArgs, type Mount } from "./backup-storage.ts";
 export { Certificates, type CertificatesArgs } from "./certificates.ts";
 export { DataVolume, type DataVolumeArgs } from "./data-volume.ts";
 export { Database, type DatabaseArgs } from "./database.ts";

@@ -14,7 +14,12 @@ export interface ResolvedImage {
   readonly pinned: string;
   /** Major version of the PostgreSQL in it, as the official image states it in `PG_MAJOR`. */
   readonly major: number;
+  /** Whether it says that it has what the stack's agent needs: pgBackRest and Node.js. */
+  readonly agent: boolean;
 }
+
+/** Label of an image that the agent can run in, with the value `true`. */
+export const LABEL_AGENT = "local.pgstack.agent";
 
 /** How {@link resolveImage} finds the digest. */
 export interface ResolveImageOptions {
@@ -98,6 +103,7 @@ function describe(
     ...(digest === undefined ? {} : { digest }),
     pinned: digest === undefined ? image.Id : `${repositoryOf(reference)}@${digest}`,
     major,
+    agent: image.Config.Labels?.[LABEL_AGENT] === "true",
   };
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { readCertificateFiles } from "../operations/certificate-files.ts";
 import { dockerEngine } from "../operations/docker.ts";
-import type { ResolvedImage } from "../operations/image.ts";
+import { LABEL_AGENT, type ResolvedImage } from "../operations/image.ts";
 import { preflight } from "../operations/preflight.ts";
 import { UserError } from "../operations/user-error.ts";
 import { readSettings } from "../settings/read.ts";
@@ -49,6 +49,7 @@ export async function prepare(): Promise<Prepared> {
         ? { publish: { address: settings.publishAddress, port: settings.publishPort } }
         : {}),
     });
+    if (settings.backup && !image.agent) throw new UserError(withoutAgent(image.reference));
     return {
       ...{ settings, image, dataDirectory, initSql },
       ...(settings.backup ? { backup: await backupSources(settings) } : {}),
@@ -57,6 +58,13 @@ export async function prepare(): Promise<Prepared> {
     // A RunError is shown as its message alone.
     throw error instanceof UserError ? new pulumi.RunError(error.message) : error;
   }
+}
+
+function withoutAgent(image: string): string {
+  return (
+    `pgstack:image ${image} does not say that it has pgBackRest and Node.js (label ${LABEL_AGENT}=true), which backups need: ` +
+    "npm start brings one that has, images/postgres/Dockerfile makes one from another; or set pgstack:backup to false"
+  );
 }
 
 function stackSettings(): Settings {

@@ -73,7 +73,7 @@ describe("G1 each component alone", () => {
       stack: project.stack,
       server: server.target,
       made,
-      image: { reference: TEST_IMAGE, imageId, pinned, major: 16 },
+      image: { reference: TEST_IMAGE, imageId, pinned, major: 16, agent: true },
     };
     const alone = await program(
       "alone",

@@ -11,6 +11,7 @@ const IMAGE = {
   pinned: "postgres@sha256:digest",
   digest: "sha256:digest",
   major: 16,
+  agent: true,
 };
 const SERVER: ServerArgs = {
   stack: "dev",
