@@ -1,0 +1,39 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
+
+const FILES = ["README.md", "docs/operations.md", "docs/backup.md", "docs/security.md", "docs/set-up.md"];
+/** From the command's name to the end of the code. */
+const CALL = /(?:\.\/)?pgstack((?: --stack \S+)? [a-z][a-z-]*[^`\n#|)"]*)/g;
+
+/** Every call of `pgstack` that a document shows, as its command and options. */
+function callsIn(file: string): string[] {
+  const text = readFileSync(join(PROJECT_DIRECTORY, file), "utf8");
+  const code = [...text.matchAll(/```[a-z]*\n(.*?)```/gs), ...text.matchAll(/`([^`\n]+)`/g)].map(
+    ([, one = ""]) => one,
+  );
+  return code.flatMap((one) => [...one.matchAll(CALL)].map(([, call = ""]) => call.trim()));
+}
+
+const calls = [...new Set(FILES.flatMap(callsIn))].filter((call) => !call.startsWith("--stack NAME"));
+
+describe("P8 the commands that the documents show", () => {
+  test("P8 there are many", () => {
+    expect(calls.length).toBeGreaterThan(20);
+  });
+
+  test.each(calls)("P8 pgstack %s is a command with these options", async (call) => {
+    const words = call.replace(/^--stack \S+ /, "").split(/\s+/);
+    const [command = "", below = ""] = words;
+    const path = command === "audit" && /^[a-z]/.test(below) ? [command, below] : [command];
+    const main = join(PROJECT_DIRECTORY, "cli", "main.ts");
+    const { stdout } = await promisify(execFile)(process.execPath, [main, ...path, "--help"]);
+    expect(stdout).toMatch(new RegExp(`^Usage: pgstack (.*\\b)?${command}\\b`, "m"));
+    for (const option of words.filter((word) => /^--[a-z]/.test(word))) {
+      expect(stdout).toContain(option.replace(/[=),.;:].*$/, ""));
+    }
+  });
+});
