@@ -6,6 +6,7 @@ import type { BackupKind } from "./entry.ts";
 import { withExclusive } from "./exclusive.ts";
 import { Refusal } from "./failure.ts";
 import { requireOwnFolder } from "./identity.ts";
+import { bringBackDatabase, bringBackParts } from "./logical/bring-back.ts";
 import { readBackups, writeMetadata } from "./metadata.ts";
 import { archiveState } from "./physical/archive.ts";
 import { prepareStanza } from "./physical/stanza.ts";
@@ -54,6 +55,16 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     ),
   ],
   ["drill", exclusive("a restore drill", (configuration, _, context) => drill(configuration, context))],
+  [
+    "restore-dump",
+    exclusive("the restore of a dump", (configuration, { id, schemas, tables }, context) => {
+      const selection = { schemas: names(schemas, "schema"), tables: names(tables, "table") };
+      const chosen = selection.schemas.length + selection.tables.length > 0;
+      return chosen
+        ? bringBackParts(configuration, String(id), selection, context)
+        : bringBackDatabase(configuration, String(id), context);
+    }),
+  ],
   ["archive", (configuration, _, context) => archiveState(configuration, context)],
   [
     "window",
@@ -92,6 +103,19 @@ function exclusive(purpose: string, operation: Operation): Operation {
       typeof parameters["waitSeconds"] === "number" ? parameters["waitSeconds"] : WAIT_SECONDS;
     return withExclusive(configuration, purpose, work, { waitSeconds, signal: context.signal });
   };
+}
+
+const FORMS = { schema: /^[^."\s]{1,63}$/, table: /^[^."\s]{1,63}\.[^."\s]{1,63}$/ };
+
+function names(given: unknown, what: "schema" | "table"): string[] {
+  const list = Array.isArray(given) ? given.map(String) : [];
+  const wrong = list.find((name) => !FORMS[what].test(name));
+  if (wrong !== undefined) {
+    throw new Refusal(
+      `${JSON.stringify(wrong)} is no ${what}: ${what === "table" ? "schema.table" : "a name"} is right`,
+    );
+  }
+  return list;
 }
 
 const KINDS: readonly BackupKind[] = ["logical", "full", "differential", "incremental"];

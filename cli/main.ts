@@ -8,6 +8,7 @@ import { cleanCommand } from "./clean.ts";
 import { completionCommand } from "./completion.ts";
 import { connectionInfoCommand } from "./connection-info.ts";
 import { doctorCommand } from "./doctor.ts";
+import { drCheckCommand } from "./dr-check.ts";
 import { drillCommand } from "./drill.ts";
 import { envCommand } from "./env.ts";
 import { EXIT, exitCodeOf, Interrupted } from "./exit-codes.ts";
@@ -18,10 +19,12 @@ import { taught } from "./options.ts";
 import { harmless, note } from "./print.ts";
 import { psqlCommand } from "./psql.ts";
 import { restoreCommand } from "./restore.ts";
+import { restoreDumpCommand } from "./restore-dump.ts";
 import { restorePointCommand } from "./restore-point.ts";
 import { rotateCommand } from "./rotate.ts";
 import { restartCommand, shutdownCommand, startCommand } from "./shutdown.ts";
 import { statusCommand } from "./status.ts";
+import { unitsCommand } from "./units.ts";
 import { verifyCommand } from "./verify.ts";
 
 /** The whole command line. */
@@ -47,8 +50,11 @@ function program(): Command {
     backupsCommand(),
     verifyCommand(),
     restoreCommand(),
+    restoreDumpCommand(),
     restorePointCommand(),
     drillCommand(),
+    drCheckCommand(),
+    unitsCommand(),
     shutdownCommand(),
     startCommand(),
     restartCommand(),

@@ -1,9 +1,10 @@
-import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import type { BackupEntry } from "../agent/entry.ts";
 import type { PreparedCluster, RecoveryTarget } from "../operations/restore.ts";
 import { errorLine, UserError } from "../operations/user-error.ts";
+import { ask } from "./ask.ts";
 import { UsageError } from "./exit-codes.ts";
+import { findBackupByName } from "./find-backup.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { stackName, taught } from "./options.ts";
 import { harmless, note, printLine, table } from "./print.ts";
@@ -122,15 +123,7 @@ pgstack restore --forget ${result.id} gives its room back. ${backup}`);
 
 /** A dump is restored by another way than the cluster's files. */
 async function targetOf({ target }: StackWithCredentials, wanted: string): Promise<RecoveryTarget> {
-  const { callAgent } = await import("../operations/agent.ts");
-  const { findBackup } = await import("../agent/verify.ts");
-  const { entries } = await callAgent<{ entries: BackupEntry[] }>(target, "list");
-  let entry: BackupEntry;
-  try {
-    entry = findBackup(entries, wanted);
-  } catch (error) {
-    throw new UserError(errorLine(error), { cause: error });
-  }
+  const entry = await findBackupByName(target, wanted);
   if (entry.kind === "logical") {
     throw new UserError(`${entry.id} is a dump: pgstack restore-dump ${entry.id} restores it`);
   }
@@ -144,19 +137,6 @@ function printPrepared({ backup, lsn, lastCommitAt, tables }: PreparedCluster): 
   const shown = tables.slice(0, 20).map(({ table: one, rows }) => [`  ${harmless(one)}`, `${rows} rows`]);
   if (shown.length > 0) printLine(table(shown).trimEnd());
   if (tables.length > shown.length) printLine(`  and ${tables.length - shown.length} more tables`);
-}
-
-async function ask(question: string): Promise<boolean> {
-  const signal = interruptionSignal();
-  const reader = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await reader.question(question, { signal })).trim());
-  } catch {
-    signal.throwIfAborted();
-    return false;
-  } finally {
-    reader.close();
-  }
 }
 
 /** As of the backup, roles may have other passwords: those that the stack has now come with `pulumi up`. */

@@ -15,18 +15,14 @@ export interface Selection {
   readonly tables?: readonly string[];
 }
 
-/** Puts a dump, or chosen parts of it, into a database that is there. */
+/** Puts a dump into a database that is there. */
 export async function restoreInto(
   configuration: AgentConfiguration,
   folder: string,
-  {
-    server,
-    database,
-    selection = {},
-  }: { readonly server: Server; readonly database: string; readonly selection?: Selection },
+  { server, database }: { readonly server: Server; readonly database: string },
   context: Pick<Context, "signal">,
 ): Promise<void> {
-  const options = [`--dbname=${database}`, "--exit-on-error", "--no-password", ...selected(selection)];
+  const options = [`--dbname=${database}`, "--exit-on-error", "--no-password"];
   const environment = clientEnvironment(server, database);
   const directory = join(folder, DUMP.folder);
   if (existsSync(directory)) {
@@ -66,14 +62,4 @@ export async function createDatabase(
   context: Pick<Context, "signal">,
 ): Promise<void> {
   await psql(server, `CREATE DATABASE ${quoteIdentifier(database)} TEMPLATE template0;`, context);
-}
-
-function selected({ schemas = [], tables = [] }: Selection): string[] {
-  return [
-    ...schemas.map((schema) => `--schema=${schema}`),
-    ...tables.flatMap((name) => {
-      const [schema = "", table = ""] = name.split(".");
-      return [`--schema=${schema}`, `--table=${table}`];
-    }),
-  ];
 }

@@ -1,0 +1,91 @@
+import { Command } from "commander";
+import type { BackupEntry } from "../agent/entry.ts";
+import type { BroughtBack } from "../agent/logical/bring-back.ts";
+import { UserError } from "../operations/user-error.ts";
+import { ask } from "./ask.ts";
+import { UsageError } from "./exit-codes.ts";
+import { findBackupByName } from "./find-backup.ts";
+import { interruptionSignal } from "./interruption.ts";
+import { stackName, taught } from "./options.ts";
+import { note, printLine } from "./print.ts";
+import { withProgress } from "./progress.ts";
+import { pulumiUp } from "./up.ts";
+
+interface RestoreDumpOptions {
+  readonly schema: readonly string[];
+  readonly table: readonly string[];
+  readonly yes: boolean;
+}
+
+const listed = (one: string, before: readonly string[]): string[] => [...before, one];
+
+/** `pgstack restore-dump`. */
+export function restoreDumpCommand(): Command {
+  const command = new Command("restore-dump")
+    .description(
+      "Bring the database, or chosen schemas or tables, back to a dump. The present state is dumped first; the database from before is kept under another name.",
+    )
+    .argument("<backup>", "a logical backup's id or label")
+    .option("--schema <name>", "this schema alone (may be repeated)", listed, [])
+    .option("--table <schema.table>", "this table alone (may be repeated)", listed, [])
+    .option("-y, --yes", "do not ask", false)
+    .action(async (backup: string, options: RestoreDumpOptions) => {
+      await restoreDump(stackName(command), backup, options);
+    });
+  return taught(command, [
+    ["pgstack restore-dump before-7.2", "the whole database; sessions end, the one from before is kept"],
+    ["pgstack restore-dump ID --table public.orders", "one table, in one transaction"],
+  ]);
+}
+
+async function restoreDump(
+  name: string,
+  backup: string,
+  { schema, table, yes }: RestoreDumpOptions,
+): Promise<void> {
+  const { readStack, requireStackEngine } = await import("./stack.ts");
+  const { audited } = await import("../operations/audit.ts");
+  const { callAgent } = await import("../operations/agent.ts");
+  const stack = await readStack(name);
+  await requireStackEngine(stack);
+  if (!yes && !process.stdin.isTTY)
+    throw new UsageError("nobody can be asked here: --yes restores without asking");
+  const { target, logsDirectory } = stack;
+  const entry = await findBackupByName(target, backup);
+  if (entry.kind !== "logical") {
+    throw new UserError(`${entry.id} is a physical backup: pgstack restore ${entry.id} restores it`);
+  }
+  const what =
+    schema.length + table.length === 0 ? `database ${target.database}` : [...schema, ...table].join(", ");
+  const question = `Bring ${what} of stack ${name} back to ${entry.finishedAt}? What was written since is in the backup taken before. [y/N] `;
+  if (!yes && !(await ask(question))) {
+    printLine("Nothing was changed.");
+    return;
+  }
+  const signal = interruptionSignal();
+  const parameters: Record<string, unknown> = { id: entry.id, schemas: schema, tables: table };
+  const result = await audited({ logsDirectory, stack: name }, "restore.dump", parameters, () =>
+    withProgress(async (onStep) => {
+      const request = {
+        kind: "logical",
+        label: `before restore of ${entry.id.slice(0, 16)}`,
+        waitSeconds: 600,
+      };
+      const [safety] = await callAgent<BackupEntry[]>(target, "backup", request, { onStep, signal });
+      parameters.safetyBackup = safety?.id;
+      const selection = { id: entry.id, schemas: schema, tables: table };
+      return callAgent<BroughtBack>(target, "restore-dump", selection, { onStep, signal });
+    }),
+  );
+  note("pulumi up brings roles, grants and settings to what the stack declares:");
+  const exitCode = await pulumiUp(name);
+  const kept =
+    result.kept === undefined
+      ? ""
+      : ` The database from before is kept as ${result.kept}: drop it when you are content.`;
+  printLine(
+    `\nRestored ${what} from ${entry.id}.${kept} Backup ${String(parameters.safetyBackup)} has the state before.`,
+  );
+  if (exitCode !== 0)
+    throw new UserError(`pulumi up failed (exit code ${exitCode}): run it again, the data is restored`);
+}
