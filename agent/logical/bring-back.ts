@@ -1,19 +1,17 @@
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { messageOf, Refusal } from "../failure.ts";
-import { output } from "../program.ts";
-import { clientEnvironment, psql, query, quoteIdentifier, quoteLiteral } from "../sql.ts";
+import { Refusal } from "../failure.ts";
+import { psql, query, quoteIdentifier, quoteLiteral } from "../sql.ts";
 import { checkDatabase } from "../verification/checks.ts";
 import { differences, tableContents } from "../verification/tables.ts";
-import { contentFile } from "./content-file.ts";
 import { logicalDirectory, readManifest } from "./folder.ts";
 import { compareFiles } from "./read-back.ts";
-import { createDatabase, restoreInto, type Selection } from "./restore.ts";
+import { createDatabase, restoreInto } from "./restore.ts";
 
 /** What became of a dump that was brought back. */
 export interface BroughtBack {
-  /** The database from before under its new name; absent where parts were brought back. */
+  /** The database from before under its new name; absent where parts were brought back into it. */
   readonly kept?: string;
   readonly tables: number;
 }
@@ -54,48 +52,8 @@ export async function bringBackDatabase(
   return { kept: before, tables: tables.length };
 }
 
-/** Brings chosen tables or schemas back, all or nothing, in one transaction. To be called under the lock. */
-export async function bringBackParts(
-  configuration: AgentConfiguration,
-  id: string,
-  selection: Selection,
-  context: Context,
-): Promise<BroughtBack> {
-  const { database, files } = await readManifest(configuration, id);
-  const folder = join(logicalDirectory(configuration), id);
-  await requireWhole(folder, files, id);
-  context.step("restoring in one transaction", 0.2);
-  // pg_restore drops and makes in one transaction only from a file or folder, and by one process.
-  await contentFile(configuration, folder, async (path) => {
-    const parts = [
-      ...(selection.schemas ?? []).map((schema) => `--schema=${schema}`),
-      ...(selection.tables ?? []).flatMap((name) => {
-        const [schema = "", table = ""] = name.split(".");
-        return [`--schema=${schema}`, `--table=${table}`];
-      }),
-    ];
-    const options = [
-      "--single-transaction",
-      "--clean",
-      "--if-exists",
-      `--dbname=${database}`,
-      ...parts,
-      path,
-    ];
-    try {
-      await output("pg_restore", options, {
-        environment: clientEnvironment(configuration, database),
-        signal: context.signal,
-      });
-    } catch (error) {
-      context.signal.throwIfAborted();
-      throw new Refusal(`nothing was changed: ${messageOf(error)}`);
-    }
-  });
-  return { tables: selection.tables?.length ?? 0 };
-}
-
-async function requireWhole(
+/** @throws Refusal naming each file that is not as it was written. */
+export async function requireWhole(
   folder: string,
   files: Parameters<typeof compareFiles>[1],
   id: string,
