@@ -33,6 +33,8 @@ export function toolVariables(found, cache) {
     PULUMI_BACKEND_URL: `${pathToFileURL(join(STATE_DIRECTORY, "state")).href}?metadata=skip`,
     PULUMI_CONFIG_PASSPHRASE_FILE: PASSPHRASE,
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    // Resources are compared with the live world side by side.
+    PULUMI_PARALLEL_DIFF: "true",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     NODE_COMPILE_CACHE: join(cache, "compiled"),
     DOCKER_HOST: found.dockerHost,
