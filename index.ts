@@ -11,7 +11,7 @@ import { RoleSecrets } from "./components/role-secrets.ts";
 import { Server } from "./components/server.ts";
 import { agentContainer } from "./operations/agent.ts";
 import { certificateArgs, connectionLimit, containerLimits, roleNames } from "./program/arguments.ts";
-import { agentLimits, backupArgs, needsAccess, outlivesStack } from "./program/backup.ts";
+import { agentLimits, backupArgs, needsAccess, needsOutgoing, outlivesStack } from "./program/backup.ts";
 import { prepare } from "./program/prepare.ts";
 import { serverParameters } from "./settings/server-parameters.ts";
 
@@ -27,6 +27,7 @@ const network = new IsolatedNetwork("network", {
   stack,
   networkName: settings.networkName,
   access: needsAccess(settings),
+  outgoing: needsOutgoing(settings),
   labels,
   logsDirectory,
 });

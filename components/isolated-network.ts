@@ -13,6 +13,11 @@ export interface IsolatedNetworkArgs {
    * stack that publishes one needs it. Default: false.
    */
   readonly access?: boolean;
+  /**
+   * Let what is in the ordinary network begin connections to the outside, as to an object storage. Without it, answers to
+   * clients are all that leaves. Changing it replaces the containers. Default: false.
+   */
+  readonly outgoing?: boolean;
   /** Where the audit log is. Default: nothing is recorded. */
   readonly logsDirectory?: string;
   /** Further labels. */
@@ -52,6 +57,7 @@ export class IsolatedNetwork extends pulumi.ComponentResource {
     const labels = labelRecord(args.stack, pulumi.getProject(), args.labels);
     const inputs = {
       ...{ stack: args.stack, network: networkName, internal, labels },
+      ...(internal ? {} : { outgoing: args.outgoing ?? false }),
       ...(args.logsDirectory === undefined ? {} : { logsDirectory: args.logsDirectory }),
     };
     return new Network(name, inputs, { parent: this, deleteBeforeReplace: true });

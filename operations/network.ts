@@ -9,6 +9,8 @@ export interface NetworkSpecification {
   readonly network: string;
   /** Nothing outside reaches it, and it reaches nothing outside. */
   readonly internal: boolean;
+  /** Of one that is not internal: what is in it may begin connections to the outside. Default: false. */
+  readonly outgoing?: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly dockerHost?: string;
 }
@@ -32,14 +34,14 @@ export async function ensureNetwork(specification: NetworkSpecification): Promis
     }
   }
   for (const twin of twins) await removeNetworkById(docker, twin.Id);
-  if (found !== undefined && found.Internal === internal) return found.Id;
+  if (found !== undefined && isAs(found, specification)) return found.Id;
   if (found !== undefined) await removeNetworkById(docker, found.Id);
   const made = await docker.createNetwork({
     Name: network,
     Driver: "bridge",
     Internal: internal,
     // Answers to clients find their way back; what the server would begin itself gets no answer from outside.
-    ...(internal ? {} : { Options: { "com.docker.network.bridge.enable_ip_masquerade": "false" } }),
+    ...(internal || specification.outgoing === true ? {} : { Options: { [MASQUERADE]: "false" } }),
     Labels: { ...specification.labels },
   });
   return made.id;
@@ -58,16 +60,19 @@ export async function removeNetwork(options: {
 }
 
 /** Whether the stack's own network of this name is there, as it should be. */
-export async function networkExists(options: {
-  readonly stack: string;
-  readonly network: string;
-  readonly internal: boolean;
-  readonly dockerHost?: string;
-}): Promise<boolean> {
+export async function networkExists(options: Omit<NetworkSpecification, "labels">): Promise<boolean> {
   const found = await networksNamed(dockerEngine(options.dockerHost), options.network);
-  return found.some(
-    (network) => network.Labels?.[LABEL_STACK] === options.stack && network.Internal === options.internal,
-  );
+  return found.some((network) => network.Labels?.[LABEL_STACK] === options.stack && isAs(network, options));
+}
+
+/** Docker's own default is to masquerade: https://docs.docker.com/engine/network/drivers/bridge/ */
+const MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade";
+
+function isAs(
+  { Internal, Options }: Docker.NetworkInspectInfo,
+  { internal, outgoing = false }: Pick<NetworkSpecification, "internal" | "outgoing">,
+): boolean {
+  return Internal === internal && (internal || (Options?.[MASQUERADE] !== "false") === outgoing);
 }
 
 async function networksNamed(docker: Docker, name: string): Promise<Docker.NetworkInspectInfo[]> {

@@ -30,8 +30,13 @@ export async function backupSources(settings: Settings): Promise<BackupSources> 
 }
 
 /** Whether the server needs an ordinary network beside its own: to publish a port, or to reach an object storage. */
-export function needsAccess({ publish, backup, backupS3 }: Settings): boolean {
-  return publish || (backup && backupS3 !== undefined);
+export function needsAccess(settings: Settings): boolean {
+  return settings.publish || needsOutgoing(settings);
+}
+
+/** Whether connections to the outside begin here: the server archives into an object storage, the agent backs up there. */
+export function needsOutgoing({ backup, backupS3 }: Settings): boolean {
+  return backup && backupS3 !== undefined;
 }
 
 /** Whether backups are still there when the stack is gone, so that a last one is worth its time. */

@@ -5,7 +5,7 @@ import { dynamicProvider } from "./provider.ts";
 
 /** Keeps a network of the stack's own. */
 export const provider = dynamicProvider<NetworkInputs, NetworkResults>({
-  replacedBy: ["stack", "network", "internal", "labels"],
+  replacedBy: ["stack", "network", "internal", "outgoing", "labels"],
   async create(inputs) {
     const networkId = await recorded(inputs, "network.create", () => ensureNetwork(inputs));
     return { id: inputs.network, results: { networkId } };
@@ -20,10 +20,11 @@ export const provider = dynamicProvider<NetworkInputs, NetworkResults>({
 });
 
 function recorded<Value>(
-  { stack, network, internal, logsDirectory }: NetworkInputs,
+  { stack, network, internal, outgoing, logsDirectory }: NetworkInputs,
   operation: string,
   work: () => Promise<Value>,
 ): Promise<Value> {
   if (logsDirectory === undefined) return work();
-  return audited({ logsDirectory, stack }, operation, { network, internal }, work);
+  const parameters = { network, internal, ...(outgoing === undefined ? {} : { outgoing }) };
+  return audited({ logsDirectory, stack }, operation, parameters, work);
 }

@@ -7,6 +7,8 @@ export interface NetworkInputs {
   readonly network: string;
   /** Nothing outside reaches it, and it reaches nothing outside. */
   readonly internal: boolean;
+  /** Of one that is not internal: what is in it may begin connections to the outside. */
+  readonly outgoing?: boolean;
   readonly labels: Readonly<Record<string, string>>;
   /** Where the audit log is. Absent: nothing is recorded. */
   readonly logsDirectory?: string;

@@ -35,11 +35,12 @@ async function isOrphanedPlugin(pid) {
 }
 
 /**
- * The names in a command line: the program's own, and for a script the one of its folder.
+ * The names in a command line: the program's own, and for a script, also behind a module that is loaded first, the one of
+ * its folder.
  *
  * @param {string} pid
  */
 async function programNames(pid) {
-  const words = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0").slice(0, 2);
+  const words = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0").slice(0, 4);
   return words.flatMap((word) => [basename(word), basename(word.replace(/\/index\.js$/, ""))]);
 }

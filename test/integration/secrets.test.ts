@@ -27,6 +27,8 @@ import { keysOf, secretsOf } from "../support/security/stack-secrets.ts";
 /** Files of a project's folder that hold a secret in the clear. The passphrase is in the environment of these tests. */
 const MEANT_TO_HOLD_SECRETS: readonly string[] = [];
 
+const BACKUP = { backup: true, backupEncryption: true };
+
 let stack: LiveStack;
 let processes: ProcessWatch;
 let engine: EngineWatch;
@@ -44,22 +46,37 @@ const secrets: Secret[] = [];
 
 beforeAll(async () => {
   const before = await namesIn(tmpdir());
-  stack = await LiveStack.bringUp({}, async (project) => {
+  stack = await LiveStack.bringUp(BACKUP, async (project) => {
     engine = await EngineWatch.start(project.stack);
     processes = new ProcessWatch(project.container);
     return {};
   });
   passphrase = textSecret("the passphrase", stack.project.passphrase);
   secrets.push(...(await secretsOf(stack, "first")), ...(await keysOf(stack)));
+  const { backupKey } = await stack.project.outputs<{ backupKey: string }>();
+  secrets.push(textSecret("the key of the backups", backupKey));
   seen.outputs.push(["up", stack.firstUp.output]);
+  for (const command of [
+    ["backup", "--kind", "full"],
+    ["verify", "--all", "--deep"],
+    ["drill"],
+    ["backups"],
+  ]) {
+    const { code, output } = await stack.project.pgstack(command);
+    expect(code, output).toBe(0);
+    seen.outputs.push([command.join(" "), output]);
+  }
 
   const activity = await ActivityWatch.start(stack);
-  await stack.project.configure({ rotations: { administrator: 1, application: 1, readonly: 1 } });
+  await stack.project.configure({
+    ...BACKUP,
+    rotations: { administrator: 1, application: 1, readonly: 1 },
+  });
   seen.outputs.push(["preview --diff", (await stack.project.pulumi(["preview", "--diff"])).output]);
   seen.outputs.push(["up --diff", (await stack.up(["--diff"])).output]);
   seen.activity = await activity.end();
   secrets.push(...(await secretsOf(stack, "second")));
-  const again = { rotations: { administrator: 1, application: 2, readonly: 1 } };
+  const again = { ...BACKUP, rotations: { administrator: 1, application: 2, readonly: 1 } };
   const failed = await failedRotation(stack, again);
   expect(failed.output).toMatch(/canceling statement due to user request/);
   seen.outputs.push(["up that fails", failed.output]);

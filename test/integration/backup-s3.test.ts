@@ -1,0 +1,123 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { BackupEntry } from "../../agent/entry.ts";
+import { callAgent } from "../../operations/agent.ts";
+import { executeInContainer } from "../../operations/execute.ts";
+import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { S3Server } from "../support/s3/server.ts";
+import { LiveStack } from "../support/security/live-stack.ts";
+
+const AUTHORITY = "storage-authority.pem";
+const MARK = "a line that must not be readable in the storage";
+
+let stack: LiveStack;
+let storage: S3Server;
+let settings: Record<string, unknown>;
+
+beforeAll(async () => {
+  stack = await LiveStack.bringUp({}, async (project) => {
+    storage = await S3Server.start(project.stack);
+    await writeFile(join(project.directory, AUTHORITY), storage.authority);
+    settings = { backup: true, backupEncryption: true, backupS3: storage.setting(AUTHORITY) };
+    return settings;
+  });
+  await write(`CREATE TABLE public.notes (n int, text text);
+    INSERT INTO public.notes SELECT n, '${MARK} ' || n FROM generate_series(1, 2000) n;`);
+});
+
+afterAll(() => stack?.project.remove());
+
+async function write(sql: string): Promise<void> {
+  await runAsSuperuser(stack.target, sql, { database: "app", role: "administrator" });
+}
+
+async function count(): Promise<number> {
+  const sql = "SELECT count(*)::int AS n FROM public.notes";
+  return (await queryAsSuperuser<{ n: number }>(stack.target, sql, { database: "app" }))[0]?.n ?? -1;
+}
+
+async function inAgent(script: string): Promise<void> {
+  const container = `${stack.target.container}-agent`;
+  const command = ["sh", "-c", script];
+  const { exitCode, stderr } = await executeInContainer({ ...stack.target, container }, { command });
+  expect(exitCode, stderr).toBe(0);
+}
+
+/** How many segments the archive lacks in any of its repositories, after one more is due. */
+async function archived(): Promise<boolean> {
+  const [row] = await queryAsSuperuser<{ ok: boolean }>(
+    stack.target,
+    `SELECT coalesce(last_archived_time > coalesce(last_failed_time, '-infinity'), false)
+            AND (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') = 0 AS ok
+       FROM pg_stat_archiver`,
+  );
+  return row?.ok === true;
+}
+
+async function statusOf(check: string): Promise<string | undefined> {
+  const { stdout } = await stack.project.pgstack(["health", "--full", "--json"]);
+  const { checks } = JSON.parse(stdout) as { checks: { name: string; status: string }[] };
+  return checks.find(({ name }) => name === check)?.status;
+}
+
+describe("L6 backups in an object storage", () => {
+  test("L6 a physical backup goes into both repositories, over TLS, and nothing in the storage can be read", async () => {
+    const ended = await stack.project.pgstack(["backup", "--kind", "full", "--json"]);
+    expect(ended.code, ended.output).toBe(0);
+    const entries: BackupEntry[] = JSON.parse(ended.stdout);
+    expect(entries.map(({ repositories }) => repositories)).toEqual([["local"], ["s3"]]);
+    expect(entries.every(({ encrypted }) => encrypted)).toBe(true);
+    expect(Number(await storage.shell("find data -type f | wc -l"))).toBeGreaterThan(5);
+    expect(await storage.shell(`grep -rl '${MARK}' data || echo none`)).toBe("none");
+  });
+
+  test("P3 a further preview is empty", async () => {
+    const preview = await stack.project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+    expect(preview.code, preview.output).toBe(0);
+  });
+
+  test("F27 one request in five fails and all are slow: the backup is taken all the same", async () => {
+    await storage.setFaults({ failEvery: 5, delayMilliseconds: 50 });
+    const ended = await stack.project.pgstack(["backup", "--kind", "incr"]);
+    await storage.setFaults({});
+    expect(ended.code, ended.output).toBe(0);
+  });
+
+  test("L6 with the local repository gone the database comes back from the storage alone", async () => {
+    const { stdout } = await stack.project.pgstack(["backups", "--json"]);
+    const { backups } = JSON.parse(stdout) as { backups: BackupEntry[] };
+    const last = backups.findLast(({ repositories }) => repositories.includes("s3"));
+    await inAgent("rm -rf /backups/pgbackrest*/*");
+    await write("DROP TABLE public.notes;");
+    const ended = await stack.project.pgstack(["restore", last?.id ?? "", "--yes"]);
+    expect(ended.code, ended.output).toBe(0);
+    expect(await count()).toBe(2000);
+  });
+
+  test("F26 the storage is away while clients write: they go on, health tells, and the archive catches up", async () => {
+    await storage.stop();
+    await write("INSERT INTO public.notes SELECT n, 'while it is away' FROM generate_series(1, 200000) n;");
+    await write("SELECT pg_switch_wal();");
+    await expect.poll(() => statusOf("archive lag"), { timeout: 240_000, interval: 2_000 }).not.toBe("ok");
+    expect(await count()).toBe(202_000);
+    await storage.startAgain();
+    await expect.poll(archived, { timeout: 240_000, interval: 1_000 }).toBe(true);
+    await expect.poll(() => statusOf("archive lag"), { timeout: 60_000, interval: 2_000 }).toBe("ok");
+  });
+
+  test.each([
+    ["the key is wrong", { secret: "0".repeat(40) }],
+    ["the bucket is gone", { bucket: "nowhere" }],
+  ])("F27 %s: the backup fails and says so, the local one is taken", async (_, over) => {
+    await stack.change({ ...settings, backupS3: storage.setting(AUTHORITY, over) });
+    const ended = await stack.project.pgstack(["backup", "--kind", "full"]);
+    expect(ended.code).not.toBe(0);
+    expect(ended.stderr).toMatch(/pgstack: .*repository s3: /);
+    expect(ended.stderr).toMatch(/\(taken: \S+\)/);
+    const dump = await callAgent<BackupEntry[]>(stack.target, "backup", { kind: "logical", waitSeconds: 60 });
+    expect(dump).toHaveLength(1);
+    await stack.change(settings);
+    await expect.poll(archived, { timeout: 240_000, interval: 1_000 }).toBe(true);
+  });
+});

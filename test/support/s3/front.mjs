@@ -1,0 +1,39 @@
+// Runs in the S3 server's container: ends TLS, and fails or delays requests as the file of faults says.
+import { readFileSync } from "node:fs";
+import { request } from "node:http";
+import { createServer } from "node:https";
+
+const [folder, port] = process.argv.slice(2);
+
+/** @returns {{failEvery?: number, delayMilliseconds?: number}} */
+function faults() {
+  try {
+    return JSON.parse(readFileSync(`${folder}/faults.json`, "utf8"));
+  } catch {
+    return {};
+  }
+}
+
+let count = 0;
+
+createServer(
+  { cert: readFileSync(`${folder}/server.crt`), key: readFileSync(`${folder}/server.key`) },
+  (incoming, outgoing) => {
+    const { failEvery = 0, delayMilliseconds = 0 } = faults();
+    count += 1;
+    if (failEvery > 0 && count % failEvery === 0) {
+      incoming.resume();
+      outgoing.writeHead(503, { "content-length": 0 }).end();
+      return;
+    }
+    const { method, url: path, headers } = incoming;
+    setTimeout(() => {
+      const behind = request({ host: "127.0.0.1", port, method, path, headers }, (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      });
+      behind.on("error", () => outgoing.destroy());
+      incoming.pipe(behind);
+    }, delayMilliseconds);
+  },
+).listen(443);
