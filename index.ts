@@ -7,19 +7,25 @@ import { DataVolume } from "./components/data-volume.ts";
 import { Database } from "./components/database.ts";
 import { HealthCheck } from "./components/health-check.ts";
 import { IsolatedNetwork } from "./components/isolated-network.ts";
+import { RestoredCluster } from "./components/restored-cluster.ts";
 import { RoleSecrets } from "./components/role-secrets.ts";
 import { Server } from "./components/server.ts";
 import { agentContainer } from "./operations/agent.ts";
 import { certificateArgs, connectionLimit, containerLimits, roleNames } from "./program/arguments.ts";
 import { agentLimits, backupArgs, needsAccess, needsOutgoing, outlivesStack } from "./program/backup.ts";
 import { prepare } from "./program/prepare.ts";
+import { seedArgs } from "./program/restore.ts";
+import { Restore } from "./providers/restore.ts";
 import { serverParameters } from "./settings/server-parameters.ts";
 
 // What the stack's config asks for, and what is on the Docker host: wrong values end the run here, nothing is made yet.
-const { settings, image, dataDirectory, backup, initSql } = await prepare();
+const { settings, image, dataDirectory, backup, restoreAuthority, initSql } = await prepare();
 const stack = pulumi.getStack();
-const { labels, logsDirectory } = settings;
+const { labels, logsDirectory, restore } = settings;
 const roles = roleNames(settings);
+const target = {
+  ...{ stack, container: settings.containerName, port: settings.port, database: settings.databaseName },
+};
 // What no change of the settings ever replaces; a destroy begins with the health check, so it takes nothing away.
 const kept = { protect: !settings.allowDestroy };
 
@@ -74,13 +80,25 @@ const storage =
 const backupFiles =
   backup &&
   new BackupFiles("backup-files", {
-    target: {
-      ...{ stack, container: settings.containerName, port: settings.port, database: settings.databaseName },
-    },
+    target,
     configurationVolume: volume.configurationVolumeName,
     imageId: image.imageId,
     dataDirectory,
     ...backupArgs(settings, backup),
+    labels,
+    logsDirectory,
+  });
+
+const seed =
+  restore?.from &&
+  new RestoredCluster("seed", {
+    target,
+    wanted: restore.target,
+    dataVolume: volume.volumeName,
+    dataDirectory,
+    imageId: image.imageId,
+    ...(network.accessNetworkId === undefined ? {} : { networkName: network.accessNetworkId }),
+    ...seedArgs(settings, restore.from, restoreAuthority, backup?.verificationSql ?? []),
     labels,
     logsDirectory,
   });
@@ -114,8 +132,25 @@ const server = new Server(
     labels,
     logsDirectory,
   },
-  backupFiles && { dependsOn: backupFiles },
+  { dependsOn: [backupFiles, seed].filter((one) => one !== undefined) },
 );
+
+const restored =
+  restore &&
+  restore.from === undefined &&
+  new Restore(
+    "restore",
+    {
+      target: server.target,
+      wanted: restore.target,
+      roles: Object.values(roles),
+      environment: settings.environment,
+      allowedUntil: settings.allowRestoreUntil ?? "",
+      readyTimeoutSeconds: settings.healthTimeoutSeconds,
+      logsDirectory,
+    },
+    {},
+  );
 
 const database = new Database("database", {
   target: server.target,
@@ -127,6 +162,7 @@ const database = new Database("database", {
   initSql,
   readyTimeoutSeconds: settings.healthTimeoutSeconds,
   firstProvision: server.firstProvision,
+  ...(restored ? { restored: restored.restoreId } : {}),
   deletedWith: server.container,
 });
 
@@ -159,7 +195,10 @@ const health = new HealthCheck(
     authority: certificates.authority,
     serverName: certificates.serverName,
     tls: certificates.enabled,
-    triggers: [server.containerId, server.configurationFingerprint, database.databaseName],
+    triggers: [
+      ...[server.containerId, server.configurationFingerprint, database.databaseName],
+      ...(restored ? [restored.restoreId] : []),
+    ],
     readyTimeoutSeconds: settings.healthTimeoutSeconds,
     thresholds: settings.healthThresholds,
     ...(settings.backup ? { backupSchedule: settings.backupSchedule } : {}),

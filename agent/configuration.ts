@@ -26,6 +26,8 @@ export interface AgentConfiguration {
     readonly configurationFile: string;
     /** What each repository is called, in pgBackRest's order: `local`, `s3`. */
     readonly repositories: readonly string[];
+    /** Folder with the names of segments that the object storage has not taken yet. */
+    readonly queueDirectory: string;
     /** Days after which a scheduled backup is a full one. */
     readonly fullDays: number;
   };

@@ -6,7 +6,7 @@ import type { BackupEntry, Verification } from "./entry.ts";
 import { isCode, messageOf, Refusal } from "./failure.ts";
 import { writeWhole } from "./files.ts";
 import { logicalEntries } from "./logical/folder.ts";
-import { physicalEntries } from "./physical/info.ts";
+import { physicalBackups } from "./physical/info.ts";
 
 /** What metadata.json holds. */
 interface Metadata {
@@ -36,12 +36,22 @@ export async function readBackups(
 ): Promise<Backups> {
   const known = new Map((await readMetadata(configuration))?.backups.map((entry) => [entry.id, entry]));
   const problems: string[] = [];
-  const physical = await physicalEntries(configuration, context).catch((error: unknown) => {
-    context.signal.throwIfAborted();
-    problems.push(messageOf(error));
-    // What cannot be looked at now is not forgotten.
-    return [...known.values()].filter(({ kind }) => kind !== "logical");
-  });
+  // What cannot be looked at now is not forgotten.
+  const remembered = (repositories: readonly string[]): BackupEntry[] =>
+    [...known.values()].filter(
+      (entry) => entry.kind !== "logical" && entry.repositories.some((name) => repositories.includes(name)),
+    );
+  const physical = await physicalBackups(configuration, context).then(
+    ({ entries, unreadable }) => {
+      for (const { repository, message } of unreadable) problems.push(`repository ${repository}: ${message}`);
+      return [...entries, ...remembered(unreadable.map(({ repository }) => repository))];
+    },
+    (error: unknown) => {
+      context.signal.throwIfAborted();
+      problems.push(messageOf(error));
+      return remembered(configuration.physical.repositories);
+    },
+  );
   const entries = [...(await logicalEntries(configuration)), ...physical].map((entry) =>
     withVerification(entry, known.get(entry.id)?.verification),
   );

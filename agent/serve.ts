@@ -3,6 +3,7 @@ import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
 import { withExclusive } from "./exclusive.ts";
 import { messageOf } from "./failure.ts";
+import { flushQueue } from "./physical/queue.ts";
 import { prepareStanza } from "./physical/stanza.ts";
 import { nextDue } from "./schedule/due.ts";
 import { writeMetrics } from "./schedule/metrics.ts";
@@ -11,6 +12,8 @@ import { scheduledBackup, scheduledDrill } from "./schedule/tasks.ts";
 import { query } from "./sql.ts";
 
 const TICK_MILLISECONDS = 1_000;
+/** Between two tries to hand over what an object storage did not take. */
+const QUEUE_MILLISECONDS = 10_000;
 /** A backup by hand may be at work when a schedule comes due. */
 const LOCK_SECONDS = 6 * 3_600;
 
@@ -34,6 +37,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
   const context: Context = { signal: stop.signal, step: () => {} };
   say("the agent is at work");
   let stanzaReady = false;
+  let queueAt = 0;
   while (!stop.signal.aborted) {
     try {
       if (await serverAnswers(configuration)) {
@@ -41,6 +45,10 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
         if (!stanzaReady) await prepareStanza(configuration, context);
         stanzaReady = true;
         await runDue(configuration, context);
+        if (performance.now() >= queueAt) {
+          queueAt = performance.now() + QUEUE_MILLISECONDS;
+          await flushQueue(configuration, context);
+        }
       }
     } catch (error) {
       if (!stop.signal.aborted) say(messageOf(error));

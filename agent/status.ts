@@ -6,6 +6,7 @@ import { messageOf } from "./failure.ts";
 import { requireOwnFolder } from "./identity.ts";
 import { readBackups } from "./metadata.ts";
 import { type ArchiveState, archiveState } from "./physical/archive.ts";
+import { type QueueState, queueState } from "./physical/queue.ts";
 import { type Journal, keptPrevious, readJournal } from "./restore/swap.ts";
 import { nextDue } from "./schedule/due.ts";
 import { lastRuns, type RunRecord, readState } from "./schedule/state.ts";
@@ -16,6 +17,8 @@ export interface AgentStatus {
   readonly backups: readonly BackupEntry[];
   readonly problems: readonly string[];
   readonly archive?: ArchiveState;
+  /** What the object storage lacks of the archive. */
+  readonly queue: QueueState;
   readonly drill?: DrillResult;
   readonly nextBackup: string;
   readonly lastRuns: readonly RunRecord[];
@@ -35,10 +38,11 @@ export async function status(configuration: AgentConfiguration, context: Context
       return undefined;
     });
   const now = new Date();
-  const [folder, backups, archive, drill, state, runs, restore, kept] = await Promise.all([
+  const [folder, backups, archive, queue, drill, state, runs, restore, kept] = await Promise.all([
     noted(requireOwnFolder(configuration)),
     noted(readBackups(configuration, context)),
     noted(archiveState(configuration, context)),
+    noted(queueState(configuration)),
     lastDrill(configuration),
     readState(configuration),
     lastRuns(configuration, 5),
@@ -50,6 +54,7 @@ export async function status(configuration: AgentConfiguration, context: Context
     backups: backups?.entries ?? [],
     problems: [...problems, ...(backups?.problems ?? [])],
     ...(archive === undefined ? {} : { archive }),
+    queue: queue ?? { waiting: 0 },
     ...(drill === undefined ? {} : { drill }),
     nextBackup: nextDue(configuration.schedule.backup, state.backup ?? {}, now).toISOString(),
     lastRuns: runs,

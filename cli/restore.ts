@@ -1,7 +1,6 @@
 import { Command } from "commander";
-import type { BackupEntry } from "../agent/entry.ts";
 import type { PreparedCluster, RecoveryTarget } from "../operations/restore.ts";
-import { errorLine, UserError } from "../operations/user-error.ts";
+import { UserError } from "../operations/user-error.ts";
 import { ask } from "./ask.ts";
 import { UsageError } from "./exit-codes.ts";
 import { findBackupByName } from "./find-backup.ts";
@@ -21,6 +20,7 @@ interface RestoreOptions {
   readonly resume: boolean;
   readonly forget: boolean;
   readonly yes: boolean;
+  readonly into?: string;
 }
 
 /** `pgstack restore`. */
@@ -42,15 +42,19 @@ export function restoreCommand(): Command {
       false,
     )
     .option("-y, --yes", "do not ask before the restored state is put in use", false)
+    .option("--into <stack>", "make a new stack of it and leave this one as it is")
     .action(async (backup: string | undefined, options: RestoreOptions) => {
       const name = stackName(command);
       if (options.forget) await forget(name, backup);
       else if (options.resume) await resume(name);
+      else if (options.into !== undefined)
+        await restoreInto(name, chosenTarget(backup, options), options.into);
       else await restore(name, chosenTarget(backup, options), options.yes);
     });
   return taught(command, [
     ["pgstack restore --time 2026-03-01T14:30:00Z", "as it was then; asks before it is put in use"],
     ["pgstack restore 20260301-020000F --yes", "as that backup has it, without asking"],
+    ["pgstack restore --latest --into clone", "a new stack with the same data; this one stays as it is"],
     ["pgstack restore --forget", "give back the room of the state before"],
   ]);
 }
@@ -74,9 +78,11 @@ function chosenTarget(backup: string | undefined, options: RestoreOptions): Chos
 }
 
 async function restore(name: string, chosen: Chosen, yes: boolean): Promise<void> {
-  const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
+  const { readSetting, readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { audited } = await import("../operations/audit.ts");
-  const { callAgent } = await import("../operations/agent.ts");
+  const { requireRestoreAllowed } = await import("../operations/restore/allowed.ts");
+  const { beginChain } = await import("../operations/restore/chain.ts");
+  const { proveRestored } = await import("../operations/restore/prove.ts");
   const { restoreInPlace } = await import("../operations/restore.ts");
   const stack = await readStackWithCredentials(name);
   await requireStackEngine(stack);
@@ -84,6 +90,7 @@ async function restore(name: string, chosen: Chosen, yes: boolean): Promise<void
     throw new UsageError("nobody can be asked here: --yes puts the restored state in use without asking");
   }
   const { target, logsDirectory } = stack;
+  requireRestoreAllowed(stack.environment, await readSetting(name, "allowRestoreUntil"));
   const wanted = chosen.type === "unknown" ? await targetOf(stack, chosen.wanted) : chosen;
   const parameters: Record<string, unknown> = { wanted };
   const progress = new StepProgress();
@@ -99,7 +106,7 @@ async function restore(name: string, chosen: Chosen, yes: boolean): Promise<void
             yes || (await ask(`Put this in use in stack ${name}? The server stops for some seconds. [y/N] `))
           );
         },
-        prove: () => proveHealthy(stack),
+        prove: () => proveRestored(target, Object.values(stack.roles)),
       });
       Object.assign(parameters, { id: restored.id, done: restored.done, lsn: restored.prepared.lsn });
       return restored;
@@ -111,14 +118,25 @@ async function restore(name: string, chosen: Chosen, yes: boolean): Promise<void
     printLine("Nothing was changed.");
     return;
   }
-  const backup = await newChain(stack, callAgent);
+  const chainProgress = new StepProgress();
+  const chain = await beginChain(target, { onStep: chainProgress.onStep });
+  chainProgress.end();
   note("pulumi up brings roles, grants and settings to what the stack declares:");
   const exitCode = await pulumiUp(name);
   printLine(`
 Restored (${result.id}). The state before is kept in the data volume${result.safetyBackup === undefined ? "" : `, and as backup ${result.safetyBackup}`}:
-pgstack restore --forget ${result.id} gives its room back. ${backup}`);
+pgstack restore --forget ${result.id} gives its room back. ${chain}`);
   if (exitCode !== 0)
     throw new UserError(`pulumi up failed (exit code ${exitCode}): run it again, the data is restored`);
+}
+
+async function restoreInto(name: string, chosen: Chosen, into: string): Promise<void> {
+  const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
+  const { restoreIntoNewStack } = await import("./restore-into.ts");
+  const stack = await readStackWithCredentials(name);
+  await requireStackEngine(stack);
+  const wanted = chosen.type === "unknown" ? await targetOf(stack, chosen.wanted) : chosen;
+  await restoreIntoNewStack(name, stack, wanted, into);
 }
 
 /** A dump is restored by another way than the cluster's files. */
@@ -139,41 +157,10 @@ function printPrepared({ backup, lsn, lastCommitAt, tables }: PreparedCluster): 
   if (tables.length > shown.length) printLine(`  and ${tables.length - shown.length} more tables`);
 }
 
-/** As of the backup, roles may have other passwords: those that the stack has now come with `pulumi up`. */
-async function proveHealthy({ target, roles }: StackWithCredentials): Promise<void> {
-  const { queryAsSuperuser } = await import("../operations/superuser.ts");
-  const names = Object.values(roles);
-  const found = await queryAsSuperuser<{ name: string }>(
-    target,
-    "SELECT datname AS name FROM pg_database WHERE datallowconn",
-  );
-  if (!found.some(({ name }) => name === target.database)) {
-    throw new UserError(`what was restored has no database ${target.database}`);
-  }
-  const known = await queryAsSuperuser<{ name: string }>(target, "SELECT rolname AS name FROM pg_roles");
-  const missing = names.filter((name) => !known.some((one) => one.name === name));
-  if (missing.length > 0) throw new UserError(`what was restored lacks the roles ${missing.join(", ")}`);
-}
-
-async function newChain(
-  { target }: StackWithCredentials,
-  callAgent: typeof import("../operations/agent.ts").callAgent,
-): Promise<string> {
-  const progress = new StepProgress();
-  try {
-    const request = { kind: "full", label: "after restore", waitSeconds: 600 };
-    const [entry] = await callAgent<BackupEntry[]>(target, "backup", request, { onStep: progress.onStep });
-    return `A new chain of backups begins with ${entry?.id}.`;
-  } catch (error) {
-    return `A new chain of backups could not begin (${errorLine(error)}): run pgstack backup --kind full.`;
-  } finally {
-    progress.end();
-  }
-}
-
 async function resume(name: string): Promise<void> {
   const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { audited } = await import("../operations/audit.ts");
+  const { proveRestored } = await import("../operations/restore/prove.ts");
   const { resumeRestore } = await import("../operations/restore.ts");
   const stack = await readStackWithCredentials(name);
   await requireStackEngine(stack);
@@ -184,7 +171,7 @@ async function resume(name: string): Promise<void> {
     try {
       const found = await resumeRestore(target, {
         onStep: progress.onStep,
-        prove: () => proveHealthy(stack),
+        prove: () => proveRestored(target, Object.values(stack.roles)),
       });
       Object.assign(parameters, found);
       return found;

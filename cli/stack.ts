@@ -63,6 +63,12 @@ export async function readBackupKey(name: string): Promise<string> {
   return key;
 }
 
+/** A plain setting as the stack's config has it now, whether it was brought up or not; empty: it is not set. */
+export async function readSetting(name: string, key: string): Promise<string> {
+  const config = fields(JSON.parse(await pulumi(name, "config", "--json")));
+  return text(fields(config[`pgstack:${key}`]).value) ?? "";
+}
+
 /** Refuses, in words that help, when the stack's Docker engine does not answer. */
 export async function requireStackEngine({ target }: Stack): Promise<void> {
   const { dockerEngine, requireEngine } = await import("../operations/docker.ts");
@@ -75,10 +81,19 @@ export async function requireStackEngine({ target }: Stack): Promise<void> {
  * @throws NotProvisioned when it knows no such stack; UserError with its own last words otherwise.
  */
 export async function pulumi(stack: string, ...programArguments: readonly string[]): Promise<string> {
+  return await runPulumi(stack, programArguments, "");
+}
+
+/** Sets a secret of a stack's config, which goes by standard input: arguments are seen in process lists. */
+export async function setSecret(stack: string, path: string, secret: string): Promise<void> {
+  await runPulumi(stack, ["config", "set", "--secret", "--path", `pgstack:${path}`], secret);
+}
+
+async function runPulumi(stack: string, programArguments: readonly string[], input: string): Promise<string> {
   return await new Promise((done, fail) => {
     const options = { cwd: PROJECT_DIRECTORY, maxBuffer: 64 * 1024 ** 2, encoding: "utf8" } as const;
     const all = [...programArguments, "--stack", stack, "--non-interactive"];
-    execFile("pulumi", all, options, (error, stdout, stderr) => {
+    const child = execFile("pulumi", all, options, (error, stdout, stderr) => {
       if (error === null) return done(stdout);
       if (error.code === "ENOENT") {
         return fail(
@@ -98,6 +113,9 @@ export async function pulumi(stack: string, ...programArguments: readonly string
         ),
       );
     });
+    // One that ends without reading is judged by its exit code.
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
   });
 }
 

@@ -1,40 +1,23 @@
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import type { AgentConfiguration } from "../agent/configuration.ts";
-import { BACKUP_FILES } from "../operations/backup-files.ts";
+import { renderArchiveScript } from "../operations/archive-script.ts";
 import {
-  type ObjectStorage,
-  type PgbackrestOptions,
-  renderPgbackrestConf,
-  repositoryNames,
-} from "../operations/pgbackrest-conf.ts";
-import { CONFIGURATION_DIRECTORY, STANZA } from "../operations/postgresql-conf.ts";
-import type { Target } from "../operations/target.ts";
+  agentConfiguration,
+  type BackupPlaces,
+  type BackupPlan,
+  pgbackrestOptions,
+} from "../operations/backup-configuration.ts";
+import { renderPgbackrestConf, renderRepositoryConfs } from "../operations/pgbackrest-conf.ts";
 import { BackupConfiguration } from "../providers/backup-configuration.ts";
-import { BACKUP_DIRECTORY, SCRATCH_DIRECTORY, SOCKET_DIRECTORY } from "./backup-storage.ts";
 import { labelRecord } from "./labels.ts";
 
 /** What {@link BackupFiles} are made from. */
-export interface BackupFilesArgs {
-  readonly target: Target;
+export interface BackupFilesArgs extends BackupPlaces, BackupPlan {
   readonly configurationVolume: pulumi.Input<string>;
   readonly imageId: string;
-  readonly dataDirectory: string;
   /** Fingerprint of the agent's code. */
   readonly code: string;
-  /** Processes that a dump, a restore or a physical backup uses at once. */
-  readonly jobs: number;
-  readonly encrypted: boolean;
-  /** Keep a repository in the backup folder. */
-  readonly local: boolean;
-  /** Keep a repository in an object storage; `authority` is PEM text, empty for public authorities. */
-  readonly storage?: Omit<ObjectStorage, "ownAuthority"> & { readonly authority: string };
-  /** Days after which a scheduled physical backup is a full one. */
-  readonly fullDays: number;
-  readonly schedule: AgentConfiguration["schedule"];
-  readonly retention: AgentConfiguration["retention"];
-  readonly verification: AgentConfiguration["verification"];
   readonly labels?: Readonly<Record<string, string>>;
   readonly logsDirectory: string;
 }
@@ -46,8 +29,8 @@ export class BackupFiles extends pulumi.ComponentResource {
   /** What backups are encrypted with; undefined when they are not. A secret. */
   readonly key: pulumi.Output<string> | undefined;
 
-  constructor(name: string, args: BackupFilesArgs, options?: pulumi.ComponentResourceOptions) {
-    super("pgstack:index:BackupFiles", name, {}, options);
+  constructor(name: string, args: BackupFilesArgs, resourceOptions?: pulumi.ComponentResourceOptions) {
+    super("pgstack:index:BackupFiles", name, {}, resourceOptions);
     this.key = args.encrypted
       ? new random.RandomPassword(
           `${name}-key`,
@@ -55,7 +38,9 @@ export class BackupFiles extends pulumi.ComponentResource {
           { parent: this, protect: true },
         ).result
       : undefined;
-    const agent = JSON.stringify(agentConfiguration(args), undefined, 2);
+    const configuration = agentConfiguration(args, args);
+    const agent = JSON.stringify(configuration, undefined, 2);
+    const options = pulumi.output(this.key).apply((key) => pgbackrestOptions(args, key));
     this.fingerprint = `${args.code}-${hashOf(agent)}`;
     new BackupConfiguration(
       name,
@@ -64,9 +49,9 @@ export class BackupFiles extends pulumi.ComponentResource {
         configurationVolume: args.configurationVolume,
         imageId: args.imageId,
         agent,
-        pgbackrest: pulumi.secret(
-          pulumi.output(this.key).apply((key) => renderPgbackrestConf(pgbackrestOptions(args, key))),
-        ),
+        pgbackrest: pulumi.secret(options.apply(renderPgbackrestConf)),
+        repositories: pulumi.secret(options.apply(renderRepositoryConfs)),
+        archiveScript: renderArchiveScript(configuration.physical.repositories),
         key: this.key ?? "",
         storageAuthority: args.storage?.authority ?? "",
         code: args.code,
@@ -77,51 +62,6 @@ export class BackupFiles extends pulumi.ComponentResource {
     );
     this.registerOutputs({});
   }
-}
-
-function pgbackrestOptions(args: BackupFilesArgs, cipherPass: string | undefined): PgbackrestOptions {
-  const { storage } = args;
-  return {
-    // An encrypted repository is another one: pgBackRest does not turn one into the other.
-    ...(args.local ? { local: `${BACKUP_DIRECTORY}/pgbackrest${args.encrypted ? "-encrypted" : ""}` } : {}),
-    ...(storage === undefined
-      ? {}
-      : {
-          storage: {
-            ...storage,
-            path: args.encrypted ? `${storage.path}-encrypted` : storage.path,
-            ownAuthority: storage.authority !== "",
-          },
-        }),
-    ...(cipherPass === undefined ? {} : { cipherPass }),
-    dataDirectory: args.dataDirectory,
-    port: args.target.port,
-    socketDirectory: SOCKET_DIRECTORY,
-    jobs: args.jobs,
-  };
-}
-
-function agentConfiguration(args: BackupFilesArgs): AgentConfiguration {
-  const { target } = args;
-  return {
-    format: 1,
-    ...{ stack: target.stack, database: target.database, port: target.port },
-    socketDirectory: SOCKET_DIRECTORY,
-    dataDirectory: args.dataDirectory,
-    backupDirectory: BACKUP_DIRECTORY,
-    scratchDirectory: SCRATCH_DIRECTORY,
-    jobs: args.jobs,
-    logical: { encrypted: args.encrypted, keyFile: `${CONFIGURATION_DIRECTORY}/${BACKUP_FILES.key}` },
-    physical: {
-      stanza: STANZA,
-      configurationFile: `${CONFIGURATION_DIRECTORY}/${BACKUP_FILES.pgbackrest}`,
-      repositories: repositoryNames(pgbackrestOptions(args, undefined)),
-      fullDays: args.fullDays,
-    },
-    schedule: args.schedule,
-    retention: args.retention,
-    verification: args.verification,
-  };
 }
 
 function hashOf(text: string): string {

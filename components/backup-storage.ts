@@ -1,5 +1,10 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import {
+  BACKUP_DIRECTORY,
+  SCRATCH_DIRECTORY,
+  SOCKET_DIRECTORY,
+} from "../operations/container-directories.ts";
 import { dockerLabels } from "./labels.ts";
 
 /** What a {@link BackupStorage} is made from. */
@@ -25,13 +30,6 @@ export interface Mount {
   readonly target: string;
   readonly readOnly?: boolean;
 }
-
-/** Where the backups are mounted in the server's and the agent's container. */
-export const BACKUP_DIRECTORY = "/backups";
-/** Where the agent restores to, for a while. */
-export const SCRATCH_DIRECTORY = "/scratch";
-/** The server's socket, in a volume that the agent has too. */
-export const SOCKET_DIRECTORY = "/var/run/postgresql";
 
 /** What backups and the agent that takes them need on the Docker host. */
 export class BackupStorage extends pulumi.ComponentResource {

@@ -24,6 +24,8 @@ export interface DatabaseArgs {
   readonly readyTimeoutSeconds?: number;
   /** What a first `up` that fails clears away. */
   readonly firstProvision: pulumi.Input<FirstProvision>;
+  /** Id of the last restore in place: after another one everything is compared anew. Default: none. */
+  readonly restored?: pulumi.Input<string>;
   /** The server's container: where it goes, the roles are not taken out of its cluster first. Default: they are. */
   readonly deletedWith?: pulumi.Resource;
 }
@@ -51,6 +53,7 @@ export class Database extends pulumi.ComponentResource {
             connectionLimit: args.connectionLimit ?? -1,
             readyTimeoutSeconds,
             firstProvision: args.firstProvision,
+            restored: args.restored ?? "",
           },
           { parent: this, deleteBeforeReplace: true, ...deletedWith },
         ),
@@ -67,6 +70,7 @@ export class Database extends pulumi.ComponentResource {
         initSql: [...(args.initSql ?? [])],
         readyTimeoutSeconds,
         firstProvision: args.firstProvision,
+        restored: args.restored ?? "",
       },
       { parent: this, dependsOn: [...this.roles] },
     );

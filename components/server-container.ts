@@ -1,9 +1,10 @@
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { ENTRYPOINT } from "../operations/before-start.ts";
+import { SOCKET_DIRECTORY } from "../operations/container-directories.ts";
 import { DATA_DIRECTORY, DATA_MOUNT } from "../operations/data-directory.ts";
 import { CONFIGURATION_DIRECTORY, CONFIGURATION_FILES } from "../operations/postgresql-conf.ts";
-import { type Mount, SOCKET_DIRECTORY } from "./backup-storage.ts";
+import type { Mount } from "./backup-storage.ts";
 
 /** What the container may use of its host. */
 export interface ContainerLimits {

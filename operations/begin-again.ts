@@ -44,11 +44,15 @@ export async function beginAgain(target: Target, options: BeginAgainOptions): Pr
   const docker = dockerEngine(target.dockerHost);
   const server = docker.getContainer(target.container);
   await ignoring(304, server.stop());
-  await empty(docker, options);
+  await emptyDataVolume(docker, options);
   await ignoring(304, server.start());
 }
 
-async function empty(docker: Docker, { dataVolume, imageId }: BeginAgainOptions): Promise<void> {
+/** Removes everything from a data volume. The caller has made sure that it holds nothing of worth. */
+export async function emptyDataVolume(
+  docker: Docker,
+  { dataVolume, imageId }: BeginAgainOptions,
+): Promise<void> {
   const command = ["find", HELPER_MOUNT, "-mindepth", "1", "-delete"];
   const exitCode = await runOnVolume(docker, { volume: dataVolume, image: imageId }, command);
   if (exitCode !== 0) throw new Error(`data volume ${dataVolume} cannot be emptied`);

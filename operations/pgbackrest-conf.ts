@@ -78,6 +78,8 @@ export function renderPgbackrestConf(options: PgbackrestOptions): string {
     "log-level-console": "warn",
     "log-level-stderr": "off",
     "archive-timeout": 60,
+    // Tries are nested: a storage that is away is told of after some times this.
+    "io-timeout": 10,
     "db-timeout": 1_800,
     "protocol-timeout": 1_830,
   };
@@ -100,6 +102,16 @@ export function repositoryNames(options: Pick<PgbackrestOptions, "local" | "stor
     ...(options.local === undefined ? [] : ["local"]),
     ...(options.storage === undefined ? [] : ["s3"]),
   ];
+}
+
+/** The text for each of several repositories alone, by its name; nothing where there is one. */
+export function renderRepositoryConfs(options: PgbackrestOptions): Record<string, string> {
+  const { local, storage, ...rest } = options;
+  if (local === undefined || storage === undefined) return {};
+  return {
+    local: renderPgbackrestConf({ ...rest, local }),
+    s3: renderPgbackrestConf({ ...rest, storage }),
+  };
 }
 
 type Options = Readonly<Record<string, string | number>>;

@@ -11,7 +11,7 @@ export const CONFIGURATION_DIRECTORY = "/etc/pgstack";
 /** Stanza of the cluster in pgBackRest's repositories. */
 export const STANZA = "main";
 /** The server calls it with each segment of the write-ahead log that is complete. */
-export const ARCHIVE_COMMAND = `pgbackrest --config=${CONFIGURATION_DIRECTORY}/pgbackrest.conf --stanza=${STANZA} archive-push "%p"`;
+export const ARCHIVE_COMMAND = `sh ${CONFIGURATION_DIRECTORY}/pgbackrest-archive.sh "%p"`;
 /** Names of the files in the configuration volume. */
 export const CONFIGURATION_FILES = {
   postgresqlConf: "postgresql.conf",

@@ -1,3 +1,4 @@
+import { SOCKET_DIRECTORY } from "./container-directories.ts";
 import { executeInContainer } from "./execute.ts";
 import { sqlError } from "./superuser/sql-error.ts";
 import type { Target } from "./target.ts";
@@ -31,7 +32,6 @@ const WHOLE_INPUT = `input=$(mktemp) && trap 'rm -f "$input"' EXIT && cat >"$inp
 shift
 "$@" <"$input"`;
 
-const SOCKET_DIRECTORY = "/var/run/postgresql";
 /** Names resolve to PostgreSQL's own objects only, so that no role can slip one of its own into our statements. */
 const OWN_SETTINGS: Readonly<Record<string, string>> = {
   search_path: "pg_catalog",

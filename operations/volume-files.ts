@@ -74,6 +74,18 @@ export async function writeVolumeFiles(docker: Docker, options: WriteVolumeFiles
   });
 }
 
+/** Writes files of the user `postgres` into a folder of a container that is not started yet. */
+export async function writeContainerFiles(
+  docker: Docker,
+  container: Docker.Container,
+  options: { readonly image: string; readonly folder: string; readonly files: readonly VolumeFile[] },
+): Promise<void> {
+  const owner = await ownerOf(docker, container, options.image);
+  const { dir, base } = posix.parse(options.folder);
+  const files = options.files.map((file) => ({ ...file, path: posix.join(base, file.path) }));
+  await container.putArchive(await makeArchive(entriesOf(files, owner)), { path: dir });
+}
+
 /** Content of one file of a volume; undefined when the file or the volume does not exist. */
 export async function readVolumeFile(
   docker: Docker,

@@ -34,9 +34,9 @@ export function needsAccess(settings: Settings): boolean {
   return settings.publish || needsOutgoing(settings);
 }
 
-/** Whether connections to the outside begin here: the server archives into an object storage, the agent backs up there. */
-export function needsOutgoing({ backup, backupS3 }: Settings): boolean {
-  return backup && backupS3 !== undefined;
+/** Whether connections to the outside begin here: the server archives into an object storage, or the database comes from one. */
+export function needsOutgoing({ backup, backupS3, restore }: Settings): boolean {
+  return (backup && backupS3 !== undefined) || restore?.from?.s3 !== undefined;
 }
 
 /** Whether backups are still there when the stack is gone, so that a last one is worth its time. */

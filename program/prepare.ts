@@ -9,6 +9,7 @@ import { UserError } from "../operations/user-error.ts";
 import { readSettings } from "../settings/read.ts";
 import type { Settings } from "../settings/settings.ts";
 import { type BackupSources, backupSources, needsAccess } from "./backup.ts";
+import { restoreAuthority } from "./restore.ts";
 
 /** What the program starts from. */
 export interface Prepared {
@@ -16,6 +17,8 @@ export interface Prepared {
   readonly image: ResolvedImage;
   /** Where the server's container has the cluster. */
   readonly dataDirectory: string;
+  /** PEM text of the authority of the object storage that is restored from; empty: a public one, or none. */
+  readonly restoreAuthority: string;
   /** What backups are made with; absent when there are none. */
   readonly backup?: BackupSources;
   /** The init SQL files with their content. */
@@ -38,7 +41,7 @@ export async function prepare(): Promise<Prepared> {
         sql: await readFile(join(process.cwd(), name), "utf8"),
       })),
     );
-    const { image, dataDirectory } = await preflight(dockerEngine(), {
+    const { image, dataDirectory, dataVolume } = await preflight(dockerEngine(), {
       stack: settings.stack,
       image: settings.image,
       container: settings.containerName,
@@ -49,9 +52,17 @@ export async function prepare(): Promise<Prepared> {
         ? { publish: { address: settings.publishAddress, port: settings.publishPort } }
         : {}),
     });
-    if (settings.backup && !image.agent) throw new UserError(withoutAgent(image.reference));
+    const { restore } = settings;
+    if (restore !== undefined && restore.from === undefined && dataVolume !== "cluster") {
+      throw new UserError(
+        `pgstack:restore: stack ${settings.stack} has no database yet that could be restored: bring it up first, or name other backups in restore.from`,
+      );
+    }
+    if ((settings.backup || restore?.from !== undefined) && !image.agent)
+      throw new UserError(withoutAgent(image.reference));
     return {
       ...{ settings, image, dataDirectory, initSql },
+      restoreAuthority: await restoreAuthority(settings),
       ...(settings.backup ? { backup: await backupSources(settings) } : {}),
     };
   } catch (error) {

@@ -1,6 +1,6 @@
 import { agentFiles } from "../operations/agent-files.ts";
 import { audited } from "../operations/audit.ts";
-import { BACKUP_FILES } from "../operations/backup-files.ts";
+import { BACKUP_FILES, repositoryConfiguration } from "../operations/backup-files.ts";
 import { dockerEngine, findVolume } from "../operations/docker.ts";
 import { writeVolumeFiles } from "../operations/volume-files.ts";
 import type { BackupConfigurationInputs } from "./backup-configuration.ts";
@@ -34,6 +34,10 @@ async function write(inputs: BackupConfigurationInputs): Promise<void> {
         ...(await agentFiles()),
         { path: BACKUP_FILES.agent, content: inputs.agent, mode: 0o600 },
         { path: BACKUP_FILES.pgbackrest, content: inputs.pgbackrest, mode: 0o600 },
+        { path: BACKUP_FILES.archiveScript, content: inputs.archiveScript, mode: 0o600 },
+        ...Object.entries(inputs.repositories).map(([name, content]) => ({
+          ...{ path: repositoryConfiguration(name), content, mode: 0o600 },
+        })),
         ...(key === "" ? [] : [{ path: BACKUP_FILES.key, content: key, mode: 0o600 }]),
         ...(storageAuthority === ""
           ? []

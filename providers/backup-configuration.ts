@@ -12,6 +12,10 @@ export interface BackupConfigurationInputs {
   readonly agent: string;
   /** Text of pgbackrest.conf. Secret. */
   readonly pgbackrest: string;
+  /** The same for each of several repositories alone, by its name. Secret. */
+  readonly repositories: Readonly<Record<string, string>>;
+  /** Text of the archive script. */
+  readonly archiveScript: string;
   /** What logical backups are encrypted with; empty: they are not. Secret. */
   readonly key: string;
   /** Certificate of an object storage's authority as PEM; empty: the machine's own authorities. */
@@ -31,7 +35,7 @@ export class BackupConfiguration extends OperationResource {
   ) {
     super("BackupConfiguration", import.meta.resolve("./backup-configuration.provider.ts"), name, inputs, {
       ...options,
-      additionalSecretOutputs: ["pgbackrest", "key"],
+      additionalSecretOutputs: ["pgbackrest", "repositories", "key"],
     });
   }
 }

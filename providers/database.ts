@@ -16,6 +16,8 @@ export interface DatabaseInputs {
   /** Seconds that the server may take to accept connections. */
   readonly readyTimeoutSeconds: number;
   readonly firstProvision: FirstProvision;
+  /** Id of the last restore: what it brought back is compared anew. Empty: there was none. */
+  readonly restored: string;
 }
 
 /** The application's database: schemas, extensions, grants and default privileges, compared with the live ones at each run. */

@@ -13,6 +13,8 @@ export interface RoleInputs {
   /** Seconds that the server may take to accept connections. */
   readonly readyTimeoutSeconds: number;
   readonly firstProvision: FirstProvision;
+  /** Id of the last restore: what it brought back is compared anew. Empty: there was none. */
+  readonly restored: string;
 }
 
 /** What a first `up` that fails has to clear away, and where its records go. */

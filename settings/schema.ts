@@ -6,6 +6,7 @@ import { dockerNameKeys } from "./groups/docker-names.ts";
 import { healthKeys } from "./groups/health.ts";
 import { networkKeys } from "./groups/network.ts";
 import { passwordKeys } from "./groups/passwords.ts";
+import { restoreKeys } from "./groups/restore.ts";
 import { serverKeys } from "./groups/server.ts";
 import { stackKeys } from "./groups/stack.ts";
 import { tlsKeys } from "./groups/tls.ts";
@@ -24,6 +25,7 @@ export const settingsSchema = z.strictObject({
   ...tlsKeys,
   ...passwordKeys,
   ...backupKeys,
+  ...restoreKeys,
   ...healthKeys,
 });
 

@@ -1,3 +1,4 @@
+import type { RecoveryTarget } from "../agent/restore/target.ts";
 import type { HealthThresholds } from "../operations/health/thresholds.ts";
 import type { MemorySize } from "./memory-size.ts";
 
@@ -31,8 +32,8 @@ export type TlsSettings =
       readonly renewBeforeDays: number;
     };
 
-/** S3-compatible storage for physical backups. */
-export interface BackupS3Settings {
+/** How an S3-compatible storage is reached. */
+export interface ObjectStorageSettings {
   /** Host, with a port where it is not 443. */
   readonly endpoint: string;
   readonly bucket: string;
@@ -45,8 +46,26 @@ export interface BackupS3Settings {
   readonly pathStyle: boolean;
   /** PEM file in the project, for storage whose certificate no public authority signed. */
   readonly authorityFile?: string | undefined;
+}
+
+/** S3-compatible storage for physical backups. */
+export interface BackupS3Settings extends ObjectStorageSettings {
   /** Keep a local repository too. */
   readonly keepLocal: boolean;
+}
+
+/** What the database is brought back to. */
+export interface RestoreSettings {
+  readonly target: RecoveryTarget;
+  /** Another stack's backups, for a stack that has no database yet; absent: the stack's own. One place is named. */
+  readonly from?: {
+    readonly volume?: string | undefined;
+    /** Absolute path on the Docker host. */
+    readonly directory?: string | undefined;
+    readonly s3?: ObjectStorageSettings | undefined;
+    /** What the backups are encrypted with; absent: they are not. */
+    readonly encryptionKey?: string | undefined;
+  };
 }
 
 /**
@@ -133,6 +152,10 @@ export interface Settings {
   readonly backupKeepDays: number;
   readonly backupKeepWeeks: number;
   readonly backupKeepMonths: number;
+
+  readonly restore?: RestoreSettings | undefined;
+  /** ISO 8601; absent: production is not restored in place. */
+  readonly allowRestoreUntil?: string | undefined;
 
   /** As written: relative to the project unless absolute. */
   readonly logsDirectory: string;

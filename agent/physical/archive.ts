@@ -20,6 +20,7 @@ export interface ArchiveState {
 
 /** More are not listed; the archive is then to be begun anew in any case. */
 const MOST_GAPS = 20;
+const LOOK_SECONDS = 60;
 const SEGMENT = /^[0-9A-F]{24}/;
 
 /** Asks the server and each repository about the archive. */
@@ -63,7 +64,8 @@ export async function archiveGaps(
       const path = `archive/${configuration.physical.stanza}/${id}`;
       const listing = await pgbackrest(configuration, "repo-ls", {
         options: [`--repo=${index + 1}`, "--recurse", "--output=json"],
-        path,
+        path: [path],
+        timeoutSeconds: LOOK_SECONDS,
         context,
       });
       const names = Object.keys(JSON.parse(listing) as Record<string, unknown>);

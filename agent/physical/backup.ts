@@ -6,6 +6,7 @@ import { schemaFingerprint } from "../logical/schema-fingerprint.ts";
 import { query } from "../sql.ts";
 import { ANNOTATION, physicalEntries } from "./info.ts";
 import { pgbackrest } from "./pgbackrest.ts";
+import { flushQueue } from "./queue.ts";
 import { prepareStanza } from "./stanza.ts";
 
 /** A physical backup to be taken. */
@@ -29,7 +30,10 @@ export async function physicalBackup(
   context: Context,
 ): Promise<BackupEntry[]> {
   await refuseOnStandby(configuration);
-  await prepareStanza(configuration, context);
+  // One repository that cannot be reached fails below, by its name; the others have their backup all the same.
+  await prepareStanza(configuration, context).catch((error: unknown) => {
+    if (context.signal.aborted || configuration.physical.repositories.length === 1) throw error;
+  });
   const notes = await annotations(configuration, request, context);
   const labels = new Map<string, readonly string[]>();
   const failures: string[] = [];
@@ -60,6 +64,8 @@ async function backupInto(
   notes: readonly string[],
   context: Context,
 ): Promise<{ label: string; damage: readonly string[] }> {
+  // A backup is whole with its archive.
+  if (configuration.physical.repositories[repository - 1] === "s3") await flushQueue(configuration, context);
   let label: string | undefined;
   const damage: string[] = [];
   let told = 0;

@@ -1,6 +1,7 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import type { BackupEntry, BackupKind } from "../entry.ts";
+import { Refusal } from "../failure.ts";
 import { pgbackrest } from "./pgbackrest.ts";
 
 /** What pgBackRest tells of one backup: https://pgbackrest.org/command.html#command-info */
@@ -47,6 +48,9 @@ export const ANNOTATION = {
   schemaFingerprint: "schema-fingerprint",
 } as const;
 
+/** A storage that is away is told of by pgBackRest itself after some tries. */
+const LOOK_SECONDS = 120;
+
 const KINDS: Readonly<Record<InfoBackup["type"], BackupKind>> = {
   full: "full",
   diff: "differential",
@@ -58,21 +62,67 @@ export async function info(
   configuration: Pick<AgentConfiguration, "physical">,
   context: Pick<Context, "signal">,
 ): Promise<InfoStanza | undefined> {
-  const text = await pgbackrest(configuration, "info", { options: ["--output=json"], context });
-  const [stanza] = JSON.parse(text) as InfoStanza[];
+  const text = await pgbackrest(configuration, "info", {
+    options: ["--output=json"],
+    timeoutSeconds: LOOK_SECONDS,
+    context,
+  });
+  // Its messages are put into the JSON with their line breaks.
+  const [stanza] = JSON.parse(text.replaceAll(/\p{Cc}/gu, " ")) as InfoStanza[];
   return stanza;
 }
 
-/** The physical backups, the oldest first. */
+/** Repositories that could not be looked into, with the reason. */
+export interface UnreadableRepository {
+  readonly repository: string;
+  readonly message: string;
+}
+
+/** pgBackRest's status of a repository that it failed to read: https://pgbackrest.org/command.html#command-info */
+const OTHER_ERROR = 99;
+
+function unreadable(stanza: InfoStanza, repositories: readonly string[]): UnreadableRepository[] {
+  return stanza.repo
+    .filter(({ status }) => status.code === OTHER_ERROR)
+    .map(({ key, status: { message } }) => ({
+      repository: repositories[key - 1] ?? `repository ${key}`,
+      message: explained(message),
+    }));
+}
+
+/** With a wrong key it reads bytes that make no sense, and quotes them. */
+function explained(message: string): string {
+  return /^\[(Format|Crypto)Error\]/.test(message)
+    ? "it cannot be read with the stack's encryption key"
+    : message.slice(0, 500);
+}
+
+/** The physical backups, the oldest first. @throws Refusal when no repository can be read. */
 export async function physicalEntries(
   configuration: Pick<AgentConfiguration, "physical">,
   context: Pick<Context, "signal">,
 ): Promise<BackupEntry[]> {
+  return (await physicalBackups(configuration, context)).entries;
+}
+
+/** The physical backups, the oldest first, and the repositories that may hold more. @throws as {@link physicalEntries}. */
+export async function physicalBackups(
+  configuration: Pick<AgentConfiguration, "physical">,
+  context: Pick<Context, "signal">,
+): Promise<{ readonly entries: BackupEntry[]; readonly unreadable: readonly UnreadableRepository[] }> {
   const stanza = await info(configuration, context);
-  if (stanza === undefined) return [];
-  return stanza.backup
-    .map((backup) => entryOf(backup, stanza, configuration.physical.repositories))
+  if (stanza === undefined) return { entries: [], unreadable: [] };
+  const { repositories } = configuration.physical;
+  const problems = unreadable(stanza, repositories);
+  if (problems.length > 0 && problems.length === stanza.repo.length) {
+    throw new Refusal(
+      problems.map(({ repository, message }) => `repository ${repository}: ${message}`).join("; "),
+    );
+  }
+  const entries = stanza.backup
+    .map((backup) => entryOf(backup, stanza, repositories))
     .sort((one, other) => one.finishedAt.localeCompare(other.finishedAt));
+  return { entries, unreadable: problems };
 }
 
 function entryOf(backup: InfoBackup, stanza: InfoStanza, repositories: readonly string[]): BackupEntry {

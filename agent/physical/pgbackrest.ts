@@ -7,10 +7,12 @@ import { ProgramFailed, type ProgramResult, run } from "../program.ts";
 export interface PgbackrestCall {
   /** Options beside those of the configuration file. */
   readonly options?: readonly string[];
-  /** What the command is about, where it takes one. */
-  readonly path?: string;
+  /** What the command is about, where it takes anything. */
+  readonly path?: readonly string[];
   /** Told each line that it prints. */
   readonly onLine?: (line: string) => void;
+  /** For what a storage that is away must not keep for long. Default: as long as pgBackRest itself tries. */
+  readonly timeoutSeconds?: number;
   readonly context: Pick<Context, "signal">;
 }
 
@@ -22,9 +24,10 @@ export interface PgbackrestCall {
 export async function pgbackrest(
   { physical }: Pick<AgentConfiguration, "physical">,
   command: string,
-  { options = [], path, onLine, context }: PgbackrestCall,
+  { options = [], path, onLine, timeoutSeconds, context }: PgbackrestCall,
 ): Promise<string> {
   const complaints: string[] = [];
+  const overdue = timeoutSeconds === undefined ? undefined : AbortSignal.timeout(timeoutSeconds * 1_000);
   const result = await run(
     "pgbackrest",
     [
@@ -32,10 +35,10 @@ export async function pgbackrest(
       `--stanza=${physical.stanza}`,
       ...options,
       command,
-      ...(path === undefined ? [] : [path]),
+      ...(path ?? []),
     ],
     {
-      signal: context.signal,
+      signal: overdue === undefined ? context.signal : AbortSignal.any([context.signal, overdue]),
       ...(onLine === undefined
         ? {}
         : {
@@ -45,7 +48,10 @@ export async function pgbackrest(
             },
           }),
     },
-  );
+  ).catch((error: unknown) => {
+    if (overdue?.aborted !== true || context.signal.aborted) throw error;
+    throw new Error(`pgbackrest ${command} had no answer within ${timeoutSeconds} seconds`, { cause: error });
+  });
   if (result.exitCode !== 0) throw failure(command, result, complaints);
   return result.stdout;
 }
@@ -55,11 +61,11 @@ const CRYPTO = 95;
 
 function failure(command: string, result: ProgramResult, complaints: readonly string[]): Error {
   const said = [...complaints, result.stdout, result.stderr].join("\n");
-  const error = said
-    .split("\n")
-    .find((line) => /ERROR: /.test(line))
-    ?.replace(/^.*ERROR: \[\d+\]: (raised from \S+ \S+: )?/, "")
-    .trim();
+  const lines = said.split("\n");
+  const first = lines.findIndex((line) => /ERROR: /.test(line));
+  const words = lines[first]?.replace(/^.*ERROR: \[\d+\]: (raised from \S+ \S+: )?/, "").trim();
+  // What ends with a colon goes on with a line for each repository.
+  const error = words?.endsWith(":") ? `${words} ${(lines[first + 1] ?? "").trim()}` : words;
   if (result.exitCode === CRYPTO || /unable to flush|cipher/i.test(error ?? "")) {
     return new Refusal(
       `the repository cannot be read with the stack's encryption key: ${error ?? "it was encrypted with another"}`,

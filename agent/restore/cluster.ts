@@ -47,9 +47,19 @@ export async function withTemporaryServer<Value>(
   const folder = await mkdtemp(join(tmpdir(), "server-"));
   const hba = join(folder, "pg_hba.conf");
   const ident = join(folder, "pg_ident.conf");
+  // The data directory's own includes the stack's, which is not everywhere that a cluster is restored.
+  const configuration = join(folder, "postgresql.conf");
   await writeFile(hba, "local all all trust\n", { mode: 0o600 });
   await writeFile(ident, "", { mode: 0o600 });
-  const all = { ...OWN, ...parameters, hba_file: hba, ident_file: ident, unix_socket_directories: folder };
+  await writeFile(configuration, "", { mode: 0o600 });
+  const all = {
+    ...OWN,
+    ...parameters,
+    config_file: configuration,
+    hba_file: hba,
+    ident_file: ident,
+    unix_socket_directories: folder,
+  };
   const options = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const child = spawn("postgres", ["-D", dataDirectory, ...options], {
     stdio: ["ignore", "pipe", "pipe"],

@@ -4,6 +4,7 @@ import type { Operation } from "../operations.ts";
 import { query } from "../sql.ts";
 import { checkDatabase } from "../verification/checks.ts";
 import { prepareCluster } from "./prepare.ts";
+import { seedCluster } from "./seed.ts";
 import {
   discardRestored,
   folders,
@@ -61,6 +62,10 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
         throw error;
       }
     },
+  ],
+  [
+    "restore-seed",
+    (configuration, { target }, context) => seedCluster(configuration, parseTarget(target), context),
   ],
   [
     "restore-swap",

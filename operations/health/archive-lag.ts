@@ -1,10 +1,10 @@
+import type { BackupFolder } from "./backup-folder.ts";
 import { type HealthCheck, singleRow } from "./check.ts";
 import { type Finding, formatSeconds } from "./report.ts";
 import { type HealthThresholds, judge } from "./thresholds.ts";
 
 /** What the server says about its WAL archive. */
 export interface ArchiveState {
-  readonly enabled: boolean;
   /** Finished segments that wait. */
   readonly waiting: number;
   /** Seconds that the oldest of them waits; 0 when none does. */
@@ -12,21 +12,24 @@ export interface ArchiveState {
   /** The last attempt failed. */
   readonly failing: boolean;
   readonly lastFailedSegment: string | null;
+  /** What the object storage beside the local repository lacks. */
+  readonly queue: BackupFolder["queue"];
 }
+
+const NO_QUEUE = { waiting: 0, oldestSeconds: 0 };
 
 /** How long finished WAL waits for its archive. Value: seconds of the oldest segment. */
 export const archiveLag: HealthCheck = {
   name: "archive lag",
   quick: false,
-  async run({ session, thresholds }) {
+  async run({ session, thresholds, backup, backupFolder }) {
     const administrator = await session("administrator");
     const { enabled } = await singleRow<{ enabled: boolean }>(
       administrator,
       "select current_setting('archive_mode') <> 'off' as enabled",
     );
     if (!enabled) {
-      const off = { enabled, waiting: 0, oldestSeconds: 0, failing: false, lastFailedSegment: null };
-      return evaluateArchive(off, thresholds);
+      return { status: "not applicable", message: "WAL archiving is off" };
     }
     const state = await singleRow<{
       waiting: number;
@@ -44,11 +47,11 @@ export const archiveLag: HealthCheck = {
     );
     return evaluateArchive(
       {
-        enabled,
         waiting: state.waiting,
         oldestSeconds: state.oldest_seconds,
         failing: state.failing,
         lastFailedSegment: state.last_failed_wal,
+        queue: backup === undefined ? NO_QUEUE : (await backupFolder()).queue,
       },
       thresholds,
     );
@@ -60,16 +63,21 @@ export function evaluateArchive(
   state: ArchiveState,
   { archiveLagSeconds }: Pick<HealthThresholds, "archiveLagSeconds">,
 ): Finding {
-  if (!state.enabled) return { status: "not applicable", message: "WAL archiving is off" };
-  const value = Math.round(state.oldestSeconds);
-  const late = judge(state.oldestSeconds, archiveLagSeconds);
-  const status = late === "ok" && state.failing ? "warning" : late;
+  const { queue } = state;
+  const oldest = Math.max(state.oldestSeconds, queue.oldestSeconds);
+  const value = Math.round(oldest);
+  const late = judge(oldest, archiveLagSeconds);
+  const status = late === "ok" && (state.failing || queue.waiting > 0) ? "warning" : late;
   const waiting =
     state.waiting === 0
       ? "nothing waits"
-      : `${state.waiting} segments wait, the oldest for ${formatSeconds(value)}`;
+      : `${state.waiting} segments wait, the oldest for ${formatSeconds(Math.round(state.oldestSeconds))}`;
+  const storage =
+    queue.waiting === 0
+      ? ""
+      : `; the object storage lacks ${queue.waiting} that the local repository has, since ${formatSeconds(queue.oldestSeconds)}`;
   const failing = state.failing
     ? `; the last attempt failed at ${state.lastFailedSegment ?? "an unknown segment"}`
     : "";
-  return { status, message: `${waiting}${failing}`, value };
+  return { status, message: `${waiting}${failing}${storage}`, value };
 }

@@ -1,4 +1,5 @@
 import type { DrillResult } from "../../agent/drill.ts";
+import { ARCHIVE_QUEUE } from "../backup-files.ts";
 import { executeInContainer } from "../execute.ts";
 import type { Target } from "../target.ts";
 
@@ -9,11 +10,15 @@ export interface BackupFolder {
   /** Content of metadata.json; undefined when it is not there or not readable. */
   readonly metadata: unknown;
   readonly drill: DrillResult | undefined;
+  /** Segments that the object storage has not taken yet, and seconds that the first of them waits. */
+  readonly queue: { readonly waiting: number; readonly oldestSeconds: number };
 }
 
 const FILES = ["pgstack-backups.json", "metadata.json", "state/last-drill.json"];
 const SCRIPT = `cd /backups || exit 3
-for file; do cat -- "$file" 2>/dev/null; printf '\\0'; done`;
+for file; do cat -- "$file" 2>/dev/null; printf '\\0'; done
+set -- ${ARCHIVE_QUEUE}/*
+[ ! -e "$1" ] || echo "$# $(($(date +%s) - $(stat -c %Y "$1")))"`;
 
 /** Reads all of it by one execution. @throws Error when the folder cannot be seen. */
 export async function readBackupFolder(target: Target, timeoutMilliseconds: number): Promise<BackupFolder> {
@@ -23,15 +28,17 @@ export async function readBackupFolder(target: Target, timeoutMilliseconds: numb
   });
   if (exitCode !== 0)
     throw new Error(`the backup folder cannot be seen: ${stderr.trim() || `code ${exitCode}`}`);
-  const [identity, metadata, drill] = stdout.split("\0").map(parsed);
+  const [identity, metadata, drill, queue = ""] = stdout.split("\0");
+  const [waiting = 0, oldestSeconds = 0] = queue.trim().split(" ").map(Number);
   return {
-    id: (identity as { id?: string } | undefined)?.id,
-    metadata,
-    drill: drill as DrillResult | undefined,
+    id: (parsed(identity) as { id?: string } | undefined)?.id,
+    metadata: parsed(metadata),
+    drill: parsed(drill) as DrillResult | undefined,
+    queue: { waiting, oldestSeconds },
   };
 }
 
-function parsed(text: string): unknown {
+function parsed(text = ""): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -26,13 +26,13 @@ export async function withRestorer<Value>(
     throw new UserError(`stack ${target.stack} has no agent: set pgstack:backup to true and run pulumi up`);
   }
   const name = restorerContainer(target.container);
-  await remove(docker.getContainer(name));
+  await removeContainer(docker.getContainer(name));
   const container = await docker.createContainer(definition(name, agent));
   try {
     await container.start();
     return await work(name);
   } finally {
-    await remove(container);
+    await removeContainer(container);
   }
 }
 
@@ -60,6 +60,8 @@ export async function whileHeld<Value>(
 /** As the agent's, with the data volume to write to; it ends by itself a day after whoever made it was killed. */
 function definition(name: string, agent: Docker.ContainerInspectInfo): Docker.ContainerCreateOptions {
   const { HostConfig } = agent;
+  // The agent may have been connected to its network after it was made: then the mode says nothing of it.
+  const [network = "none"] = Object.keys(agent.NetworkSettings.Networks);
   return {
     name,
     Image: agent.Image,
@@ -70,7 +72,7 @@ function definition(name: string, agent: Docker.ContainerInspectInfo): Docker.Co
     Labels: withoutAgent(agent.Config.Labels),
     HostConfig: {
       ...{ ReadonlyRootfs: true, CapDrop: ["ALL"], SecurityOpt: ["no-new-privileges:true"], Init: true },
-      NetworkMode: HostConfig.NetworkMode ?? "none",
+      NetworkMode: network,
       Tmpfs: HostConfig.Tmpfs ?? {},
       Memory: HostConfig.Memory ?? 0,
       MemorySwap: HostConfig.MemorySwap ?? 0,
@@ -86,7 +88,8 @@ function withoutAgent(labels: Readonly<Record<string, string>>): Record<string, 
   return Object.fromEntries(Object.entries(labels).filter(([name]) => name !== "pgstack.agent"));
 }
 
-async function remove(container: Docker.Container): Promise<void> {
+/** Removes a container, whatever state it is in; one that is gone is no error. */
+export async function removeContainer(container: Docker.Container): Promise<void> {
   try {
     await container.remove({ force: true, v: true });
   } catch (error) {

@@ -58,6 +58,15 @@ export function safetyProblems({ settings }: Combination): Problem[] {
       ),
     );
   }
+  if (settings.restore !== undefined && settings.restore.from === undefined && !settings.backup) {
+    problems.push(
+      mismatch(
+        ["backup", "restore"],
+        settings.backup,
+        "true with pgstack:restore, or restore.from must name other backups",
+      ),
+    );
+  }
   if (environment === "production" && !settings.protectVolumes) {
     problems.push(
       mismatch(

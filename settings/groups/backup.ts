@@ -2,8 +2,9 @@ import { z } from "zod";
 import { cronLine } from "../cron-line.ts";
 import { setting } from "../documentation.ts";
 import { dockerName } from "../names.ts";
+import { OBJECT_STORAGE_EXAMPLE, objectStorageShape } from "../object-storage.ts";
 import { hostDirectory, projectFile } from "../paths.ts";
-import { bucketName, endpoint, secretText, tableName } from "../repository.ts";
+import { tableName } from "../repository.ts";
 import { flag, listOf, wholeNumber } from "../values.ts";
 
 const ANEW = "A change makes the container anew: connections end.";
@@ -70,18 +71,8 @@ export const backupKeys = {
   backupS3: setting(
     z
       .strictObject(
-        {
-          endpoint: endpoint(),
-          bucket: bucketName(),
-          region: z.string().default("us-east-1"),
-          path: z.string().startsWith("/", { error: "a path such as /pgstack" }).default("/pgstack"),
-          key: secretText(),
-          secret: secretText(),
-          pathStyle: flag().default(true),
-          authorityFile: projectFile().optional(),
-          keepLocal: flag().default(true),
-        },
-        { error: 'a map such as {"endpoint": "s3.example.com", "bucket": "backups", "key": …, "secret": …}' },
+        { ...objectStorageShape, keepLocal: flag().default(true) },
+        { error: OBJECT_STORAGE_EXAMPLE },
       )
       .optional(),
     "S3-compatible storage for physical backups and the archive, beside the local ones or, with keepLocal false, instead of them. Set it with `pulumi config set --secret --path`, as it holds the access key.",

@@ -143,18 +143,19 @@ describe("L1 replication and archive lag", () => {
   });
 
   const archive: ArchiveState = {
-    enabled: true,
     waiting: 0,
     oldestSeconds: 0,
     failing: false,
     lastFailedSegment: null,
+    queue: { waiting: 0, oldestSeconds: 0 },
   };
   test.each([
-    ["off", { enabled: false }, "not applicable"],
     ["idle", {}, "ok"],
     ["behind for 5 minutes", { waiting: 3, oldestSeconds: 300 }, "warning"],
     ["behind for an hour", { waiting: 99, oldestSeconds: 3_600 }, "failed"],
     ["failing at its first segment", { waiting: 1, oldestSeconds: 2, failing: true }, "warning"],
+    ["whole here, and not yet in the object storage", { queue: { waiting: 1, oldestSeconds: 1 } }, "warning"],
+    ["not in the object storage for an hour", { queue: { waiting: 9, oldestSeconds: 3_600 } }, "failed"],
   ])("L1 F26 an archive that is %s", (_name, change, status) => {
     expect(evaluateArchive({ ...archive, ...change }, DEFAULTS).status).toBe(status);
   });

@@ -15,6 +15,7 @@ const GOOD: AgentStatus = {
   archive: { lastSegment: "000000010000000000000007", failures: 0, failing: false, waiting: 0, gaps: [] },
   drill: { at: "2026-11-20T04:30:00Z", result: "ok", rtoSeconds: 3, rpoSeconds: 1, seconds: 5 },
   nextBackup: "2026-11-22T02:00:00Z",
+  queue: { waiting: 0 },
   lastRuns: [],
   kept: [],
 };

@@ -1,0 +1,45 @@
+import { existsSync } from "node:fs";
+import { readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { AgentConfiguration } from "../configuration.ts";
+import type { Context } from "../context.ts";
+import { Refusal } from "../failure.ts";
+import { syncPath, writeWhole } from "../files.ts";
+import { type PreparedCluster, prepareCluster } from "./prepare.ts";
+import type { RecoveryTarget } from "./target.ts";
+
+/** Where ALTER SYSTEM, and so a recovery, leaves its settings. */
+const AUTOMATIC = "postgresql.auto.conf";
+/** By this the stack that the backup is of knows its own cluster: the new one is not that. */
+const PROOF = "pgstack.json";
+
+/**
+ * Makes the first cluster of a stack from a repository of another: recovered, checked, and ended with a timeline of its
+ * own. It appears under its name only when it is whole.
+ */
+export async function seedCluster(
+  configuration: AgentConfiguration,
+  target: RecoveryTarget,
+  context: Context,
+): Promise<PreparedCluster> {
+  const { dataDirectory } = configuration;
+  const root = dirname(dataDirectory);
+  if (existsSync(dataDirectory)) throw new Refusal("the data volume holds a cluster already");
+  const directory = join(root, "restore-seed");
+  await rm(directory, { recursive: true, force: true });
+  const prepared = await prepareCluster(configuration, { directory, target, end: "promote" }, context);
+  await rm(join(directory, PROOF), { force: true });
+  await withoutRecoverySettings(join(directory, AUTOMATIC));
+  await rename(directory, dataDirectory);
+  await syncPath(root);
+  return prepared;
+}
+
+/** The archive that recovery read from is none of the new stack's. */
+async function withoutRecoverySettings(path: string): Promise<void> {
+  const lines = (await readFile(path, "utf8")).split("\n");
+  await writeWhole(
+    path,
+    lines.filter((line) => !/^\s*(restore_command|recovery_target\w*)\s*=/.test(line)).join("\n"),
+  );
+}

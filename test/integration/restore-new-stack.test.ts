@@ -1,0 +1,144 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { BackupEntry } from "../../agent/entry.ts";
+import { callAgent } from "../../operations/agent.ts";
+import { dockerEngine } from "../../operations/docker.ts";
+import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { LABEL_STACK, type Target } from "../../operations/target.ts";
+import { LiveStack } from "../support/security/live-stack.ts";
+
+const BACKUP = { backup: true, backupEncryption: true };
+
+let stack: LiveStack;
+let full: BackupEntry;
+const others: string[] = [];
+
+beforeAll(async () => {
+  stack = await LiveStack.bringUp(BACKUP);
+  await write("CREATE TABLE public.orders AS SELECT n FROM generate_series(1, 100) n;");
+  const [entry] = await callAgent<BackupEntry[]>(stack.target, "backup", { kind: "full", waitSeconds: 60 });
+  if (entry === undefined) throw new Error("no backup was taken");
+  full = entry;
+  await write("INSERT INTO public.orders SELECT n FROM generate_series(101, 150) n;");
+});
+
+afterAll(async () => {
+  for (const other of others) await removeStack(other);
+  await stack?.project.remove();
+});
+
+async function write(sql: string, target = stack.target): Promise<void> {
+  await runAsSuperuser(target, sql, { database: "app", role: "administrator" });
+}
+
+async function count(target: Target): Promise<number> {
+  const sql = "SELECT count(*)::int AS n FROM public.orders";
+  return (await queryAsSuperuser<{ n: number }>(target, sql, { database: "app" }))[0]?.n ?? -1;
+}
+
+/** Another stack in the same project, by its name. */
+function other(suffix: string): { readonly name: string; readonly target: Target } {
+  const name = `${stack.project.stack}${suffix}`;
+  others.push(name);
+  return { name, target: { ...stack.target, stack: name, container: `pgstack-${name}` } };
+}
+
+async function removeStack(name: string): Promise<void> {
+  const docker = dockerEngine();
+  const filters = { label: [`${LABEL_STACK}=${name}`] };
+  for (const { Id } of await docker.listContainers({ all: true, filters })) {
+    await docker.getContainer(Id).remove({ force: true, v: true });
+  }
+  for (const { Name } of (await docker.listVolumes({ filters })).Volumes)
+    await docker.getVolume(Name).remove();
+  for (const { Id } of await docker.listNetworks({ filters })) await docker.getNetwork(Id).remove();
+}
+
+async function emptyPreview(name: string): Promise<void> {
+  const options = ["preview", "--refresh", "--expect-no-changes", "--non-interactive", "--stack", name];
+  const preview = await stack.project.run("pulumi", options);
+  expect(preview.code, preview.output).toBe(0);
+}
+
+describe("L7 restore into a new stack", () => {
+  test("L7 everything until now, by command; the old stack is as it was", async () => {
+    const { name, target } = other("a");
+    const ended = await stack.project.pgstack(["restore", "--latest", "--into", name]);
+    expect(ended.code, ended.output).toBe(0);
+    expect([await count(target), await count(stack.target)]).toEqual([150, 150]);
+    await write("DELETE FROM public.orders;", target);
+    expect(await count(stack.target)).toBe(150);
+    await emptyPreview(name);
+    await emptyPreview(stack.project.stack);
+    const main = join(stack.project.directory, "cli", "main.ts");
+    const health = await stack.project.run(process.execPath, [main, "--stack", name, "health", "--full"]);
+    expect(health.code, health.output).toBe(0);
+    // Its own backups begin with it.
+    const entries = await callAgent<BackupEntry[]>(target, "backup", { kind: "full", waitSeconds: 120 });
+    expect(entries[0]?.systemIdentifier).toBe(full.systemIdentifier);
+  });
+
+  test("L7 a name that is taken and a backup that is not there are refused, and nothing is made", async () => {
+    const taken = await stack.project.pgstack(["restore", "--latest", "--into", stack.project.stack]);
+    expect([taken.code, taken.stderr]).toEqual([2, expect.stringContaining("has settings already")]);
+    const { name } = other("b");
+    const unknown = await stack.project.pgstack(["restore", "20200101-000000F", "--into", name]);
+    expect(unknown.code).toBe(1);
+    expect(unknown.stderr).toMatch(/^pgstack: there is no backup "20200101-000000F"/m);
+  });
+
+  test("L7 P4 a target that cannot be reached: up fails, and nothing half made stays", async () => {
+    const { name } = other("c");
+    const ended = await stack.project.pgstack(["restore", "--name", "no-such-point", "--into", name]);
+    expect(ended.code).toBe(1);
+    expect(ended.output).toMatch(/restore point no-such-point cannot be reached/);
+    const { Volumes } = await dockerEngine().listVolumes({ filters: { label: [`${LABEL_STACK}=${name}`] } });
+    expect(Volumes.map(({ Name }) => Name)).not.toContain(`pgstack-${name}-data`);
+  });
+
+  test("F28 the wrong encryption key is refused", async () => {
+    const { name } = other("d");
+    const ended = await bringUpFrom(name, "0".repeat(48), { backup: full.id });
+    expect(ended.code).not.toBe(0);
+    expect(ended.output).toMatch(/cannot be read with the stack's encryption key/);
+  });
+
+  test("F56 server, stack and its state are gone: the repository alone brings the database back", async () => {
+    const { backupKey } = await stack.project.outputs<{ backupKey: string }>();
+    const docker = dockerEngine();
+    const point = await callAgent(stack.target, "restore-point", { name: "the-end" });
+    expect(point).toMatchObject({ name: "the-end" });
+    const filters = { label: [`${LABEL_STACK}=${stack.project.stack}`] };
+    for (const { Id } of await docker.listContainers({ all: true, filters })) {
+      await docker.getContainer(Id).remove({ force: true, v: true });
+    }
+    await docker.getVolume(`pgstack-${stack.project.stack}-data`).remove();
+    await docker.getVolume(`pgstack-${stack.project.stack}-configuration`).remove();
+    await rm(join(stack.project.directory, ".pgstack", "state", ".pulumi", "stacks", "pgstack"), {
+      recursive: true,
+      force: true,
+    });
+    const { name, target } = other("e");
+    const ended = await bringUpFrom(name, backupKey, { name: "the-end" });
+    expect(ended.code, ended.output).toBe(0);
+    expect(await count(target)).toBe(150);
+    await emptyPreview(name);
+  });
+
+  /** As docs/backup.md says: settings with `restore.from`, the key as a secret, `up`. */
+  async function bringUpFrom(name: string, key: string, wanted: Record<string, unknown>) {
+    const run = (...command: string[]) =>
+      stack.project.run("pulumi", [...command, "--stack", name, "--non-interactive"]);
+    const set = (path: string, value: string) => run("config", "set", "--path", `pgstack:${path}`, value);
+    expect((await run("stack", "init")).code).toBe(0);
+    await set("environment", "test");
+    await set("memoryLimit", "512MB");
+    await set("sharedBuffers", "64MB");
+    await set("restore.from.volume", `pgstack-${stack.project.stack}-backups`);
+    for (const [path, value] of Object.entries(wanted)) await set(`restore.${path}`, String(value));
+    const secret = ["config", "set", "--secret", "--path", "pgstack:restore.from.encryptionKey"];
+    await stack.project.run("pulumi", [...secret, "--stack", name, "--non-interactive"], { input: key });
+    return run("up", "--yes", "--skip-preview");
+  }
+});
