@@ -108,6 +108,10 @@ async function recover(
       "--log-level-console=warn",
     ],
     context,
+  }).catch((error: unknown) => {
+    // Since this backup an earlier restore has begun the later timeline before it: that one leads nowhere from here.
+    if (!/forked from backup timeline/.test(messageOf(error))) throw error;
+    throw new NotReached(`${describeTarget(target)} cannot be reached from backup ${backup.id}`);
   });
   context.step(`replaying the write-ahead log to ${describeTarget(target)}`, 0.4);
   const parameters = {
