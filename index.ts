@@ -12,9 +12,17 @@ import { RoleSecrets } from "./components/role-secrets.ts";
 import { Server } from "./components/server.ts";
 import { agentContainer } from "./operations/agent.ts";
 import { certificateArgs, connectionLimit, containerLimits, roleNames } from "./program/arguments.ts";
-import { agentLimits, backupArgs, needsAccess, needsOutgoing, outlivesStack } from "./program/backup.ts";
+import {
+  agentLimits,
+  backupArgs,
+  needsAccess,
+  needsOutgoing,
+  outlivesStack,
+  replacementTrigger,
+} from "./program/backup.ts";
 import { prepare } from "./program/prepare.ts";
 import { seedArgs } from "./program/restore.ts";
+import { Backup } from "./providers/backup.ts";
 import { Restore } from "./providers/restore.ts";
 import { serverParameters } from "./settings/server-parameters.ts";
 
@@ -103,6 +111,17 @@ const seed =
     logsDirectory,
   });
 
+// Before the server is replaced: a way back.
+const backupBefore =
+  backup &&
+  new Backup("backup-before-change", {
+    target,
+    label: "before change",
+    trigger: replacementTrigger(settings, image.imageId, dataDirectory),
+    requireProof: settings.environment === "production",
+    logsDirectory,
+  });
+
 const server = new Server(
   "server",
   {
@@ -132,7 +151,7 @@ const server = new Server(
     labels,
     logsDirectory,
   },
-  { dependsOn: [backupFiles, seed].filter((one) => one !== undefined) },
+  { dependsOn: [backupFiles, backupBefore, seed].filter((one) => one !== undefined) },
 );
 
 const restored =
@@ -203,6 +222,7 @@ const health = new HealthCheck(
     thresholds: settings.healthThresholds,
     ...(settings.backup ? { backupSchedule: settings.backupSchedule } : {}),
     finalBackup: outlivesStack(settings),
+    requireProof: settings.environment === "production",
     firstProvision: server.firstProvision,
   },
   { ...kept, ...(agent ? { dependsOn: agent } : {}) },

@@ -26,6 +26,8 @@ export interface HealthCheckArgs {
   readonly backupSchedule?: string;
   /** Take a last backup before the stack goes. Default: false. */
   readonly finalBackup?: boolean;
+  /** The stack goes only with a backup that was proven within a day. Default: false. */
+  readonly requireProof?: boolean;
   /** What a first `up` that fails clears away. */
   readonly firstProvision: pulumi.Input<FirstProvision>;
 }
@@ -57,6 +59,7 @@ export class HealthCheck extends pulumi.ComponentResource {
         thresholds: args.thresholds ?? DEFAULT_THRESHOLDS,
         backupSchedule: args.backupSchedule ?? "",
         finalBackup: args.finalBackup ?? false,
+        requireProof: args.requireProof ?? false,
         firstProvision: args.firstProvision,
       },
       { parent: this },

@@ -1,6 +1,7 @@
 import type { BackupEntry } from "../agent/entry.ts";
 import { callAgent } from "./agent.ts";
 import { audited } from "./audit.ts";
+import { requireProvenBackup } from "./proven-backup.ts";
 import type { Target } from "./target.ts";
 import { errorLine, UserError } from "./user-error.ts";
 
@@ -14,7 +15,10 @@ const WAIT_SECONDS = 3_600;
  *
  * @throws UserError when it cannot be taken: then nothing may go.
  */
-export async function backUpLast(target: Target, logsDirectory: string): Promise<void> {
+export async function backUpLast(
+  target: Target,
+  { logsDirectory, requireProof }: { readonly logsDirectory: string; readonly requireProof: boolean },
+): Promise<void> {
   if (process.env[VARIABLE] === "skip") return;
   const parameters: Record<string, unknown> = {};
   await audited({ logsDirectory, stack: target.stack }, "backup.final", parameters, async () => {
@@ -22,6 +26,7 @@ export async function backUpLast(target: Target, logsDirectory: string): Promise
       const request = { kind: "incremental", label: "final", waitSeconds: WAIT_SECONDS };
       const entries = await callAgent<BackupEntry[]>(target, "backup", request);
       parameters.backups = entries.map(({ id }) => id);
+      if (requireProof) await requireProvenBackup(target);
     } catch (error) {
       throw new UserError(
         `nothing was removed: the final backup failed: ${errorLine(error)}. Mend that, or go without one: ${VARIABLE}=skip pulumi destroy`,

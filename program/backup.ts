@@ -1,8 +1,11 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentArgs } from "../components/agent.ts";
 import type { BackupFilesArgs } from "../components/backup-files.ts";
 import { agentFiles, fingerprintOfFiles } from "../operations/agent-files.ts";
+import { POSTMASTER_PARAMETERS } from "../operations/postgresql-conf/postmaster-parameters.ts";
+import { serverParameters } from "../settings/server-parameters.ts";
 import type { Settings } from "../settings/settings.ts";
 import { containerLimits } from "./arguments.ts";
 
@@ -42,6 +45,27 @@ export function needsOutgoing({ backup, backupS3, restore }: Settings): boolean 
 /** Whether backups are still there when the stack is gone, so that a last one is worth its time. */
 export function outlivesStack({ backup, protectVolumes, backupDirectory, backupS3 }: Settings): boolean {
   return backup && (protectVolumes || backupDirectory !== undefined || backupS3 !== undefined);
+}
+
+/** Changes with everything that makes the server's container anew, or its server start with other settings. */
+export function replacementTrigger(settings: Settings, imageId: string, dataDirectory: string): string {
+  const startOnly = Object.entries(serverParameters(settings)).filter(([name]) =>
+    POSTMASTER_PARAMETERS.has(name),
+  );
+  const { containerName, networkName, dataVolumeName, configurationVolumeName, port, labels } = settings;
+  const { publish, publishAddress, publishPort, stopGraceSeconds, backupDirectory, backupVolumeName } =
+    settings;
+  return createHash("sha256")
+    .update(
+      JSON.stringify([
+        ...[imageId, dataDirectory, containerName, networkName, dataVolumeName, configurationVolumeName],
+        ...[port, publish && [publishAddress, publishPort], stopGraceSeconds, labels],
+        ...[backupDirectory ?? backupVolumeName, needsAccess(settings), containerLimits(settings)],
+        startOnly.sort(([one], [other]) => one.localeCompare(other)),
+      ]),
+    )
+    .digest("hex")
+    .slice(0, 16);
 }
 
 /** What the agent may use: as much as the server, and enough for a throw-away server. */

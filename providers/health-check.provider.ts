@@ -31,10 +31,10 @@ export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
       ? []
       : [`${inputs.target.container} does not run: it is checked again`];
   },
-  async remove({ target, firstProvision, systemIdentifier, finalBackup }) {
+  async remove({ target, firstProvision, systemIdentifier, finalBackup, requireProof }) {
     // The first thing that goes when a stack does: everything is still there to be backed up, and Docker's own things
     // leave no record of theirs.
-    if (finalBackup) await backUpLast(target, firstProvision.logsDirectory);
+    if (finalBackup) await backUpLast(target, { logsDirectory: firstProvision.logsDirectory, requireProof });
     const { dataVolume, logsDirectory } = firstProvision;
     const parameters = { container: target.container, dataVolume, systemIdentifier };
     await audited({ logsDirectory, stack: target.stack }, "server.remove", parameters, async () => {});

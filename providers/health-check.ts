@@ -23,6 +23,8 @@ export interface HealthCheckInputs {
   readonly backupSchedule: string;
   /** Take a last backup before the stack goes. */
   readonly finalBackup: boolean;
+  /** The stack goes only with a backup that was proven within a day. */
+  readonly requireProof: boolean;
   readonly firstProvision: FirstProvision;
 }
 

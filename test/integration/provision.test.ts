@@ -307,6 +307,22 @@ describe("L9 production", () => {
 
       await stack.change({ ...production, allowDestroy: true });
       expect(await stack.startTime()).toBe(started);
+      const unproven = await own.pulumi(["destroy", "--yes", "--skip-preview"]);
+      expect(unproven.code).not.toBe(0);
+      expect(unproven.output).toMatch(
+        /nothing was removed: .* a restore has proven within 24 hours, and none was/,
+      );
+      expect(await stack.startTime()).toBe(started);
+      await own.configure({ ...production, allowDestroy: true, maxConnections: 50 });
+      const changed = await own.up();
+      expect(changed.code).not.toBe(0);
+      expect(changed.output).toMatch(
+        /nothing was changed: .* a restore has proven within 24 hours, and none was/,
+      );
+      expect(await stack.startTime()).toBe(started);
+      await own.configure({ ...production, allowDestroy: true });
+
+      expect(await own.pgstack(["drill"])).toMatchObject({ code: 0 });
       const destroyed = await own.pulumi(["destroy", "--yes", "--skip-preview"]);
       expect(destroyed.code, destroyed.output).toBe(0);
       const left = await own.things();

@@ -1,0 +1,46 @@
+import type { BackupEntry } from "../agent/entry.ts";
+import { agentContainer, callAgent } from "./agent.ts";
+import { dockerEngine, findContainer } from "./docker.ts";
+import { requireProvenBackup } from "./proven-backup.ts";
+import type { Target } from "./target.ts";
+import { errorLine, UserError } from "./user-error.ts";
+
+/** Set to `skip`, a change goes without a backup before it: for a stack that the change is to mend. */
+const VARIABLE = "PGSTACK_CHANGE_BACKUP";
+/** Seconds to wait for a backup that is at work. */
+const WAIT_SECONDS = 3_600;
+
+/** What is about to happen. */
+export interface Change {
+  readonly label: string;
+  /** Production changes only with a backup that was proven within a day. */
+  readonly requireProof: boolean;
+}
+
+/**
+ * Takes a backup before a change that replaces the server.
+ *
+ * @returns The backup; undefined where there is nothing to be backed up yet, or the user goes without.
+ * @throws UserError when it cannot be taken: then nothing was changed.
+ */
+export async function backUpBefore(target: Target, change: Change): Promise<BackupEntry | undefined> {
+  if (process.env[VARIABLE] === "skip") return undefined;
+  const docker = dockerEngine(target.dockerHost);
+  const [server, agent] = await Promise.all([
+    findContainer(docker, target.container),
+    findContainer(docker, agentContainer(target.container)),
+  ]);
+  // A first up, and one that turns backups on.
+  if (server === undefined || agent === undefined) return undefined;
+  try {
+    const request = { kind: "incremental", label: change.label, waitSeconds: WAIT_SECONDS };
+    const entries = await callAgent<BackupEntry[]>(target, "backup", request);
+    if (change.requireProof) await requireProvenBackup(target);
+    return entries[0];
+  } catch (error) {
+    throw new UserError(
+      `nothing was changed: the backup before this change failed: ${errorLine(error)}. Mend that, or, where the change is to mend the server, go without: ${VARIABLE}=skip pulumi up`,
+      { cause: error },
+    );
+  }
+}
