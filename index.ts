@@ -27,7 +27,7 @@ import { Restore } from "./providers/restore.ts";
 import { serverParameters } from "./settings/server-parameters.ts";
 
 // What the stack's config asks for, and what is on the Docker host: wrong values end the run here, nothing is made yet.
-const { settings, image, dataDirectory, backup, restoreAuthority, initSql } = await prepare();
+const { settings, image, dataDirectory, backup, recovery, restoreAuthority, initSql } = await prepare();
 const stack = pulumi.getStack();
 const { labels, logsDirectory, restore } = settings;
 const roles = roleNames(settings);
@@ -144,6 +144,7 @@ const server = new Server(
     parameters: serverParameters(settings),
     ...(settings.clientAddresses.length === 0 ? {} : { clientAddresses: settings.clientAddresses }),
     limits: containerLimits(settings),
+    ballastMegabytes: settings.ballastMegabytes,
     stopGraceSeconds: settings.stopGraceSeconds,
     ...(storage && {
       archive: { mounts: [storage.backups, storage.socket], timeoutSeconds: settings.archiveTimeoutSeconds },
@@ -252,6 +253,9 @@ export const deployed = {
   systemIdentifier: health.systemIdentifier,
   health: health.status,
 };
+
+/** What the last drill has proven: when, recovery time and recovery point in seconds; null before the first. */
+export { recovery };
 
 /** What backups are encrypted with; null when they are not. A secret. */
 export const backupKey = backupFiles?.key ?? null;

@@ -1,6 +1,6 @@
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
-import { ENTRYPOINT } from "../operations/before-start.ts";
+import { BALLAST_VARIABLE, ENTRYPOINT } from "../operations/before-start.ts";
 import { SOCKET_DIRECTORY } from "../operations/container-directories.ts";
 import { DATA_DIRECTORY, DATA_MOUNT } from "../operations/data-directory.ts";
 import { CONFIGURATION_DIRECTORY, CONFIGURATION_FILES } from "../operations/postgresql-conf.ts";
@@ -33,6 +33,8 @@ export interface ServerContainerOptions {
   readonly dataDirectory?: string;
   readonly configurationVolume: pulumi.Input<string>;
   readonly limits: ContainerLimits;
+  /** Room that is held back on the data volume. Default: none. */
+  readonly ballastMegabytes?: number;
   readonly graceSeconds: number;
   readonly labels: { label: string; value: string }[];
   /** Further mounts: those of backups. One on the socket's folder takes the place of the file system in memory there. */
@@ -55,7 +57,10 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
       "-c",
       `config_file=${CONFIGURATION_DIRECTORY}/${CONFIGURATION_FILES.postgresqlConf}`,
     ],
-    envs: [`PGDATA=${options.dataDirectory ?? DATA_DIRECTORY}`],
+    envs: [
+      `PGDATA=${options.dataDirectory ?? DATA_DIRECTORY}`,
+      `${BALLAST_VARIABLE}=${(options.ballastMegabytes ?? 0) * 1024}`,
+    ],
     user: "postgres",
     readOnly: true,
     capabilities: { drops: ["ALL"] },

@@ -46,6 +46,8 @@ export interface ServerArgs {
   /** Back up the write-ahead log: the mounts of backup, and seconds until a segment that is not full is archived. Default: no. */
   readonly archive?: { readonly mounts: readonly Mount[]; readonly timeoutSeconds: number };
   readonly limits: ContainerLimits;
+  /** Room that is held back on the data volume, for a server that has filled it to recover with. Default: none. */
+  readonly ballastMegabytes?: number;
   /** Seconds that a stop may take before the server is killed. Default: 120. */
   readonly stopGraceSeconds?: number;
   readonly labels?: Readonly<Record<string, string>>;

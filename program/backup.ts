@@ -61,6 +61,7 @@ export function replacementTrigger(settings: Settings, imageId: string, dataDire
         ...[imageId, dataDirectory, containerName, networkName, dataVolumeName, configurationVolumeName],
         ...[port, publish && [publishAddress, publishPort], stopGraceSeconds, labels],
         ...[backupDirectory ?? backupVolumeName, needsAccess(settings), containerLimits(settings)],
+        settings.ballastMegabytes,
         startOnly.sort(([one], [other]) => one.localeCompare(other)),
       ]),
     )

@@ -5,6 +5,7 @@ import { readCertificateFiles } from "../operations/certificate-files.ts";
 import { dockerEngine } from "../operations/docker.ts";
 import { LABEL_AGENT, type ResolvedImage } from "../operations/image.ts";
 import { preflight } from "../operations/preflight.ts";
+import { type RecoveryProof, recoveryProof } from "../operations/recovery-proof.ts";
 import { UserError } from "../operations/user-error.ts";
 import { readSettings } from "../settings/read.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -19,6 +20,8 @@ export interface Prepared {
   readonly dataDirectory: string;
   /** PEM text of the authority of the object storage that is restored from; empty: a public one, or none. */
   readonly restoreAuthority: string;
+  /** What the last drill has proven; null when there was none. */
+  readonly recovery: RecoveryProof | null;
   /** What backups are made with; absent when there are none. */
   readonly backup?: BackupSources;
   /** The init SQL files with their content. */
@@ -41,6 +44,8 @@ export async function prepare(): Promise<Prepared> {
         sql: await readFile(join(process.cwd(), name), "utf8"),
       })),
     );
+    const { stack, containerName: container, port, databaseName: database } = settings;
+    const proof = settings.backup ? recoveryProof({ stack, container, port, database }) : null;
     const { image, dataDirectory, dataVolume } = await preflight(dockerEngine(), {
       stack: settings.stack,
       image: settings.image,
@@ -63,6 +68,7 @@ export async function prepare(): Promise<Prepared> {
     return {
       ...{ settings, image, dataDirectory, initSql },
       restoreAuthority: await restoreAuthority(settings),
+      recovery: await proof,
       ...(settings.backup ? { backup: await backupSources(settings) } : {}),
     };
   } catch (error) {

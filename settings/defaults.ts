@@ -33,6 +33,7 @@ export function applyDefaults(given: Given, context: Pick<SettingsContext, "stac
     effectiveCacheSize: given.effectiveCacheSize ?? derived?.effectiveCacheSize ?? "1GB",
     workMem,
     maintenanceWorkMem: given.maintenanceWorkMem ?? derived?.maintenanceWorkMem ?? "64MB",
+    ballastMegabytes: given.ballastMegabytes ?? (given.environment === "test" ? 0 : 64),
     backup: given.backup ?? given.environment !== "test",
     backupVolumeName: given.backupVolumeName ?? `${prefix}-backups`,
     drillSchedule: given.drillSchedule ?? (production ? "30 4 * * *" : "30 4 * * 0"),

@@ -123,6 +123,8 @@ export interface Settings {
   /** Processor cores, fractions allowed. */
   readonly cpuLimit: number;
   readonly pidsLimit: number;
+  /** Megabytes held back on the data volume; 0: none. */
+  readonly ballastMegabytes: number;
   readonly shmSize: MemorySize;
   readonly stopGraceSeconds: number;
 

@@ -1,6 +1,6 @@
 import { formatBytes } from "../preflight/format-bytes.ts";
 import type { HealthCheck } from "./check.ts";
-import type { DiskUse, Finding } from "./report.ts";
+import { type DiskUse, type Finding, worstStatus } from "./report.ts";
 import type { HealthThresholds, RoomLimit } from "./thresholds.ts";
 
 /** Room on the file system of the data directory. Value: free bytes. */
@@ -8,11 +8,15 @@ export const diskHeadroom: HealthCheck = {
   name: "disk headroom",
   quick: true,
   async run({ inside, thresholds, facts }) {
-    const { exitCode, output, complaint } = (await inside()).df;
+    const { df, ballastUsed } = await inside();
+    const { exitCode, output, complaint } = df;
     if (exitCode !== 0) throw new Error(`df ended with code ${exitCode}: ${complaint}`);
     const use = parseDf(output);
     facts.disk = use;
-    return evaluateDisk(use, thresholds);
+    const finding = evaluateDisk(use, thresholds);
+    if (!ballastUsed) return finding;
+    const message = `${finding.message}; the room held back is used up: make room, then pgstack restart holds it back again`;
+    return { ...finding, status: worstStatus([finding, { status: "warning" }]), message };
   },
 };
 

@@ -1,3 +1,5 @@
+import { BALLAST_VARIABLE } from "../before-start.ts";
+import { CLUSTER_FOLDER } from "../data-directory.ts";
 import { executeInContainer } from "../execute.ts";
 import type { Target } from "../target.ts";
 
@@ -5,14 +7,18 @@ import type { Target } from "../target.ts";
 export interface InsideView {
   /** Exit code of pg_isready over TCP. */
   readonly readyCode: number;
+  /** The file that holds room back on the data volume is gone. */
+  readonly ballastUsed: boolean;
   /** Output of `df -P -k` for the data directory, and what it complained about. */
   readonly df: { readonly exitCode: number; readonly output: string; readonly complaint: string };
 }
 
-const READY_LINE = /^ready (\d+)\n/;
+const READY_LINE = /^ready (\d+) ballast (kept|used)\n/;
 // pg_isready goes first and has its own time limit, so that a disk that hangs does not hide its answer.
 const SCRIPT = `pg_isready --quiet --host=127.0.0.1 --port="$1" --timeout="$2" --username="$3" --dbname="$4"
-echo "ready $?"
+ready=$? root=\${PGDATA%/${CLUSTER_FOLDER}} ballast=kept
+[ "\${${BALLAST_VARIABLE}:-0}" -eq 0 ] || [ "$root" = "$PGDATA" ] || [ -e "$root/ballast" ] || ballast=used
+echo "ready $ready ballast $ballast"
 timeout "$2" df -P -k "$PGDATA"`;
 
 /**
@@ -34,5 +40,9 @@ export async function lookInside(
   if (ready === null)
     throw new Error(`the container could not be asked: ${stderr.trim() || `code ${exitCode}`}`);
   const output = stdout.slice(ready[0].length);
-  return { readyCode: Number(ready[1]), df: { exitCode, output, complaint: stderr.trim() } };
+  return {
+    readyCode: Number(ready[1]),
+    ballastUsed: ready[2] === "used",
+    df: { exitCode, output, complaint: stderr.trim() },
+  };
 }

@@ -34,6 +34,11 @@ export const containerKeys = {
       caution: ANEW,
     },
   ),
+  ballastMegabytes: setting(
+    wholeNumber(0, 1048576, "megabytes").optional(),
+    "Megabytes that a file on the data volume holds back. A server that has filled its disk recovers with that room by itself, and health tells that it is used up. 0: none.",
+    { group: "Container", fallback: "64, 0 in test environments", example: "1024", caution: ANEW },
+  ),
   shmSize: setting(
     memory("1MB", "16TB").optional(),
     "Size of /dev/shm, which parallel queries share their memory in. Used only as far as it is needed.",

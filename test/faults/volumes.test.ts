@@ -106,23 +106,43 @@ describe("F05 a volume that is not the stack's", () => {
 });
 
 describe("F06 no room", () => {
+  test("F06 a server that fills its disk recovers by itself with the room held back, health tells, and a restart holds it back again", async () => {
+    volume = uniqueName("small");
+    const holder = await smallVolume(volume, "260m");
+    try {
+      await project.configure({ dataVolumeName: volume, adoptDataVolume: true, ballastMegabytes: 32 });
+      const first = await project.up();
+      expect(first.code, first.output).toBe(0);
+      const ballast = () => inside(holder, "stat -c %s /data/ballast 2>/dev/null || echo none");
+      expect((await ballast()).trim()).toBe(String(32 * 1024 ** 2));
+      await runAsSuperuser(project.target, "CREATE TABLE public.kept AS SELECT 42 AS n", { database: "app" });
+      await inside(holder, "cat /dev/zero >/data/filler 2>/dev/null");
+
+      // The write-ahead log finds no room for its next segment: the server ends, and starts again.
+      const fill =
+        "SELECT pg_logical_emit_message(false, 'fill', repeat('x', 1000000)) FROM generate_series(1, 300)";
+      await expect(runAsSuperuser(project.target, `${fill};`)).rejects.toThrow();
+      await expect.poll(ballast, { timeout: 60_000 }).toBe("none\n");
+      await waitUntilReady(project.target, { timeoutSeconds: 60 });
+      const kept = "SELECT n FROM public.kept";
+      expect(await queryAsSuperuser(project.target, kept, { database: "app" })).toEqual([{ n: 42 }]);
+      const told = await project.pgstack(["health", "--json"]);
+      expect(told.stdout).toContain("the room held back is used up: make room");
+
+      await inside(holder, "rm /data/filler");
+      await docker.getContainer(project.container).restart();
+      await waitUntilReady(project.target, { timeoutSeconds: 60 });
+      expect((await ballast()).trim()).toBe(String(32 * 1024 ** 2));
+      expect((await project.pgstack(["health", "--json"])).stdout).not.toContain("used up");
+    } finally {
+      await holder.remove({ force: true, v: true });
+    }
+  });
+
   test("F06 a full data volume at start: up fails and says so; with room again the next up finds all data", async () => {
     volume = uniqueName("small");
-    const { uid, gid } = await postgresIds();
-    await docker.createVolume({
-      Name: volume,
-      Driver: "local",
-      DriverOpts: { type: "tmpfs", device: "tmpfs", o: `size=120m,uid=${uid},gid=${gid},mode=0700` },
-    });
-    // What is in memory lasts as long as a container has it.
-    const holder = await docker.createContainer({
-      Image: TEST_IMAGE,
-      User: "postgres",
-      Entrypoint: ["sleep", "600"],
-      HostConfig: { NetworkMode: "none", Mounts: [{ Type: "volume", Source: volume, Target: "/data" }] },
-    });
+    const holder = await smallVolume(volume, "120m");
     try {
-      await holder.start();
       await project.configure({ dataVolumeName: volume, adoptDataVolume: true });
       const first = await project.up();
       expect(first.code, first.output).toBe(0);
@@ -147,6 +167,24 @@ describe("F06 no room", () => {
     }
   });
 });
+
+/** A volume of a few megabytes. What is in memory lasts as long as a container has it: that is returned, at work. */
+async function smallVolume(name: string, size: string): Promise<Docker.Container> {
+  const { uid, gid } = await postgresIds();
+  await docker.createVolume({
+    Name: name,
+    Driver: "local",
+    DriverOpts: { type: "tmpfs", device: "tmpfs", o: `size=${size},uid=${uid},gid=${gid},mode=0700` },
+  });
+  const holder = await docker.createContainer({
+    Image: TEST_IMAGE,
+    User: "postgres",
+    Entrypoint: ["sleep", "600"],
+    HostConfig: { NetworkMode: "none", Mounts: [{ Type: "volume", Source: name, Target: "/data" }] },
+  });
+  await holder.start();
+  return holder;
+}
 
 /** A cluster as somebody may have made it before, with a row in it. */
 async function makeCluster(name: string): Promise<void> {

@@ -86,6 +86,13 @@ describe("L2 L5 L6 backups of a stack", () => {
     expect(drill).toMatchObject({ result: "ok" });
     expect(drill.rtoSeconds).toBeLessThan(60);
     expect(drill.rpoSeconds).toBeLessThan(60);
+    // What it measured is an output of the stack, and no change to it.
+    const preview = await stack.project.pulumi(["preview", "--expect-no-changes"]);
+    expect(preview.code, preview.output).toBe(0);
+    await stack.up();
+    const { at: provenAt, result, backup, rtoSeconds, rpoSeconds } = drill;
+    const { recovery } = await stack.project.outputs<{ recovery: unknown }>();
+    expect(recovery).toEqual({ provenAt, result, backup, rtoSeconds, rpoSeconds });
     expect(await inAgent("ls -A /scratch")).toBe("");
   });
 
