@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Agent } from "./components/agent.ts";
+import { BackupBeforeChange } from "./components/backup-before-change.ts";
 import { BackupFiles } from "./components/backup-files.ts";
 import { BackupStorage } from "./components/backup-storage.ts";
 import { Certificates } from "./components/certificates.ts";
@@ -7,6 +8,7 @@ import { DataVolume } from "./components/data-volume.ts";
 import { Database } from "./components/database.ts";
 import { HealthCheck } from "./components/health-check.ts";
 import { IsolatedNetwork } from "./components/isolated-network.ts";
+import { RestoreInPlace } from "./components/restore-in-place.ts";
 import { RestoredCluster } from "./components/restored-cluster.ts";
 import { RoleSecrets } from "./components/role-secrets.ts";
 import { Server } from "./components/server.ts";
@@ -22,8 +24,6 @@ import {
 } from "./program/backup.ts";
 import { prepare } from "./program/prepare.ts";
 import { seedArgs } from "./program/restore.ts";
-import { Backup } from "./providers/backup.ts";
-import { Restore } from "./providers/restore.ts";
 import { serverParameters } from "./settings/server-parameters.ts";
 
 // What the stack's config asks for, and what is on the Docker host: wrong values end the run here, nothing is made yet.
@@ -114,9 +114,8 @@ const seed =
 // Before the server is replaced: a way back.
 const backupBefore =
   backup &&
-  new Backup("backup-before-change", {
+  new BackupBeforeChange("backup-before-change", {
     target,
-    label: "before change",
     trigger: replacementTrigger(settings, image.imageId, dataDirectory),
     requireProof: settings.environment === "production",
     logsDirectory,
@@ -158,19 +157,15 @@ const server = new Server(
 const restored =
   restore &&
   restore.from === undefined &&
-  new Restore(
-    "restore",
-    {
-      target: server.target,
-      wanted: restore.target,
-      roles: Object.values(roles),
-      environment: settings.environment,
-      allowedUntil: settings.allowRestoreUntil ?? "",
-      readyTimeoutSeconds: settings.healthTimeoutSeconds,
-      logsDirectory,
-    },
-    {},
-  );
+  new RestoreInPlace("restore", {
+    target: server.target,
+    wanted: restore.target,
+    roles: Object.values(roles),
+    environment: settings.environment,
+    ...(settings.allowRestoreUntil === undefined ? {} : { allowedUntil: settings.allowRestoreUntil }),
+    readyTimeoutSeconds: settings.healthTimeoutSeconds,
+    logsDirectory,
+  });
 
 const database = new Database("database", {
   target: server.target,

@@ -1,10 +1,9 @@
 import { Command, Option } from "commander";
 import type { BackupEntry } from "../agent/entry.ts";
+import { callStackAgent } from "./agent-call.ts";
 import { formatBackup } from "./backup-table.ts";
-import { interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
 import { printJson, printLine } from "./print.ts";
-import { withProgress } from "./progress.ts";
 
 interface BackupOptions {
   readonly kind: "logical" | "full" | "diff" | "incr";
@@ -26,20 +25,10 @@ export function backupCommand(): Command {
     .option("--label <text>", "a word to find it by")
     .addOption(jsonOption())
     .action(async ({ kind, label, json }: BackupOptions) => {
-      const { readStack, requireStackEngine } = await import("./stack.ts");
-      const { audited } = await import("../operations/audit.ts");
-      const { callAgent } = await import("../operations/agent.ts");
-      const stack = await readStack(stackName(command));
-      await requireStackEngine(stack);
-      const { logsDirectory, target } = stack;
-      const signal = interruptionSignal();
-      const parameters: Record<string, unknown> = {
-        kind: KINDS[kind],
-        ...(label === undefined ? {} : { label }),
-      };
-      const entries = await audited({ logsDirectory, stack: target.stack }, "backup", { ...parameters }, () =>
-        withProgress((onStep) => callAgent<BackupEntry[]>(target, "backup", parameters, { onStep, signal })),
-      );
+      const entries = await callStackAgent<BackupEntry[]>(stackName(command), {
+        operation: "backup",
+        parameters: { kind: KINDS[kind], ...(label === undefined ? {} : { label }) },
+      });
       if (json) printJson(entries);
       else for (const entry of entries) printLine(formatBackup(entry));
     });

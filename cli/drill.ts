@@ -1,10 +1,9 @@
 import { Command } from "commander";
 import type { DrillResult } from "../agent/drill.ts";
+import { callStackAgent } from "./agent-call.ts";
 import { EXIT } from "./exit-codes.ts";
-import { interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
 import { harmless, printJson, printLine, statusText } from "./print.ts";
-import { withProgress } from "./progress.ts";
 
 /** `pgstack drill`. */
 export function drillCommand(): Command {
@@ -14,26 +13,11 @@ export function drillCommand(): Command {
     )
     .addOption(jsonOption())
     .action(async ({ json }: { json: boolean }) => {
-      const { readStack, requireStackEngine } = await import("./stack.ts");
-      const { audited } = await import("../operations/audit.ts");
-      const { callAgent } = await import("../operations/agent.ts");
-      const stack = await readStack(stackName(command));
-      await requireStackEngine(stack);
-      const { logsDirectory, target } = stack;
-      const signal = interruptionSignal();
-      const parameters: Record<string, unknown> = {};
-      const result = await audited(
-        { logsDirectory, stack: target.stack },
-        "restore.drill",
-        parameters,
-        async () => {
-          const found = await withProgress((onStep) =>
-            callAgent<DrillResult>(target, "drill", {}, { onStep, signal }),
-          );
-          Object.assign(parameters, { result: found.result });
-          return found;
-        },
-      );
+      const result = await callStackAgent<DrillResult>(stackName(command), {
+        operation: "drill",
+        recordedAs: "restore.drill",
+        outcome: (found) => ({ result: found.result }),
+      });
       if (json) printJson(result);
       else printDrill(result);
       if (result.result === "failed") process.exitCode = EXIT.failed;

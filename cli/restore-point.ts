@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { RestorePoint } from "../agent/restore/window.ts";
+import { callStackAgent } from "./agent-call.ts";
 import { stackName, taught } from "./options.ts";
 import { printLine } from "./print.ts";
 
@@ -9,15 +10,10 @@ export function restorePointCommand(): Command {
     .description("Give the present moment a name that the database can be brought back to.")
     .argument("<name>", "letters, digits, dots, underscores and dashes")
     .action(async (name: string) => {
-      const { readStack, requireStackEngine } = await import("./stack.ts");
-      const { audited } = await import("../operations/audit.ts");
-      const { callAgent } = await import("../operations/agent.ts");
-      const stack = await readStack(stackName(command));
-      await requireStackEngine(stack);
-      const { logsDirectory, target } = stack;
-      const point = await audited({ logsDirectory, stack: target.stack }, "restore-point", { name }, () =>
-        callAgent<RestorePoint>(target, "restore-point", { name }),
-      );
+      const point = await callStackAgent<RestorePoint>(stackName(command), {
+        operation: "restore-point",
+        parameters: { name },
+      });
       printLine(
         `restore point ${point.name} at ${point.lsn}, ${point.at}: pgstack restore --name ${point.name}`,
       );

@@ -17,6 +17,7 @@ export function shutdownCommand(): Command {
     .description("Back up what changed, stop the server in order, and prove that it let go of everything.")
     .option("--no-backup", "stop without a backup before")
     .action(async (options: ShutdownOptions) => {
+      const { openStack } = await import("./stack.ts");
       const stack = await openStack(stackName(command));
       await shutdown(stack, options);
       printLine(
@@ -37,6 +38,7 @@ export function startCommand(): Command {
   const command = new Command("start")
     .description("Start a server that was shut down, and check that it works.")
     .action(async () => {
+      const { openStack } = await import("./stack.ts");
       const stack = await openStack(stackName(command));
       await start(stack);
       printLine(`${stack.target.container} runs and is healthy.`);
@@ -50,19 +52,13 @@ export function restartCommand(): Command {
     .description("Shut the server down and start it again.")
     .option("--no-backup", "without a backup before")
     .action(async (options: ShutdownOptions) => {
+      const { openStack } = await import("./stack.ts");
       const stack = await openStack(stackName(command));
       await shutdown(stack, options);
       await start(stack);
       printLine(`${stack.target.container} was restarted and is healthy.`);
     });
   return taught(command, [["pgstack restart", "connections end; the data stays as it is"]]);
-}
-
-async function openStack(name: string): Promise<Stack> {
-  const { readStack, requireStackEngine } = await import("./stack.ts");
-  const stack = await readStack(name);
-  await requireStackEngine(stack);
-  return stack;
 }
 
 async function shutdown(

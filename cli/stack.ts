@@ -75,6 +75,13 @@ export async function requireStackEngine({ target }: Stack): Promise<void> {
   await requireEngine(dockerEngine(target.dockerHost));
 }
 
+/** The stack's outputs, with its Docker engine known to answer. @throws as {@link readStack}. */
+export async function openStack(name: string): Promise<Stack> {
+  const stack = await readStack(name);
+  await requireStackEngine(stack);
+  return stack;
+}
+
 /**
  * Runs `pulumi` in the project and returns what it prints.
  *

@@ -1,10 +1,9 @@
 import { Command } from "commander";
 import type { VerifyResult } from "../agent/verify.ts";
+import { callStackAgent } from "./agent-call.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
-import { interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
 import { harmless, printJson, printLine, statusText } from "./print.ts";
-import { withProgress } from "./progress.ts";
 
 interface VerifyOptions {
   readonly all: boolean;
@@ -26,27 +25,14 @@ export function verifyCommand(): Command {
     .addOption(jsonOption())
     .action(async (id: string | undefined, { all, deep, json }: VerifyOptions) => {
       if (id !== undefined && all) throw new UsageError("give a backup or --all, not both");
-      const { readStack, requireStackEngine } = await import("./stack.ts");
-      const { audited } = await import("../operations/audit.ts");
-      const { callAgent } = await import("../operations/agent.ts");
-      const stack = await readStack(stackName(command));
-      await requireStackEngine(stack);
-      const { logsDirectory, target } = stack;
-      const signal = interruptionSignal();
-      const parameters = { ...(id === undefined ? {} : { id }), all, deep };
-      const record: Record<string, unknown> = { ...parameters };
-      const results = await audited(
-        { logsDirectory, stack: target.stack },
-        "backup.verify",
-        record,
-        async () => {
-          const found = await withProgress((onStep) =>
-            callAgent<VerifyResult[]>(target, "verify", parameters, { onStep, signal }),
-          );
-          record.failed = found.filter(({ problems }) => problems.length > 0).map(({ entry }) => entry.id);
-          return found;
-        },
-      );
+      const results = await callStackAgent<VerifyResult[]>(stackName(command), {
+        operation: "verify",
+        recordedAs: "backup.verify",
+        parameters: { ...(id === undefined ? {} : { id }), all, deep },
+        outcome: (found) => ({
+          failed: found.filter(({ problems }) => problems.length > 0).map(({ entry }) => entry.id),
+        }),
+      });
       if (json) printJson(results);
       else for (const result of results) printResult(result);
       if (results.some(({ problems }) => problems.length > 0)) process.exitCode = EXIT.failed;

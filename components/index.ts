@@ -1,4 +1,5 @@
 export { Agent, type AgentArgs } from "./agent.ts";
+export { BackupBeforeChange, type BackupBeforeChangeArgs } from "./backup-before-change.ts";
 export { BackupFiles, type BackupFilesArgs } from "./backup-files.ts";
 export { BackupStorage, type BackupStorageArgs, type Mount } from "./backup-storage.ts";
 export { Certificates, type CertificatesArgs } from "./certificates.ts";
@@ -6,6 +7,8 @@ export { DataVolume, type DataVolumeArgs } from "./data-volume.ts";
 export { Database, type DatabaseArgs } from "./database.ts";
 export { HealthCheck, type HealthCheckArgs } from "./health-check.ts";
 export { IsolatedNetwork, type IsolatedNetworkArgs } from "./isolated-network.ts";
+export { RestoreInPlace, type RestoreInPlaceArgs } from "./restore-in-place.ts";
+export { RestoredCluster, type RestoredClusterArgs } from "./restored-cluster.ts";
 export { ROLE_KINDS, type RoleKind, RoleSecrets, type RoleSecretsArgs } from "./role-secrets.ts";
 export { Server, type ServerArgs } from "./server.ts";
 export type { ContainerLimits } from "./server-container.ts";

@@ -1,0 +1,172 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DrillResult } from "../agent/drill.ts";
+import type { BackupEntry } from "../agent/entry.ts";
+import { agentContainer, callAgent } from "../operations/agent.ts";
+import { executeInContainer } from "../operations/execute.ts";
+import { runAsSuperuser } from "../operations/superuser.ts";
+import { TestProject } from "../test/support/project.ts";
+import { lostAfterKill } from "./kill.ts";
+import { median, secondsOf, spread } from "./stopwatch.ts";
+
+const PAIRS = 3;
+/** About 15 MB each: https://www.postgresql.org/docs/16/pgbench.html */
+const SCALE = 70;
+const JOBS = 2;
+
+const project = await TestProject.create({
+  ...{ backup: true, memoryLimit: "3GB", sharedBuffers: "512MB", maintenanceWorkMem: "256MB" },
+  serverSettings: { max_wal_size: "4GB" },
+});
+const agent = { ...project.target, container: agentContainer(project.target.container) };
+const lines: string[] = [];
+try {
+  const up = await project.up();
+  if (up.code !== 0) throw new Error(up.output);
+  await settled();
+  progress("pgbench fills the database");
+  await inServer(`pgbench --initialize --init-steps=dtGvp --quiet --scale=${SCALE} app`);
+  await runAsSuperuser(project.target, "CHECKPOINT;");
+  const bytes = Number(await inServer(`psql -Atc "SELECT pg_database_size('app')" app`));
+  lines.push(
+    `pgbench database of ${(bytes / 1024 ** 3).toFixed(2)} GiB, ${PAIRS} pairs in turn, ${JOBS} processes each`,
+    "seconds: least, middle, greatest; ratio of each pair, middle",
+    "",
+    `${"".padEnd(26)} ${"this stack".padEnd(24)} ${"the tool alone".padEnd(24)} ratio`,
+  );
+  await measureDump();
+  await measurePhysical();
+  await measureRest();
+} finally {
+  await project.remove();
+}
+const text = lines.join("\n");
+console.log(text);
+const output = join(import.meta.dirname, "output");
+await mkdir(output, { recursive: true });
+await writeFile(join(output, "backup.txt"), `${text}\n`);
+
+/** `pg_dump` in parallel into a folder, as the backup does it; the backup reads it back and hashes it besides. */
+async function measureDump(): Promise<void> {
+  const pairs = await inPairs(
+    "dump",
+    () => backup("logical"),
+    () =>
+      inAgent(
+        `rm -rf /scratch/raw && pg_dump -h /var/run/postgresql -U postgres -Fd -j ${JOBS} --compress=lz4:1 -f /scratch/raw app`,
+      ),
+  );
+  report("dump", pairs);
+}
+
+async function measurePhysical(): Promise<void> {
+  const bare = "pgbackrest --config=/etc/pgstack/pgbackrest.conf --stanza=main --repo1-path=/scratch/bare";
+  await inAgent(`mkdir -p /scratch/bare && ${bare} --no-online stanza-create`);
+  const pgbackrest = await inPairs(
+    "physical backup",
+    () => backup("full"),
+    () => inAgent(`${bare} --type=full --no-archive-check --no-expire-auto backup`),
+  );
+  report("full backup, pgBackRest", pgbackrest);
+  const restored = await inPairs(
+    "restore to the first query",
+    async () => {
+      const { rtoSeconds = Number.NaN } = await callAgent<DrillResult>(project.target, "drill");
+      rto.push(rtoSeconds);
+    },
+    () =>
+      inAgent(
+        `rm -rf /scratch/files && mkdir -m 700 /scratch/files && ${bare} --pg1-path=/scratch/files --no-delta --type=immediate restore`,
+      ),
+  );
+  report("drill / files restored", restored);
+}
+
+const rto: number[] = [];
+
+async function measureRest(): Promise<void> {
+  lines.push("");
+  single("RTO, from nothing to the first query (drill)", median(rto));
+  const [full] = await callAgent<BackupEntry[]>(project.target, "backup", { kind: "full", waitSeconds: 60 });
+  single(
+    "full verification of a physical backup (restored, every table and index checked)",
+    await secondsOf(
+      async () => void (await callAgent(project.target, "verify", { id: full?.id, deep: true })),
+    ),
+  );
+  progress("the whole run: backup, stop, start, restore");
+  single(
+    "backup, stop, start, restore, new chain, up",
+    await secondsOf(async () => {
+      for (const command of [
+        ["backup", "--kind", "incr"],
+        ["shutdown"],
+        ["start"],
+        ["restore", "--latest", "--yes"],
+      ]) {
+        const ended = await project.pgstack(command);
+        if (ended.code !== 0) throw new Error(`${command.join(" ")}: ${ended.output}`);
+      }
+    }),
+  );
+  const { acknowledged, lost } = await lostAfterKill(project);
+  lines.push(`kill -9 of the server under load: ${acknowledged} commits acknowledged, ${lost} lost`);
+  const { rpoSeconds } = await callAgent<DrillResult>(project.target, "drill");
+  lines.push(
+    `RPO when the host is lost: commits of ${(rpoSeconds ?? Number.NaN).toFixed(1)} s were not archived yet`,
+  );
+}
+
+async function inPairs(name: string, ours: () => Promise<unknown>, theirs: () => Promise<unknown>) {
+  const times = { ours: [] as number[], theirs: [] as number[] };
+  for (let pair = 1; pair <= PAIRS; pair += 1) {
+    progress(`${name}: pair ${pair} of ${PAIRS}`);
+    times.ours.push(await secondsOf(async () => void (await ours())));
+    times.theirs.push(await secondsOf(async () => void (await theirs())));
+  }
+  return times;
+}
+
+function report(name: string, { ours, theirs }: { ours: number[]; theirs: number[] }): void {
+  const ratio = median(ours.map((value, index) => value / (theirs[index] ?? Number.NaN))).toFixed(2);
+  lines.push(`${name.padEnd(26)} ${spread(ours).padEnd(24)} ${spread(theirs).padEnd(24)} ${ratio}`);
+}
+
+function single(name: string, seconds: number): void {
+  lines.push(`${seconds.toFixed(2).padStart(7)}  ${name}`);
+}
+
+function backup(kind: "logical" | "full"): Promise<unknown> {
+  return callAgent(project.target, "backup", { kind, waitSeconds: 60 });
+}
+
+/** A new stack backs itself up at once: that is over before anything is measured. */
+async function settled(): Promise<void> {
+  for (;;) {
+    const { lastRuns } = await callAgent<{ lastRuns: readonly unknown[] }>(project.target, "status");
+    if (lastRuns.length > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+function inServer(script: string): Promise<string> {
+  return shell(project.target, script);
+}
+
+function inAgent(script: string): Promise<string> {
+  return shell(agent, script);
+}
+
+async function shell(target: typeof agent, script: string): Promise<string> {
+  const environment = { PGUSER: "postgres", PGHOST: "/var/run/postgresql" };
+  const command = ["sh", "-c", script];
+  const { exitCode, stdout, stderr } = await executeInContainer(target, {
+    ...{ command, environment, timeoutMilliseconds: 0 },
+  });
+  if (exitCode !== 0) throw new Error(`${script}: ${stderr || stdout}`);
+  return stdout.trim();
+}
+
+function progress(step: string): void {
+  console.error(step);
+}
