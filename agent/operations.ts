@@ -9,6 +9,7 @@ import { requireOwnFolder } from "./identity.ts";
 import { bringBackDatabase } from "./logical/bring-back.ts";
 import { bringBackParts } from "./logical/bring-back-parts.ts";
 import { readBackups, writeMetadata } from "./metadata.ts";
+import type { Operation } from "./operation.ts";
 import { archiveState } from "./physical/archive.ts";
 import { prepareStanza } from "./physical/stanza.ts";
 import { prune } from "./prune.ts";
@@ -16,13 +17,6 @@ import { RESTORE_OPERATIONS } from "./restore/operations.ts";
 import { recoveryWindow, setRestorePoint } from "./restore/window.ts";
 import { status } from "./status.ts";
 import { verify } from "./verify.ts";
-
-/** Carries out one operation for a caller; what it returns must be plain data. */
-export type Operation = (
-  configuration: AgentConfiguration,
-  parameters: Readonly<Record<string, unknown>>,
-  context: Context,
-) => Promise<unknown>;
 
 /** Everything that the agent can be asked for, by name. */
 export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([

@@ -1,6 +1,6 @@
 import { lockPath, withExclusive } from "../exclusive.ts";
 import { Refusal } from "../failure.ts";
-import type { Operation } from "../operations.ts";
+import type { Operation } from "../operation.ts";
 import { query } from "../sql.ts";
 import { checkDatabase } from "../verification/checks.ts";
 import { prepareCluster } from "./prepare.ts";
