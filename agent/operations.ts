@@ -1,6 +1,4 @@
 import { type BackupRequest, backup } from "./backup.ts";
-import type { AgentConfiguration } from "./configuration.ts";
-import type { Context } from "./context.ts";
 import { drill } from "./drill.ts";
 import type { BackupKind } from "./entry.ts";
 import { withExclusive } from "./exclusive.ts";
