@@ -20,6 +20,7 @@ const project = await TestProject.create({
 });
 const agent = { ...project.target, container: agentContainer(project.target.container) };
 const lines: string[] = [];
+const rto: number[] = [];
 try {
   const up = await project.up();
   if (up.code !== 0) throw new Error(up.output);
@@ -53,7 +54,7 @@ async function measureDump(): Promise<void> {
     () => backup("logical"),
     () =>
       inAgent(
-        `rm -rf /scratch/raw && pg_dump -h /var/run/postgresql -U postgres -Fd -j ${JOBS} --compress=lz4:1 -f /scratch/raw app`,
+        `rm -rf /scratch/raw && pg_dump -h /var/run/postgresql -U postgres -Fd -j ${JOBS} --compress=gzip:1 -f /scratch/raw app`,
       ),
   );
   report("dump", pairs);
@@ -81,8 +82,6 @@ async function measurePhysical(): Promise<void> {
   );
   report("drill / files restored", restored);
 }
-
-const rto: number[] = [];
 
 async function measureRest(): Promise<void> {
   lines.push("");
