@@ -9,8 +9,13 @@ import { writeWhole } from "./files.ts";
 export interface ExclusiveOptions {
   /** Seconds to wait for another holder. Default: 0, refused at once. */
   readonly waitSeconds?: number;
+  /** Told what holds the lock when it has to be waited for. */
+  readonly onWait?: (holder: string) => void;
   readonly signal?: AbortSignal;
 }
+
+/** What is over as quickly is not worth a word. */
+const QUIET_SECONDS = 2;
 
 /** Exit code of `flock` when the lock is held and its time is over. */
 const HELD = 75;
@@ -29,7 +34,14 @@ export async function withExclusive<Value>(
   options: ExclusiveOptions = {},
 ): Promise<Value> {
   const holderFile = join(backupDirectory, ".lock-holder.json");
-  const release = await lockPath(join(backupDirectory, ".lock"), options);
+  const lock = join(backupDirectory, ".lock");
+  const { waitSeconds = 0 } = options;
+  const quiet = Math.min(waitSeconds, QUIET_SECONDS);
+  let release = await lockPath(lock, { ...options, waitSeconds: quiet });
+  if (release === undefined && waitSeconds > quiet) {
+    options.onWait?.(await describe(holderFile));
+    release = await lockPath(lock, { ...options, waitSeconds: waitSeconds - quiet });
+  }
   if (release === undefined) throw new Refusal(`${await describe(holderFile)}: wait until it has ended`);
   try {
     // It is for words alone: a full disk must not keep retention from making room.

@@ -94,7 +94,11 @@ function exclusive(purpose: string, operation: Operation): Operation {
     const work = () => operation(configuration, parameters, context);
     const waitSeconds =
       typeof parameters["waitSeconds"] === "number" ? parameters["waitSeconds"] : WAIT_SECONDS;
-    return withExclusive(configuration, purpose, work, { waitSeconds, signal: context.signal });
+    return withExclusive(configuration, purpose, work, {
+      waitSeconds,
+      onWait: (holder) => context.step(`waiting: ${holder}`),
+      signal: context.signal,
+    });
   };
 }
 

@@ -12,6 +12,9 @@ export interface AgentOperation<Result> {
   readonly outcome?: (result: Result) => Readonly<Record<string, unknown>>;
 }
 
+/** A scheduled backup may be at work; whoever waits sees it, and may end it by Ctrl-C. */
+const PATIENCE_SECONDS = 3_600;
+
 /** Has the agent of a stack carry out an operation: recorded, with its steps shown, ended by Ctrl-C. */
 export async function callStackAgent<Result>(
   stack: string,
@@ -25,7 +28,12 @@ export async function callStackAgent<Result>(
   const record: Record<string, unknown> = { ...parameters };
   return audited({ logsDirectory, stack: target.stack }, recordedAs, record, async () => {
     const result = await withProgress((onStep) =>
-      callAgent<Result>(target, operation, parameters, { onStep, signal }),
+      callAgent<Result>(
+        target,
+        operation,
+        { ...parameters, waitSeconds: PATIENCE_SECONDS },
+        { onStep, signal },
+      ),
     );
     Object.assign(record, outcome?.(result));
     return result;

@@ -52,14 +52,21 @@ export async function archiveState(
   };
 }
 
-/** The segments that lack, by repository. */
+/**
+ * The segments that lack, by repository.
+ *
+ * @param only Look at this repository alone: another one that is away then holds nothing up.
+ */
 export async function archiveGaps(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
+  only?: string,
 ): Promise<ArchiveState["gaps"]> {
-  const stanza = await info(configuration, context);
+  const number = only === undefined ? 0 : configuration.physical.repositories.indexOf(only) + 1;
+  const stanza = await info(configuration, context, number > 0 ? number : undefined);
   const gaps: { repository: string; segments: string[] }[] = [];
   for (const [index, repository] of configuration.physical.repositories.entries()) {
+    if (only !== undefined && repository !== only) continue;
     for (const { id } of stanza?.archive ?? []) {
       const path = `archive/${configuration.physical.stanza}/${id}`;
       const listing = await pgbackrest(configuration, "repo-ls", {

@@ -57,13 +57,18 @@ const KINDS: Readonly<Record<InfoBackup["type"], BackupKind>> = {
   incr: "incremental",
 };
 
-/** The stanza as all repositories hold it; undefined where none holds one. */
+/**
+ * The stanza as all repositories hold it; undefined where none holds one.
+ *
+ * @param only Number of the one repository to look at.
+ */
 export async function info(
   configuration: Pick<AgentConfiguration, "physical">,
   context: Pick<Context, "signal">,
+  only?: number,
 ): Promise<InfoStanza | undefined> {
   const text = await pgbackrest(configuration, "info", {
-    options: ["--output=json"],
+    options: ["--output=json", ...(only === undefined ? [] : [`--repo=${only}`])],
     timeoutSeconds: LOOK_SECONDS,
     context,
   });

@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { Refusal } from "../failure.ts";
@@ -54,6 +55,16 @@ export async function pgbackrest(
   });
   if (result.exitCode !== 0) throw failure(command, result, complaints);
   return result.stdout;
+}
+
+/** pgBackRest's configuration that knows one repository alone, which another one that is away does not hold up. */
+export function repositoryConfigurationFile(
+  { physical }: Pick<AgentConfiguration, "physical">,
+  repository: string,
+): string {
+  const { configurationFile, repositories } = physical;
+  if (repositories.length < 2) return configurationFile;
+  return join(dirname(configurationFile), `pgbackrest-${repository}.conf`);
 }
 
 /** Exit codes: src/common/error/error.auto.c.inc of pgBackRest. */

@@ -1,10 +1,10 @@
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { isCode } from "../failure.ts";
-import { pgbackrest } from "./pgbackrest.ts";
+import { pgbackrest, repositoryConfigurationFile } from "./pgbackrest.ts";
 
 /** What the local repository has and the object storage lacks. */
 export interface QueueState {
@@ -42,10 +42,7 @@ export async function flushQueue(
   const alone = (repository: string) => ({
     physical: {
       ...configuration.physical,
-      configurationFile: join(
-        dirname(configuration.physical.configurationFile),
-        `pgbackrest-${repository}.conf`,
-      ),
+      configurationFile: repositoryConfigurationFile(configuration, repository),
       stanza,
     },
   });

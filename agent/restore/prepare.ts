@@ -5,7 +5,7 @@ import type { Context } from "../context.ts";
 import type { BackupEntry } from "../entry.ts";
 import { messageOf, Refusal } from "../failure.ts";
 import { archiveGaps, nextSegment } from "../physical/archive.ts";
-import { pgbackrest } from "../physical/pgbackrest.ts";
+import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
 import { psql, query } from "../sql.ts";
 import { checkDatabase } from "../verification/checks.ts";
 import { type TableContent, tableContents } from "../verification/tables.ts";
@@ -92,8 +92,11 @@ async function recover(
   const started = performance.now();
   context.step(`restoring backup ${backup.id}`, 0);
   await mkdir(directory, { mode: 0o700 });
-  const { stanza, configurationFile, repositories } = configuration.physical;
-  const repository = repositories.indexOf(backup.repositories[0] ?? "") + 1;
+  const { stanza, repositories } = configuration.physical;
+  const [from = ""] = backup.repositories;
+  const repository = repositories.indexOf(from) + 1;
+  // Where the backup is, its archive is too.
+  const archive = `pgbackrest --config=${repositoryConfigurationFile(configuration, from)} --stanza=${stanza}`;
   await pgbackrest(configuration, "restore", {
     options: [
       `--pg1-path=${directory}`,
@@ -103,7 +106,7 @@ async function recover(
       ...targetOptions(target),
       ...timelineOptions(target, timeline),
       // For the server that goes on with the cluster.
-      `--recovery-option=restore_command=pgbackrest --config=${configurationFile} --stanza=${stanza} archive-get %f "%p"`,
+      `--recovery-option=restore_command=${archive} archive-get %f "%p"`,
       "--recovery-option=recovery_target_action=promote",
       "--log-level-console=warn",
     ],
@@ -116,7 +119,7 @@ async function recover(
   context.step(`replaying the write-ahead log to ${describeTarget(target)}`, 0.4);
   const parameters = {
     ...(await recoveryParameters(directory)),
-    restore_command: `pgbackrest --config=${configurationFile} --stanza=${stanza} --pg1-path=${directory} archive-get %f "%p"`,
+    restore_command: `${archive} --pg1-path=${directory} archive-get %f "%p"`,
     ...(target.type === "latest" ? {} : { recovery_target_action: "pause" }),
   };
   const prepared = await withTemporaryServer(directory, parameters, context, async (server, ended) => {
@@ -125,7 +128,7 @@ async function recover(
       else await untilPaused(server, ended, context);
     } catch (error) {
       context.signal.throwIfAborted();
-      throw await explained(error, configuration, target, await server.log(), context);
+      throw await explained(error, configuration, { target, from, log: await server.log() }, context);
     }
     const secondsToFirstQuery = (performance.now() - started) / 1_000;
     const reached = await position(server, context);
@@ -177,7 +180,9 @@ async function untilReplayed(
   context: Context,
 ): Promise<void> {
   await untilAnswering(server, ended, context);
-  const missing = (await archiveGaps(configuration, context)).flatMap(({ segments }) => segments);
+  const missing = (await archiveGaps(configuration, context, backup.repositories[0])).flatMap(
+    ({ segments }) => segments,
+  );
   const { startWal = "" } = backup;
   const needed = missing.filter((segment) => segment >= startWal && segment.startsWith(startWal.slice(0, 8)));
   if (needed.length > 0) throw new Error(`segment ${needed[0]} is missing from the archive`);
@@ -216,8 +221,7 @@ async function position(
 async function explained(
   error: unknown,
   configuration: AgentConfiguration,
-  target: RecoveryTarget,
-  log: string,
+  { target, from, log }: { readonly target: RecoveryTarget; readonly from: string; readonly log: string },
   context: Context,
 ): Promise<unknown> {
   const message = messageOf(error);
@@ -228,7 +232,7 @@ async function explained(
   }
   const latest = /last completed transaction was at log time (.+)/.exec(log)?.[1];
   const last = [...log.matchAll(/restored log file "([0-9A-F]{24})"/g)].at(-1)?.[1];
-  const gaps = (await archiveGaps(configuration, context).catch(() => [])).flatMap(
+  const gaps = (await archiveGaps(configuration, context, from).catch(() => [])).flatMap(
     ({ segments }) => segments,
   );
   const next = last === undefined ? gaps[0] : nextSegment(last);

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DrillResult } from "../../agent/drill.ts";
 import type { BackupEntry } from "../../agent/entry.ts";
 import type { AgentStatus } from "../../agent/status.ts";
 import { callAgent } from "../../operations/agent.ts";
@@ -115,6 +116,10 @@ describe("L6 backups in an object storage", { timeout: 400_000 }, () => {
       })
       .toBe(0);
     expect((await callAgent<AgentStatus>(stack.target, "status")).queue.waiting).toBeGreaterThan(0);
+    // And everything can be restored from it.
+    expect(await callAgent<DrillResult>(stack.target, "drill", { waitSeconds: 60 })).toMatchObject({
+      result: "ok",
+    });
     await storage.startAgain();
     await expect.poll(archived, { timeout: 240_000, interval: 1_000 }).toBe(true);
     await expect.poll(() => statusOf("archive lag"), { timeout: 60_000, interval: 2_000 }).toBe("ok");
