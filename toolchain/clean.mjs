@@ -7,6 +7,8 @@ import { engineStatus, removeEngine, stopEngine } from "./engine/index.mjs";
 import { ownStacks } from "./own-stacks.mjs";
 import { UserError } from "./user-error.mjs";
 
+/** A process that is just ending may still write into the cache. */
+const PATIENCE = { maxRetries: 10, retryDelay: 200 };
 /** What must be typed before data goes. */
 const WORD = "delete";
 
@@ -100,7 +102,7 @@ function planOf({ cache, data }, { home, there, running }, stranded) {
  */
 function removal(what, path) {
   if (!existsSync(path)) return [];
-  return [{ what, where: path, carryOut: () => rm(path, { recursive: true, force: true }) }];
+  return [{ what, where: path, carryOut: () => rm(path, { recursive: true, force: true, ...PATIENCE }) }];
 }
 
 async function confirm() {
