@@ -93,11 +93,7 @@ describe("L6 backups in an object storage", { timeout: 400_000 }, () => {
     const last = backups.findLast(({ repositories }) => repositories.includes("s3"));
     await inAgent("rm -rf /backups/pgbackrest*/*");
     await write("DROP TABLE public.notes;");
-    const ended = await stack.project.pgstack(["restore", last?.id ?? "", "--yes"], {
-      onStart: (c) => {
-        c.stderr?.on("data", (d) => console.log(new Date().toISOString(), String(d)));
-      },
-    });
+    const ended = await stack.project.pgstack(["restore", last?.id ?? "", "--yes"]);
     expect(ended.code, ended.output).toBe(0);
     expect(await count()).toBe(2000);
   });
