@@ -6,6 +6,7 @@ import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { executeInContainer } from "../../operations/execute.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { untilFirstBackup } from "../support/first-backup.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 const IDLE_CLIENTS = 100;
@@ -16,6 +17,7 @@ let stack: LiveStack;
 
 beforeAll(async () => {
   stack = await LiveStack.bringUp({ backup: true, maxConnections: 150 });
+  await untilFirstBackup(stack.target);
   await runAsSuperuser(stack.target, "CREATE TABLE public.kept AS SELECT 1 AS n;", {
     ...{ database: "app", role: "administrator" },
   });

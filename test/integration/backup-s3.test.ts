@@ -7,6 +7,7 @@ import type { AgentStatus } from "../../agent/status.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { executeInContainer } from "../../operations/execute.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { untilFirstBackup } from "../support/first-backup.ts";
 import { S3Server } from "../support/s3/server.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
@@ -24,6 +25,7 @@ beforeAll(async () => {
     settings = { backup: true, backupEncryption: true, backupS3: storage.setting(AUTHORITY) };
     return settings;
   });
+  await untilFirstBackup(stack.target);
   await write(`CREATE TABLE public.notes (n int, text text);
     INSERT INTO public.notes SELECT n, '${MARK} ' || n FROM generate_series(1, 2000) n;`);
 });
