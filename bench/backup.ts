@@ -5,6 +5,7 @@ import type { BackupEntry } from "../agent/entry.ts";
 import { agentContainer, callAgent } from "../operations/agent.ts";
 import { executeInContainer } from "../operations/execute.ts";
 import { runAsSuperuser } from "../operations/superuser.ts";
+import { untilFirstBackup } from "../test/support/first-backup.ts";
 import { TestProject } from "../test/support/project.ts";
 import { lostAfterKill } from "./kill.ts";
 import { median, secondsOf, spread } from "./stopwatch.ts";
@@ -24,7 +25,7 @@ const rto: number[] = [];
 try {
   const up = await project.up();
   if (up.code !== 0) throw new Error(up.output);
-  await settled();
+  await untilFirstBackup(project.target);
   progress("pgbench fills the database");
   await inServer(`pgbench --initialize --init-steps=dtGvp --quiet --scale=${SCALE} app`);
   await runAsSuperuser(project.target, "CHECKPOINT;");
@@ -137,15 +138,6 @@ function single(name: string, seconds: number): void {
 
 function backup(kind: "logical" | "full"): Promise<unknown> {
   return callAgent(project.target, "backup", { kind, waitSeconds: 60 });
-}
-
-/** A new stack backs itself up at once: that is over before anything is measured. */
-async function settled(): Promise<void> {
-  for (;;) {
-    const { lastRuns } = await callAgent<{ lastRuns: readonly unknown[] }>(project.target, "status");
-    if (lastRuns.length > 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
 }
 
 function inServer(script: string): Promise<string> {

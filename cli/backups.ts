@@ -34,10 +34,9 @@ export function backupsCommand(): Command {
 }
 
 async function list(name: string, { json }: BackupsOptions): Promise<void> {
-  const { readStack, requireStackEngine } = await import("./stack.ts");
+  const { openStack } = await import("./stack.ts");
   const { callAgent } = await import("../operations/agent.ts");
-  const stack = await readStack(name);
-  await requireStackEngine(stack);
+  const stack = await openStack(name);
   const { entries, problems } = await callAgent<{ entries: BackupEntry[]; problems: string[] }>(
     stack.target,
     "list",
@@ -50,11 +49,10 @@ async function list(name: string, { json }: BackupsOptions): Promise<void> {
 }
 
 async function pruneBackups(name: string, { json, dryRun }: BackupsOptions): Promise<void> {
-  const { readStack, requireStackEngine } = await import("./stack.ts");
+  const { openStack } = await import("./stack.ts");
   const { callAgent } = await import("../operations/agent.ts");
   const { audited } = await import("../operations/audit.ts");
-  const stack = await readStack(name);
-  await requireStackEngine(stack);
+  const stack = await openStack(name);
   const { target, logsDirectory } = stack;
   const signal = interruptionSignal();
   const parameters: Record<string, unknown> = {};

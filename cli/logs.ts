@@ -10,10 +10,9 @@ export function logsCommand(): Command {
     .option("-f, --follow", "go on with what the server writes from now on", false)
     .option("-n, --lines <count>", "last lines to begin with", wholeNumber(0, 1_000_000), 100)
     .action(async ({ follow, lines }: { follow: boolean; lines: number }) => {
-      const { readStack, requireStackEngine } = await import("./stack.ts");
+      const { openStack } = await import("./stack.ts");
       const { streamServerLog } = await import("../operations/server-log.ts");
-      const stack = await readStack(stackName(command));
-      await requireStackEngine(stack);
+      const stack = await openStack(stackName(command));
       const signal = interruptionSignal();
       for await (const line of streamServerLog(stack.target, { follow, lines, signal })) {
         printLine(process.stdout.isTTY ? harmless(line) : line);

@@ -43,11 +43,10 @@ async function restoreDump(
   backup: string,
   { schema, table, yes }: RestoreDumpOptions,
 ): Promise<void> {
-  const { readStack, requireStackEngine } = await import("./stack.ts");
+  const { openStack } = await import("./stack.ts");
   const { audited } = await import("../operations/audit.ts");
   const { callAgent } = await import("../operations/agent.ts");
-  const stack = await readStack(name);
-  await requireStackEngine(stack);
+  const stack = await openStack(name);
   if (!yes && !process.stdin.isTTY)
     throw new UsageError("nobody can be asked here: --yes restores without asking");
   const { target, logsDirectory } = stack;

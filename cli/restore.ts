@@ -186,11 +186,10 @@ async function resume(name: string): Promise<void> {
 }
 
 async function forget(name: string, id: string | undefined): Promise<void> {
-  const { readStack, requireStackEngine } = await import("./stack.ts");
+  const { openStack } = await import("./stack.ts");
   const { audited } = await import("../operations/audit.ts");
   const { forgetPrevious } = await import("../operations/restore.ts");
-  const stack = await readStack(name);
-  await requireStackEngine(stack);
+  const stack = await openStack(name);
   const parameters: Record<string, unknown> = {};
   const { logsDirectory, target } = stack;
   const gone = await audited({ logsDirectory, stack: name }, "restore.forget", parameters, async () => {

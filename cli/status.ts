@@ -24,10 +24,9 @@ export function statusCommand(): Command {
     .description("Show one stack on one screen: image, uptime, roles, certificate, disk, connections.")
     .addOption(jsonOption())
     .action(async ({ json }: { json: boolean }) => {
-      const { readStack, requireStackEngine } = await import("./stack.ts");
+      const { openStack } = await import("./stack.ts");
       const { gatherStatus } = await import("../operations/status.ts");
-      const stack = await readStack(stackName(command));
-      await requireStackEngine(stack);
+      const stack = await openStack(stackName(command));
       const { roles, logsDirectory, environment, image } = stack;
       const [status, backups] = await Promise.all([
         gatherStatus(stack.target, { roles: Object.values(roles), logsDirectory }),

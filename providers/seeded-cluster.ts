@@ -31,7 +31,7 @@ export interface SeededClusterResults {
   readonly lastCommitAt: string;
 }
 
-/** A stack's first cluster, restored once; what changes later in its inputs is only noted. */
+/** A stack's first cluster, restored once: another target or place is refused, what else changes is only noted. */
 export class SeededCluster extends OperationResource {
   declare readonly backup: pulumi.Output<string>;
   declare readonly lsn: pulumi.Output<string>;

@@ -4,12 +4,12 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { messageOf, Refusal } from "../failure.ts";
 import { output, ProgramFailed } from "../program.ts";
-import { withScratchCluster } from "../restore/cluster.ts";
 import { clientEnvironment, query, quoteIdentifier, quoteLiteral } from "../sql.ts";
 import { differences, tableContents } from "../verification/tables.ts";
 import { type BroughtBack, requireWhole } from "./bring-back.ts";
 import { logicalDirectory, readManifest } from "./folder.ts";
-import { createDatabase, restoreInto, restoreRoles, type Selection } from "./restore.ts";
+import type { Selection } from "./restore.ts";
+import { withRestoredDump } from "./restored-dump.ts";
 
 /**
  * Brings chosen tables or schemas back, all or nothing, in one transaction. To be called under the lock.
@@ -25,17 +25,11 @@ export async function bringBackParts(
   context: Context,
 ): Promise<BroughtBack> {
   const { database, files, tables } = await readManifest(configuration, id);
-  const folder = join(logicalDirectory(configuration), id);
-  await requireWhole(folder, files, id);
-  const directory = join(configuration.scratchDirectory, `parts-${id}`);
-  const parts = `${directory}.dump`;
-  await rm(directory, { recursive: true, force: true });
+  await requireWhole(join(logicalDirectory(configuration), id), files, id);
+  const parts = join(configuration.scratchDirectory, `parts-${id}.dump`);
   context.step("restoring into a throw-away cluster", 0.1);
   try {
-    await withScratchCluster(directory, context, async (server) => {
-      await restoreRoles(configuration, folder, server, context);
-      await createDatabase(server, database, context);
-      await restoreInto(configuration, folder, { server, database }, context);
+    await withRestoredDump(configuration, { id, database, purpose: "parts" }, context, async (server) => {
       context.step("comparing", 0.5);
       const found = await tableContents(server, database, configuration.verification, { context });
       const problems = differences(tables, found);

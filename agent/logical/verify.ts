@@ -1,13 +1,12 @@
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { amcheck, withScratchCluster } from "../restore/cluster.ts";
+import { amcheck } from "../restore/cluster.ts";
 import { checkDatabase } from "../verification/checks.ts";
 import { differences, tableContents } from "../verification/tables.ts";
 import { logicalDirectory, readManifest } from "./folder.ts";
 import { compareFiles, readDump } from "./read-back.ts";
-import { createDatabase, restoreInto, restoreRoles } from "./restore.ts";
+import { withRestoredDump } from "./restored-dump.ts";
 
 /** Looks whether a logical backup is whole. @returns What is wrong, a line each. */
 export async function verifyLogical(
@@ -33,13 +32,8 @@ export async function verifyLogicalDeep(
   const { files, tables, database } = await readManifest(configuration, id);
   const changed = await compareFiles(folder, files);
   if (changed.length > 0) return changed;
-  const directory = join(configuration.scratchDirectory, `verify-${id}`);
-  await rm(directory, { recursive: true, force: true });
   context.step(`restoring ${id} into a throw-away cluster`, 0.1);
-  return withScratchCluster(directory, context, async (server) => {
-    await restoreRoles(configuration, folder, server, context);
-    await createDatabase(server, database, context);
-    await restoreInto(configuration, folder, { server, database }, context);
+  return withRestoredDump(configuration, { id, database, purpose: "verify" }, context, async (server) => {
     context.step("comparing", 0.7);
     const found = await tableContents(server, database, configuration.verification, { context });
     return [
