@@ -4,6 +4,7 @@ import { DATA_MOUNT } from "../data-directory.ts";
 import { dockerEngine, findContainer, isNotFound, statusCode } from "../docker.ts";
 import type { Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
+import { CONFINED, WORK_CONTAINER } from "./work-container.ts";
 
 /** Name of the container that a restore works in. */
 export function restorerContainer(serverContainer: string): string {
@@ -57,21 +58,20 @@ export async function whileHeld<Value>(
   }
 }
 
-/** As the agent's, with the data volume to write to; it ends by itself a day after whoever made it was killed. */
+/** As the agent's, with the data volume to write to. */
 function definition(name: string, agent: Docker.ContainerInspectInfo): Docker.ContainerCreateOptions {
   const { HostConfig } = agent;
   // The agent may have been connected to its network after it was made: then the mode says nothing of it.
   const [network = "none"] = Object.keys(agent.NetworkSettings.Networks);
   return {
+    ...WORK_CONTAINER,
     name,
     Image: agent.Image,
-    User: "postgres",
-    Entrypoint: ["sleep", "86400"],
-    Cmd: [],
     Env: agent.Config.Env,
     Labels: withoutAgent(agent.Config.Labels),
     HostConfig: {
-      ...{ ReadonlyRootfs: true, CapDrop: ["ALL"], SecurityOpt: ["no-new-privileges:true"], Init: true },
+      ...CONFINED,
+      ReadonlyRootfs: true,
       NetworkMode: network,
       Tmpfs: HostConfig.Tmpfs ?? {},
       Memory: HostConfig.Memory ?? 0,

@@ -15,6 +15,7 @@ import { errorLine, UserError } from "../user-error.ts";
 import { lookIntoCluster } from "../volume/cluster.ts";
 import { writeContainerFiles } from "../volume-files.ts";
 import { removeContainer, restorerContainer } from "./restorer.ts";
+import { CONFINED, WORK_CONTAINER } from "./work-container.ts";
 
 /** The backups that a new stack begins with. */
 export interface SeedOptions {
@@ -113,15 +114,12 @@ async function create(docker: Docker, name: string, options: SeedOptions): Promi
   const bytes = limits.memoryMegabytes * 1024 ** 2;
   try {
     return await docker.createContainer({
+      ...WORK_CONTAINER,
       name,
       Image: options.imageId,
-      User: "postgres",
-      // It ends by itself a day after whoever made it was killed.
-      Entrypoint: ["sleep", "86400"],
-      Cmd: [],
       Labels: { ...options.labels },
       HostConfig: {
-        ...{ CapDrop: ["ALL"], SecurityOpt: ["no-new-privileges:true"], Init: true },
+        ...CONFINED,
         NetworkMode: options.network === "" ? "none" : options.network,
         Tmpfs: { "/tmp": "rw,noexec,nosuid,nodev,size=256m,mode=1777" },
         Memory: bytes,
