@@ -13,6 +13,7 @@ import { RestoredCluster } from "./components/restored-cluster.ts";
 import { RoleSecrets } from "./components/role-secrets.ts";
 import { Server } from "./components/server.ts";
 import { agentContainer } from "./operations/agent.ts";
+import { DATA_MOUNT } from "./operations/data-directory.ts";
 import { certificateArgs, connectionLimit, containerLimits, roleNames } from "./program/arguments.ts";
 import {
   agentLimits,
@@ -54,6 +55,7 @@ const volume = new DataVolume(
     configurationVolumeName: settings.configurationVolumeName,
     retain: settings.protectVolumes,
     adopt: settings.adoptDataVolume,
+    ...(image.volumes.includes(DATA_MOUNT) ? {} : { ownedFor: image.imageId }),
     labels,
   },
   kept,
@@ -190,6 +192,7 @@ const agent =
       stack,
       containerName: agentContainer(settings.containerName),
       imageId: image.imageId,
+      imageVolumes: image.volumes,
       dataVolume: volume.volumeName,
       configurationVolume: volume.configurationVolumeName,
       storage,

@@ -6,7 +6,16 @@ export async function pulumiUp(stack: string): Promise<number> {
   const { releaseDeadLocks } = await import("../toolchain/state-locks.mjs");
   await releaseDeadLocks(stack, process.env);
   const color = process.stdout.isTTY ? "always" : "never";
-  const options = ["--yes", "--skip-preview", "--non-interactive", "--color", color, "--stack", stack];
+  const options = [
+    "--yes",
+    "--skip-preview",
+    "--suppress-outputs",
+    "--non-interactive",
+    "--color",
+    color,
+    "--stack",
+    stack,
+  ];
   return await new Promise((resolve, reject) => {
     const child = spawn("pulumi", ["up", ...options], { cwd: PROJECT_DIRECTORY, stdio: "inherit" });
     child.once("error", reject);

@@ -5,7 +5,7 @@ import { DATA_MOUNT } from "../operations/data-directory.ts";
 import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
 import type { BackupStorage } from "./backup-storage.ts";
 import { dockerLabels } from "./labels.ts";
-import { coresText } from "./server-container.ts";
+import { coresText, coveredVolumes } from "./server-container.ts";
 
 /** What an {@link Agent} is made from. */
 export interface AgentArgs {
@@ -13,6 +13,8 @@ export interface AgentArgs {
   readonly containerName: string;
   /** Id of the server's image: the agent has the very same programs. */
   readonly imageId: string;
+  /** Folders that it declares as volumes. */
+  readonly imageVolumes: readonly string[];
   readonly dataVolume: pulumi.Input<string>;
   readonly configurationVolume: pulumi.Input<string>;
   readonly storage: BackupStorage;
@@ -48,7 +50,10 @@ export class Agent extends pulumi.ComponentResource {
         capabilities: { drops: ["ALL"] },
         securityOpts: ["no-new-privileges:true"],
         privileged: false,
-        tmpfs: { "/tmp": "rw,noexec,nosuid,nodev,size=256m,mode=1777" },
+        tmpfs: {
+          "/tmp": "rw,noexec,nosuid,nodev,size=256m,mode=1777",
+          ...coveredVolumes(args.imageVolumes),
+        },
         mounts: [
           // It reads the files that it backs up, and can't change them.
           { type: "volume", source: args.dataVolume, target: DATA_MOUNT, readOnly: true },

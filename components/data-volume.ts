@@ -1,5 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { dockerEngine } from "../operations/docker.ts";
+import { ownVolume } from "../operations/volume-files.ts";
 import { dockerLabels } from "./labels.ts";
 
 /** What a {@link DataVolume} is made from. */
@@ -17,6 +19,8 @@ export interface DataVolumeArgs {
   readonly retain?: boolean;
   /** The data volume may have been there before: it is taken as it is and always kept. Default: false. */
   readonly adopt?: boolean;
+  /** Id of an image that has no folder for the data where the stack mounts it: its user is given the volume. Default: Docker does that by itself. */
+  readonly ownedFor?: string;
   /** Further labels. */
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -30,8 +34,16 @@ export class DataVolume extends pulumi.ComponentResource {
 
   constructor(name: string, args: DataVolumeArgs, options?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:DataVolume", name, {}, options);
-    const { retain = false, adopt = false } = args;
-    this.volumeName = this.createVolume(name, args.volumeName, args, retain || adopt).name;
+    const { retain = false, adopt = false, ownedFor: image } = args;
+    const owned = { volume: args.volumeName, image: image ?? "" };
+    const own = new pulumi.ResourceHook(`${name}-owner`, () => ownVolume(dockerEngine(), owned));
+    this.volumeName = this.createVolume(
+      name,
+      args.volumeName,
+      args,
+      retain || adopt,
+      image === undefined ? {} : { afterCreate: [own] },
+    ).name;
     this.configurationVolumeName = this.createVolume(
       `${name}-configuration`,
       args.configurationVolumeName,
@@ -49,6 +61,7 @@ export class DataVolume extends pulumi.ComponentResource {
     volumeName: string,
     args: DataVolumeArgs,
     retain: boolean,
+    hooks: pulumi.ResourceHookBinding = {},
   ): docker.Volume {
     return new docker.Volume(
       name,
@@ -60,6 +73,7 @@ export class DataVolume extends pulumi.ComponentResource {
       {
         parent: this,
         retainOnDelete: retain,
+        hooks,
         // Docker changes neither of a volume that is there: the provider would delete it, with its data, to make it anew.
         ignoreChanges: ["labels", "driverOpts"],
       },

@@ -39,6 +39,8 @@ export interface ServerContainerOptions {
   readonly labels: { label: string; value: string }[];
   /** Further mounts: those of backups. One on the socket's folder takes the place of the file system in memory there. */
   readonly mounts?: readonly Mount[];
+  /** Folders that the image declares as volumes. */
+  readonly imageVolumes: readonly string[];
 }
 
 /** Name of the server on its network, beside its container's. */
@@ -72,6 +74,7 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
       ...(options.mounts?.some(({ target }) => target === SOCKET_DIRECTORY)
         ? {}
         : { [SOCKET_DIRECTORY]: "rw,noexec,nosuid,nodev,size=1m,mode=1777" }),
+      ...coveredVolumes(options.imageVolumes),
     },
     mounts: [
       { type: "volume", source: options.dataVolume, target: DATA_MOUNT },
@@ -123,6 +126,15 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
     mustRun: true,
     labels: options.labels,
   };
+}
+
+/**
+ * What the image declares as a volume and the stack does not mount would be made a volume without a name at each start: a
+ * small file system in memory is there instead.
+ */
+export function coveredVolumes(imageVolumes: readonly string[]): Readonly<Record<string, string>> {
+  const open = imageVolumes.filter((path) => path !== DATA_MOUNT);
+  return Object.fromEntries(open.map((path) => [path, "rw,noexec,nosuid,nodev,size=1m,mode=755"]));
 }
 
 /**

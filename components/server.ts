@@ -3,11 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { ResolvedImage } from "../operations/image.ts";
 import type { PgHbaOptions } from "../operations/pg-hba.ts";
-import {
-  type ParameterValue,
-  POSTMASTER_PARAMETERS,
-  renderPostgresqlConf,
-} from "../operations/postgresql-conf.ts";
+import { needsRestart, type ParameterValue, renderPostgresqlConf } from "../operations/postgresql-conf.ts";
 import type { Target } from "../operations/target.ts";
 import type { FirstProvision } from "../providers/role.ts";
 import { ServerConfiguration, type ServerTls } from "../providers/server-configuration.ts";
@@ -137,6 +133,7 @@ export class Server extends pulumi.ComponentResource {
         ...args,
         // The one that was resolved, known in a preview too; the image's resource brings and holds it.
         image: args.image.imageId,
+        imageVolumes: args.image.volumes,
         port: target.port,
         probeRole: args.roles.administrator,
         graceSeconds,
@@ -191,7 +188,7 @@ function access(args: ServerArgs): Omit<PgHbaOptions, "tls"> {
 function restartFingerprint(args: ServerArgs): string {
   const lines = renderParameters(args)
     .split("\n")
-    .filter((line) => POSTMASTER_PARAMETERS.has(line.split(" = ")[0] ?? ""));
+    .filter((line) => needsRestart(line.split(" = ")[0] ?? ""));
   return fingerprint([...lines, args.limits.processes]).slice(0, 16);
 }
 

@@ -16,6 +16,8 @@ export interface ResolvedImage {
   readonly major: number;
   /** Whether it says that it has what the stack's agent needs: pgBackRest and Node.js. */
   readonly agent: boolean;
+  /** The folders that it declares as volumes. */
+  readonly volumes: readonly string[];
 }
 
 /** Label of an image that the agent can run in, with the value `true`. */
@@ -104,6 +106,7 @@ function describe(
     pinned: digest === undefined ? image.Id : `${repositoryOf(reference)}@${digest}`,
     major,
     agent: image.Config.Labels?.[LABEL_AGENT] === "true",
+    volumes: Object.keys(image.Config.Volumes ?? {}),
   };
 }
 

@@ -4,7 +4,11 @@ import { UserError } from "./user-error.ts";
 
 export { DEFAULT_PARAMETERS, type ParameterGroup, type ParameterValue } from "./postgresql-conf/defaults.ts";
 export { OWNED_PARAMETERS } from "./postgresql-conf/owned-parameters.ts";
-export { POSTMASTER_PARAMETERS } from "./postgresql-conf/postmaster-parameters.ts";
+export {
+  NEWER_POSTMASTER_PARAMETERS,
+  needsRestart,
+  POSTMASTER_PARAMETERS,
+} from "./postgresql-conf/postmaster-parameters.ts";
 
 /** Where the configuration volume is mounted in the server's container. */
 export const CONFIGURATION_DIRECTORY = "/etc/pgstack";

@@ -23,8 +23,8 @@ export interface PreflightOptions {
   readonly stack: string;
   /** Reference of the server's image. */
   readonly image: string;
-  /** Major version of PostgreSQL that the stack is for. Default: 16. */
-  readonly major?: number;
+  /** Major version of PostgreSQL that the stack is for. */
+  readonly major: number;
   /** Name of the server's container. */
   readonly container: string;
   readonly dataVolume: string;
@@ -57,7 +57,6 @@ export interface PreflightResult {
   readonly freeBytes?: number;
 }
 
-const MAJOR = 16;
 const MINIMUM_FREE_BYTES = 512 * 1_024 * 1_024;
 
 /**
@@ -79,7 +78,7 @@ export async function preflight(docker: Docker, options: PreflightOptions): Prom
   settled(port);
   const freeBytes = settled(space);
   const image = await resolveImage(docker, options.image, options.resolve);
-  const major = options.major ?? MAJOR;
+  const { major } = options;
   refuse(imageProblem(options.image, image.major, major));
   if (usesVolume(container, options)) {
     // The stack's own server runs on the volume: no need to look inside from another container.

@@ -86,6 +86,22 @@ export async function writeContainerFiles(
   await container.putArchive(await makeArchive(entriesOf(files, owner)), { path: dir });
 }
 
+/**
+ * Gives a volume's root to the image's user `postgres`. Docker does so by itself only where the image has the folder that
+ * the volume is mounted at.
+ */
+export async function ownVolume(
+  docker: Docker,
+  options: { readonly volume: string; readonly image: string },
+): Promise<void> {
+  await withHelper(docker, { ...options, writable: true }, async (container) => {
+    const owner = await ownerOf(docker, container, options.image);
+    const { dir: path, base: name } = posix.parse(HELPER_MOUNT);
+    const header = { name, type: "directory" as const, mode: DIRECTORY_MODE, mtime: new Date(), ...owner };
+    await container.putArchive(await makeArchive([{ header }]), { path });
+  });
+}
+
 /** Content of one file of a volume; undefined when the file or the volume does not exist. */
 export async function readVolumeFile(
   docker: Docker,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { AgentArgs } from "../components/agent.ts";
 import type { BackupFilesArgs } from "../components/backup-files.ts";
 import { agentFiles, fingerprintOfFiles } from "../operations/agent-files.ts";
-import { POSTMASTER_PARAMETERS } from "../operations/postgresql-conf/postmaster-parameters.ts";
+import { needsRestart } from "../operations/postgresql-conf/postmaster-parameters.ts";
 import { serverParameters } from "../settings/server-parameters.ts";
 import type { Settings } from "../settings/settings.ts";
 import { containerLimits } from "./arguments.ts";
@@ -49,9 +49,7 @@ export function outlivesStack({ backup, protectVolumes, backupDirectory, backupS
 
 /** Changes with everything that makes the server's container anew, or its server start with other settings. */
 export function replacementTrigger(settings: Settings, imageId: string, dataDirectory: string): string {
-  const startOnly = Object.entries(serverParameters(settings)).filter(([name]) =>
-    POSTMASTER_PARAMETERS.has(name),
-  );
+  const startOnly = Object.entries(serverParameters(settings)).filter(([name]) => needsRestart(name));
   const { containerName, networkName, dataVolumeName, configurationVolumeName, port, labels } = settings;
   const { publish, publishAddress, publishPort, stopGraceSeconds, backupDirectory, backupVolumeName } =
     settings;

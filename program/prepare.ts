@@ -49,6 +49,7 @@ export async function prepare(): Promise<Prepared> {
     const { image, dataDirectory, dataVolume } = await preflight(dockerEngine(), {
       stack: settings.stack,
       image: settings.image,
+      major: settings.majorVersion,
       container: settings.containerName,
       dataVolume: settings.dataVolumeName,
       adoptDataVolume: settings.adoptDataVolume,

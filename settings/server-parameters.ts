@@ -1,22 +1,15 @@
 import { DEFAULT_PARAMETERS, type ParameterValue } from "../operations/postgresql-conf/defaults.ts";
 import { ALLOWED_VALUES, OWNED_PARAMETERS } from "../operations/postgresql-conf/owned-parameters.ts";
 import { nearest } from "./nearest.ts";
-// The parameters of PostgreSQL 16.14 with type, unit and limits: what its view pg_settings says.
-import catalogue from "./postgresql-16.json" with { type: "json" };
+import {
+  type MajorVersion,
+  type Parameter,
+  parameterNames,
+  parameterOf,
+  parametersNamed,
+} from "./parameter-catalogue.ts";
 import type { Settings } from "./settings.ts";
 import { type Looked, mapOf } from "./values.ts";
-
-interface Parameter {
-  readonly type: string;
-  readonly unit?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly values?: string;
-}
-
-const PARAMETERS: ReadonlyMap<string, Parameter> = new Map(
-  Object.entries(catalogue as Record<string, Parameter>).map(([name, one]) => [name.toLowerCase(), one]),
-);
 
 /** Parameters that have a key of their own. */
 export const NAMED_PARAMETERS: ReadonlyMap<string, keyof Settings> = new Map([
@@ -91,13 +84,22 @@ function lookAtParameter(given: string, one: unknown): Looked<ParameterValue> {
   if (typeof one !== "string" && typeof one !== "number" && typeof one !== "boolean") {
     return { right: "a text, a number, true or false" };
   }
-  const parameter = PARAMETERS.get(name);
-  if (parameter !== undefined) return lookAtValue(name, parameter, one);
+  // Which major version it is for is another key: here it must be fit for one of them.
+  const looked = parametersNamed(name).map((parameter) => lookAtValue(name, parameter, one));
+  const [first] = looked;
+  if (first !== undefined) return looked.find((answer) => "fit" in answer) ?? first;
   if (name.includes(".")) return { fit: one };
-  const near = nearest(name, [...PARAMETERS.keys()]);
-  return {
-    wrong: `is not a setting of PostgreSQL 16${near === undefined ? "" : `; did you mean ${near}?`}`,
-  };
+  const near = nearest(name, parameterNames());
+  return { wrong: `is not a setting of PostgreSQL${near === undefined ? "" : `; did you mean ${near}?`}` };
+}
+
+/** What would be right for a parameter that one major version does not know or take as another does; undefined when it fits. */
+export function unfitForMajor(name: string, given: ParameterValue, major: MajorVersion): string | undefined {
+  if (name.includes(".")) return undefined;
+  const parameter = parameterOf(name, major);
+  if (parameter === undefined) return `absent: PostgreSQL ${major} has no such setting`;
+  const looked = lookAtValue(name, parameter, given);
+  return "right" in looked ? looked.right : undefined;
 }
 
 function lookAtValue(name: string, parameter: Parameter, one: ParameterValue): Looked<ParameterValue> {
@@ -147,7 +149,7 @@ export function parameterNumber(
   name: string,
 ): number | undefined {
   const given = parameterValue(settings, name);
-  const unit = PARAMETERS.get(name)?.unit;
+  const unit = parametersNamed(name)[0]?.unit;
   if (given === undefined) return undefined;
   const number = inOwnUnit(given, unit);
   const [, count = "1", base = ""] = /^(\d*)(\D+)$/.exec(unit ?? "") ?? [];
@@ -165,9 +167,9 @@ export function parameterValue(
   );
 }
 
-/** Whether PostgreSQL 16 has a parameter of this name. */
+/** Whether PostgreSQL has a parameter of this name. */
 export function isServerParameter(name: string): boolean {
-  return PARAMETERS.has(name.toLowerCase());
+  return parametersNamed(name.toLowerCase()).length > 0;
 }
 
 /** Whether a switch is off, however it is written. */

@@ -1,6 +1,7 @@
 import type { RecoveryTarget } from "../agent/restore/target.ts";
 import type { HealthThresholds } from "../operations/health/thresholds.ts";
 import type { MemorySize } from "./memory-size.ts";
+import type { MajorVersion } from "./parameter-catalogue.ts";
 
 /** What a stack is for. Defaults and refusals grow stricter from left to right. */
 export type Environment = "development" | "test" | "staging" | "production";
@@ -78,6 +79,8 @@ export interface Settings {
   readonly environment: Environment;
   /** Image reference with a tag or a digest. */
   readonly image: string;
+  /** Major version of PostgreSQL that the data is of; the image must be of the same. */
+  readonly majorVersion: MajorVersion;
 
   readonly databaseName: string;
   readonly administratorRole: string;

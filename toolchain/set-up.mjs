@@ -17,6 +17,7 @@ import {
 } from "./image/index.mjs";
 import { downloadOfficialTools, officialDownloadsReachable } from "./internet.mjs";
 import { provideNode } from "./node.mjs";
+import { engineSocket } from "./postgres-image.mjs";
 import { Progress } from "./progress.mjs";
 import { interruption } from "./run.mjs";
 import { UserError } from "./user-error.mjs";
@@ -128,15 +129,14 @@ async function provideDependencies(progress) {
  * @param {Promise<{dockerHost: string, isPrivate: boolean}>} engine
  */
 async function provideImage(cache, progress, engine) {
-  const identity = await postgresImageIdentity();
   const assembled = progress.step("PostgreSQL 16 image", (note) =>
     assemblePostgresImage({ cacheDirectory: cache, log: note }),
   );
   const [{ dockerHost }, image] = await Promise.all([engine, assembled]);
   await progress.step("Loading the image", (note) =>
-    loadImage({ socket: socketOf(dockerHost), image, log: note }),
+    loadImage({ socket: engineSocket(dockerHost), image, log: note }),
   );
-  return identity.reference;
+  return image.reference;
 }
 
 /**
@@ -148,24 +148,14 @@ async function deriveImage(progress, engine) {
   // An engine elsewhere, or an image of the user's own: they have what they need there.
   if (!dockerHost.startsWith("unix://") || process.env.PGSTACK_IMAGE) return undefined;
   return progress.step("PostgreSQL 16 image", (note) =>
-    buildDerivedImage({ socket: socketOf(dockerHost), log: note }),
+    buildDerivedImage({ socket: engineSocket(dockerHost), log: note }),
   );
 }
 
 /** @param {{dockerHost: string, way: string}} record */
 async function localImagePresent({ dockerHost, way }) {
   const identity = way === "registries" ? postgresImageIdentity() : derivedImageIdentity();
-  return isImagePresent({ socket: socketOf(dockerHost), image: await identity });
-}
-
-/** @param {string} dockerHost */
-function socketOf(dockerHost) {
-  if (!dockerHost.startsWith("unix://")) {
-    throw new UserError(
-      `DOCKER_HOST is ${dockerHost}: the PostgreSQL image can be brought to a unix:// socket only; for an engine elsewhere set PGSTACK_IMAGE to an image that it has`,
-    );
-  }
-  return dockerHost.slice("unix://".length);
+  return isImagePresent({ socket: engineSocket(dockerHost), image: await identity });
 }
 
 /**

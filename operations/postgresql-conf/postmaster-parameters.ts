@@ -62,3 +62,26 @@ export const POSTMASTER_PARAMETERS: ReadonlySet<string> = new Set([
   "wal_level",
   "wal_log_hints",
 ]);
+
+/** Those that PostgreSQL 18 has besides. https://www.postgresql.org/docs/18/view-pg-settings.html */
+export const NEWER_POSTMASTER_PARAMETERS: ReadonlySet<string> = new Set([
+  "autovacuum_worker_slots",
+  "commit_timestamp_buffers",
+  "io_max_combine_limit",
+  "io_max_concurrency",
+  "io_method",
+  "max_active_replication_origins",
+  "max_notify_queue_pages",
+  "multixact_member_buffers",
+  "multixact_offset_buffers",
+  "notify_buffers",
+  "serializable_buffers",
+  "subtransaction_buffers",
+  "trace_connection_negotiation",
+  "transaction_buffers",
+]);
+
+/** Whether a parameter takes effect only when the server starts. */
+export function needsRestart(parameter: string): boolean {
+  return POSTMASTER_PARAMETERS.has(parameter) || NEWER_POSTMASTER_PARAMETERS.has(parameter);
+}

@@ -54,7 +54,7 @@ export function volumeProblem(found: VolumeState | undefined, wish: VolumeWish):
   if (found.postgresMajor !== String(wish.major)) {
     return (
       `${named} holds PostgreSQL ${found.postgresMajor} data, and the image PostgreSQL ${wish.major}: ` +
-      `use an image of version ${found.postgresMajor}, or set pgstack:dataVolumeName to another name`
+      `set pgstack:image and pgstack:majorVersion to version ${found.postgresMajor} again (pgstack upgrade brings the data into a new stack of another version), or pgstack:dataVolumeName to another name`
     );
   }
   if (found.proof !== undefined && found.proof.stack !== "unknown" && found.proof.stack !== wish.stack) {
@@ -78,7 +78,7 @@ export function isUnproven(found: VolumeState, stack: string): boolean {
 export function imageProblem(reference: string, major: number, wanted: number): string | undefined {
   return major === wanted
     ? undefined
-    : `image ${reference} holds PostgreSQL ${major}: set pgstack:image to one of PostgreSQL ${wanted}`;
+    : `image ${reference} holds PostgreSQL ${major}, and pgstack:majorVersion is ${wanted}: set pgstack:image to one of PostgreSQL ${wanted}`;
 }
 
 /** Why a named network or container cannot be used: it is another one's. */

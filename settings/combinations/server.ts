@@ -1,6 +1,6 @@
 import type { Combination } from "../combinations.ts";
 import { mismatch, type Problem } from "../problem.ts";
-import { parameterNumber, parameterValue } from "../server-parameters.ts";
+import { parameterNumber, parameterValue, unfitForMajor } from "../server-parameters.ts";
 
 const MEGA = 1024 ** 2;
 /** The three roles, a backup and a health check at the same time. */
@@ -8,7 +8,10 @@ const USUAL_CONNECTIONS = 5;
 
 /** Settings of PostgreSQL that the server would not start with, or that contradict each other. */
 export function serverProblems({ settings }: Combination): Problem[] {
-  const problems: Problem[] = [];
+  const problems = Object.entries(settings.serverSettings).flatMap(([name, given]): Problem[] => {
+    const right = unfitForMajor(name, given, settings.majorVersion);
+    return right === undefined ? [] : [inServerSettings(settings.serverSettings, name, right)];
+  });
   const number = (name: string, fallback: number): number => parameterNumber(settings, name) ?? fallback;
 
   const kept = number("superuser_reserved_connections", 3) + number("reserved_connections", 0);

@@ -1,6 +1,7 @@
 import { setting } from "../documentation.ts";
 import { imageReference } from "../names.ts";
-import { flag, mapOf, oneOf } from "../values.ts";
+import { MAJOR_VERSIONS, type MajorVersion } from "../parameter-catalogue.ts";
+import { flag, mapOf, oneOf, value } from "../values.ts";
 
 const LABEL = /^[a-z0-9]([a-z0-9]|[._/-](?=[a-z0-9])){0,127}$/;
 /** https://docs.docker.com/engine/manage-resources/labels/#key-format-recommendations */
@@ -24,6 +25,19 @@ export const stackKeys = {
         "A change makes the container anew: connections end. Another major version cannot read the data.",
       variable: "PGSTACK_IMAGE",
       common: true,
+    },
+  ),
+  majorVersion: setting(
+    value<MajorVersion>((given) => {
+      const found = MAJOR_VERSIONS.find((one) => String(one) === String(given));
+      return found === undefined ? { right: `one of ${MAJOR_VERSIONS.join(", ")}` } : { fit: found };
+    }).default(16),
+    "Major version of PostgreSQL that the data is of. The image must be of the same.",
+    {
+      group: "Stack",
+      fallback: "16",
+      example: "18",
+      caution: "The data of a stack stays of its version: `pgstack upgrade` brings it into a new stack.",
     },
   ),
   allowDestroy: setting(flag().optional(), "Whether `pulumi destroy` may take the stack down.", {

@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect } from "../../operations/connection.ts";
+import { DATA_MOUNT } from "../../operations/data-directory.ts";
 import { dockerEngine, findContainer } from "../../operations/docker.ts";
 import { LABEL_STACK } from "../../operations/target.ts";
 import { TEST_IMAGE } from "../support/image.ts";
@@ -73,7 +74,7 @@ describe("G1 each component alone", () => {
       stack: project.stack,
       server: server.target,
       made,
-      image: { reference: TEST_IMAGE, imageId, pinned, major: 16, agent: true },
+      image: { reference: TEST_IMAGE, imageId, pinned, major: 16, agent: true, volumes: [DATA_MOUNT] },
     };
     const alone = await program(
       "alone",

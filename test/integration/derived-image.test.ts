@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  const { reference } = await derivedImageIdentity(dockerfile);
+  const { reference } = await derivedImageIdentity({ dockerfile });
   await docker
     .getImage(reference)
     .remove({ force: true })

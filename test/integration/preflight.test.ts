@@ -14,7 +14,8 @@ const NOWHERE = "registry.invalid/nothing/postgres:16";
 
 function options(change: Partial<PreflightOptions> = {}): PreflightOptions {
   const stack = uniqueName("stack");
-  return { stack, image: TEST_IMAGE, container: stack, dataVolume: stack, networks: [stack], ...change };
+  const names = { stack, container: stack, dataVolume: stack, networks: [stack] };
+  return { ...names, image: TEST_IMAGE, major: 16, ...change };
 }
 
 async function fill(volume: string, files: Record<string, string>): Promise<void> {
@@ -60,8 +61,8 @@ describe("F01 the image", () => {
   });
 
   test("P2 one of another major version than the stack is for", async () => {
-    await expect(preflight(docker, options({ major: 17 }))).rejects.toThrow(
-      /holds PostgreSQL 16: set pgstack:image to one of PostgreSQL 17/,
+    await expect(preflight(docker, options({ major: 18 }))).rejects.toThrow(
+      /holds PostgreSQL 16, and pgstack:majorVersion is 18: set pgstack:image to one of PostgreSQL 18/,
     );
   });
 });

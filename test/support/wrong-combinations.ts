@@ -232,6 +232,6 @@ export const WRONG_COMBINATIONS: readonly Wrong[] = [
   ],
   [
     { serverSettings: '{"__proto__":"1"}' },
-    "pgstack:serverSettings.__proto__ is not a setting of PostgreSQL 16",
+    "pgstack:serverSettings.__proto__ is not a setting of PostgreSQL",
   ],
 ];

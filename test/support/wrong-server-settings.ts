@@ -38,7 +38,7 @@ export const WRONG_SERVER_SETTINGS: readonly Wrong[] = [
   [{ serverSettings: '{"port":5}' }, "pgstack:serverSettings.port has a key of its own; use pgstack:port"],
   [
     { serverSettings: '{"wrok_mem":5}' },
-    "pgstack:serverSettings.wrok_mem is not a setting of PostgreSQL 16; did you mean work_mem?",
+    "pgstack:serverSettings.wrok_mem is not a setting of PostgreSQL; did you mean work_mem?",
   ],
   [
     { serverSettings: '{"listen_addresses":"*"}' },

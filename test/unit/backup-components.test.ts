@@ -25,6 +25,7 @@ const FILES = {
 async function agentInputs(networkName?: string): Promise<Record<string, unknown>> {
   const agent = new components.Agent("agent", {
     ...{ stack: "dev", containerName: "pgstack-dev-agent", imageId: "sha256:image" },
+    imageVolumes: ["/var/lib/postgresql"],
     ...{ dataVolume: "pgstack-dev-data", configurationVolume: "pgstack-dev-configuration" },
     storage: new components.BackupStorage("backup", STORAGE),
     fingerprint: "abc",

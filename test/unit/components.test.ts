@@ -12,6 +12,7 @@ const IMAGE = {
   digest: "sha256:digest",
   major: 16,
   agent: true,
+  volumes: ["/var/lib/postgresql/data"],
 };
 const SERVER: ServerArgs = {
   stack: "dev",

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   DEFAULT_PARAMETERS,
+  needsRestart,
   OWNED_PARAMETERS,
   type ParameterValue,
-  POSTMASTER_PARAMETERS,
   renderPostgresqlConf,
 } from "../../operations/postgresql-conf.ts";
 import { parsePostgresqlConf } from "../support/postgresql-conf-parser.ts";
@@ -156,6 +156,7 @@ test("P6 no default is also a parameter that the stack owns", () => {
 });
 
 test("P5 what needs a restart is known", () => {
-  expect(POSTMASTER_PARAMETERS.has("shared_buffers")).toBe(true);
-  expect(POSTMASTER_PARAMETERS.has("work_mem")).toBe(false);
+  expect(needsRestart("shared_buffers")).toBe(true);
+  expect(needsRestart("io_method")).toBe(true);
+  expect(needsRestart("work_mem")).toBe(false);
 });

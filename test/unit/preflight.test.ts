@@ -109,7 +109,7 @@ describe("F05 F49 the data volume", () => {
 describe("P2 S4 F03 the rest", () => {
   test("P2 an image of another major version is refused", () => {
     expect(imageProblem("postgres:18", 18, 16)).toBe(
-      "image postgres:18 holds PostgreSQL 18: set pgstack:image to one of PostgreSQL 16",
+      "image postgres:18 holds PostgreSQL 18, and pgstack:majorVersion is 16: set pgstack:image to one of PostgreSQL 16",
     );
     expect(imageProblem("postgres:16", 16, 16)).toBeUndefined();
   });

@@ -12,29 +12,38 @@ const DOCKERFILE = fileURLToPath(new URL("../../images/postgres/Dockerfile", imp
 /**
  * The image that is built on the official one, told from this checkout alone. Its name is its own.
  *
- * @param {string} [dockerfile]
+ * @param {{dockerfile?: string, major?: string | number}} [options]
  * @returns {Promise<import("./assemble.mjs").ImageIdentity>}
  */
-export async function derivedImageIdentity(dockerfile = DOCKERFILE) {
-  const contentHash = await hashInputs({ architecture: process.arch }, [dockerfile]);
-  return { reference: `pgstack.local/postgres:16-alpine-${contentHash.slice(0, 12)}`, contentHash };
+export async function derivedImageIdentity({ dockerfile = DOCKERFILE, major = 16 } = {}) {
+  const contentHash = await hashInputs({ architecture: process.arch, base: baseImage(major) }, [dockerfile]);
+  return { reference: `pgstack.local/postgres:${major}-alpine-${contentHash.slice(0, 12)}`, contentHash };
+}
+
+/**
+ * @param {string | number} major
+ * @returns {string}
+ */
+function baseImage(major) {
+  return `postgres:${major}-alpine`;
 }
 
 /**
  * Has an engine build the image, unless it is there.
  *
- * @param {{socket: string, log: (line: string) => void, dockerfile?: string, pull?: boolean}} options
+ * @param {{socket: string, log: (line: string) => void, major?: string | number, dockerfile?: string, pull?: boolean}} options
  * `pull`: ask the registry for a newer base. Default: true.
  * @returns {Promise<string>} the image's reference
  * @throws {UserError} with the builder's last words
  */
-export async function buildDerivedImage({ socket, log, dockerfile = DOCKERFILE, pull = true }) {
-  const image = await derivedImageIdentity(dockerfile);
+export async function buildDerivedImage({ socket, log, major = 16, dockerfile = DOCKERFILE, pull = true }) {
+  const image = await derivedImageIdentity({ dockerfile, major });
   if (await isImagePresent({ socket, image })) return image.reference;
   log(`building ${image.reference}`);
   const options = new URLSearchParams({
     t: image.reference,
     dockerfile: basename(dockerfile),
+    buildargs: JSON.stringify({ BASE: baseImage(major) }),
     labels: JSON.stringify({ [CONTENT_HASH_LABEL]: image.contentHash }),
     ...(pull ? { pull: "1" } : {}),
     rm: "1",
