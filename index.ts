@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Agent } from "./components/agent.ts";
 import { BackupBeforeChange } from "./components/backup-before-change.ts";
 import { BackupFiles } from "./components/backup-files.ts";
-import { BackupStorage } from "./components/backup-storage.ts";
+import { BackupStorage, socketVolume } from "./components/backup-storage.ts";
 import { Certificates } from "./components/certificates.ts";
 import { DataVolume } from "./components/data-volume.ts";
 import { Database } from "./components/database.ts";
@@ -12,6 +12,7 @@ import { RestoreInPlace } from "./components/restore-in-place.ts";
 import { RestoredCluster } from "./components/restored-cluster.ts";
 import { RoleSecrets } from "./components/role-secrets.ts";
 import { Server } from "./components/server.ts";
+import { UpgradeLink } from "./components/upgrade-link.ts";
 import { agentContainer } from "./operations/agent.ts";
 import { DATA_MOUNT } from "./operations/data-directory.ts";
 import { certificateArgs, connectionLimit, containerLimits, roleNames } from "./program/arguments.ts";
@@ -203,6 +204,25 @@ const agent =
     },
     { dependsOn: database },
   );
+
+if (storage && backupFiles && settings.upgradeFrom) {
+  const { container, port } = settings.upgradeFrom;
+  new UpgradeLink(
+    "upgrade-link",
+    {
+      stack,
+      containerName: `${settings.containerName}-upgrade-link`,
+      imageId: image.imageId,
+      imageVolumes: image.volumes,
+      configurationVolume: volume.configurationVolumeName,
+      storage,
+      port: settings.port,
+      old: { socketVolume: socketVolume(container), port },
+      labels,
+    },
+    { dependsOn: backupFiles },
+  );
+}
 
 const health = new HealthCheck(
   "health",

@@ -3,7 +3,8 @@ import { runForCaller } from "./events.ts";
 import { Refusal } from "./failure.ts";
 import { OPERATIONS } from "./operations.ts";
 
-const [mode, name = "", parameters = "{}"] = process.argv.slice(2);
+const [mode, ...words] = process.argv.slice(2);
+const [name = "", parameters = "{}"] = words;
 
 switch (mode) {
   case "run":
@@ -20,7 +21,20 @@ switch (mode) {
     process.exit(await serve(await readConfiguration()));
     break;
   }
+  case "relay": {
+    const { relay } = await import("./relay.ts");
+    const [a = "", b = "", c = "", d = ""] = words;
+    process.exit(
+      await relay([
+        [a, b],
+        [c, d],
+      ]),
+    );
+    break;
+  }
   default:
-    console.error("usage: main.ts serve | main.ts run <operation> [<parameters as JSON>]");
+    console.error(
+      "usage: main.ts serve | main.ts relay <socket> <its target> <socket> <its target> | main.ts run <operation> [<parameters as JSON>]",
+    );
     process.exit(2);
 }

@@ -14,6 +14,7 @@ import { prune } from "./prune.ts";
 import { RESTORE_OPERATIONS } from "./restore/operations.ts";
 import { recoveryWindow, setRestorePoint } from "./restore/window.ts";
 import { status } from "./status.ts";
+import { UPGRADE_OPERATIONS } from "./upgrade/operations.ts";
 import { verify } from "./verify.ts";
 
 /** Everything that the agent can be asked for, by name. */
@@ -84,6 +85,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
   ],
   ["status", (configuration, _, context) => status(configuration, context)],
   ...RESTORE_OPERATIONS,
+  ...UPGRADE_OPERATIONS,
 ]);
 
 /** Seconds that an operation by hand waits for one that is at work. */

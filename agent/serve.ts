@@ -10,10 +10,11 @@ import { writeMetrics } from "./schedule/metrics.ts";
 import { type RunRecord, readState, recordRun, type Task, writeState } from "./schedule/state.ts";
 import { scheduledBackup, scheduledDrill } from "./schedule/tasks.ts";
 import { query } from "./sql.ts";
+import { settle } from "./upgrade/settle.ts";
 
 const TICK_MILLISECONDS = 1_000;
-/** Between two tries to hand over what an object storage did not take. */
-const QUEUE_MILLISECONDS = 10_000;
+/** Between two tries to hand over what an object storage did not take, or to end an upgrade that was cut off. */
+const AGAIN_MILLISECONDS = 10_000;
 /** A backup by hand may be at work when a schedule comes due. */
 const LOCK_SECONDS = 6 * 3_600;
 
@@ -38,15 +39,21 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
   say("the agent is at work");
   let stanzaReady = false;
   let queueAt = 0;
+  let upgradeSettled = false;
+  let upgradeAt = 0;
   while (!stop.signal.aborted) {
     try {
       if (await serverAnswers(configuration)) {
         // The archive is open before the first segment is full.
         if (!stanzaReady) await prepareStanza(configuration, context);
         stanzaReady = true;
+        if (!upgradeSettled && performance.now() >= upgradeAt) {
+          upgradeAt = performance.now() + AGAIN_MILLISECONDS;
+          upgradeSettled = await settleUpgrade(configuration);
+        }
         await runDue(configuration, context);
         if (performance.now() >= queueAt) {
-          queueAt = performance.now() + QUEUE_MILLISECONDS;
+          queueAt = performance.now() + AGAIN_MILLISECONDS;
           await flushQueue(configuration, context);
         }
       }
@@ -95,6 +102,17 @@ async function runTask(configuration: AgentConfiguration, task: Task, context: C
     return ended("ok", await withExclusive(configuration, `the scheduled ${task}`, work, options));
   } catch (error) {
     return ended("failed", messageOf(error));
+  }
+}
+
+/** An upgrade was cut off, with the engine for example: neither database may stay closed. */
+async function settleUpgrade(configuration: AgentConfiguration): Promise<boolean> {
+  try {
+    await withExclusive(configuration, "an upgrade", () => settle(configuration));
+    return true;
+  } catch (error) {
+    say(`an upgrade is not settled: ${messageOf(error)}`);
+    return false;
   }
 }
 

@@ -25,6 +25,7 @@ import { rotateCommand } from "./rotate.ts";
 import { restartCommand, shutdownCommand, startCommand } from "./shutdown.ts";
 import { statusCommand } from "./status.ts";
 import { unitsCommand } from "./units.ts";
+import { upgradeCommand } from "./upgrade.ts";
 import { verifyCommand } from "./verify.ts";
 
 /** The whole command line. */
@@ -54,6 +55,7 @@ function program(): Command {
     restorePointCommand(),
     drillCommand(),
     drCheckCommand(),
+    upgradeCommand(),
     unitsCommand(),
     shutdownCommand(),
     startCommand(),

@@ -1,28 +1,18 @@
-import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { RestorePoint } from "../agent/restore/window.ts";
 import type { RecoveryTarget } from "../operations/restore.ts";
 import { UserError } from "../operations/user-error.ts";
-import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
-import { UsageError } from "./exit-codes.ts";
-import { note, printLine } from "./print.ts";
-import { pulumi, readBackupKey, type Stack, setSecret } from "./stack.ts";
-import { pulumiUp } from "./up.ts";
+import { type Config, makeStackAfter, readConfig, requireNewName } from "./new-stack.ts";
+import { printLine } from "./print.ts";
+import { readBackupKey, type Stack } from "./stack.ts";
+import { pulumiUp, runPulumiQuietly } from "./up.ts";
 
-/** What names or holds something of the old stack: the new one has its own. */
-const NOT_TAKEN = new Set([
-  ...["containerName", "networkName", "dataVolumeName", "configurationVolumeName", "adoptDataVolume"],
-  ...["publish", "publishAddress", "publishPort", "backupVolumeName", "backupDirectory", "backupS3"],
-  ...["restore", "allowRestoreUntil", "allowDestroy", "initSql", "rotations"],
-]);
-
-interface ConfigValue {
-  readonly value?: string;
-  readonly objectValue?: unknown;
-  readonly secret: boolean;
+/** How {@link restoreIntoNewStack} goes. */
+export interface NewStackOptions {
+  /** Settings that the new stack has instead of the old one's. */
+  readonly changes?: Readonly<Record<string, unknown>>;
+  /** Show what Pulumi says only where it fails. */
+  readonly quiet?: boolean;
 }
-type Config = Readonly<Record<string, ConfigValue>>;
 
 /**
  * Brings up a new stack with the old one's settings and, in place of an empty database, its backups as of the target. The
@@ -33,26 +23,20 @@ export async function restoreIntoNewStack(
   stack: Stack,
   wanted: RecoveryTarget,
   into: string,
+  { changes = {}, quiet = false }: NewStackOptions = {},
 ): Promise<void> {
-  if (!/^[a-z0-9][a-z0-9-]{0,39}$/.test(into)) {
-    throw new UsageError(`${JSON.stringify(into)} is no stack's name: lower-case letters, digits and dashes`);
-  }
-  const file = join(PROJECT_DIRECTORY, `Pulumi.${into}.yaml`);
-  if (existsSync(file)) throw new UsageError(`stack ${into} has settings already: name a new stack`);
-  const config = JSON.parse(await pulumi(old, "config", "--json", "--show-secrets")) as Config;
+  requireNewName(into);
+  const config = await readConfig(old);
   const target = await fixed(stack, wanted);
-  const lines = Object.entries(config)
-    .filter(([key, { secret }]) => !secret && !NOT_TAKEN.has(key.replace(/^pgstack:/, "")))
-    .map(([key, { value, objectValue }]) => `  ${key}: ${JSON.stringify(objectValue ?? value)}`);
   const { plain, secrets } = sourceOf(old, config);
-  const restore = { ...settingOf(target), from: plain };
-  lines.push(`  pgstack:restore: ${JSON.stringify(restore)}`);
-  await writeFile(file, `${["config:", ...lines].join("\n")}\n`, { flag: "wx" });
-  note(`Pulumi.${into}.yaml is written: the settings of ${old}, and what is restored`);
-  await pulumi(into, "stack", "init");
-  for (const [path, secret] of [...Object.entries(secrets), ...(await encryption(old, config))]) {
-    await setSecret(into, `restore.from.${path}`, secret);
-  }
+  await makeStackAfter(old, config, into, {
+    plain: { ...changes, restore: { ...settingOf(target), from: plain } },
+    secrets: [...Object.entries(secrets), ...(await encryption(old, config))].map(([path, secret]) => [
+      `restore.from.${path}`,
+      secret,
+    ]),
+  });
+  if (quiet) return await runPulumiQuietly(into, ["up", "--yes", "--skip-preview"]);
   const exitCode = await pulumiUp(into);
   if (exitCode !== 0) {
     throw new UserError(

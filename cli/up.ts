@@ -1,5 +1,9 @@
 import { spawn } from "node:child_process";
+import { UserError } from "../operations/user-error.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
+
+/** What is kept of Pulumi's output to tell why it failed. */
+const LONGEST_OUTPUT = 64 * 1024;
 
 /** Runs `pulumi up` with this process's own terminal, from which it gets Ctrl-C by itself. @returns Its exit code. */
 export async function pulumiUp(stack: string): Promise<number> {
@@ -21,4 +25,44 @@ export async function pulumiUp(stack: string): Promise<number> {
     child.once("error", reject);
     child.once("close", (code) => resolve(code ?? 1));
   });
+}
+
+/**
+ * Runs `pulumi` in a process group of its own, so that Ctrl-C leaves it to end what it has begun.
+ *
+ * @throws UserError with the end of what it said when it fails.
+ */
+export async function runPulumiQuietly(
+  stack: string,
+  programArguments: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { releaseDeadLocks } = await import("../toolchain/state-locks.mjs");
+  await releaseDeadLocks(stack, process.env);
+  const child = spawn(
+    "pulumi",
+    [...programArguments, "--non-interactive", "--color", "never", "--stack", stack],
+    {
+      cwd: PROJECT_DIRECTORY,
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    },
+  );
+  let said = "";
+  const keep = (piece: Buffer): void => {
+    said = (said + String(piece)).slice(-LONGEST_OUTPUT);
+  };
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
+  const code = await new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (ended) => resolve(ended ?? 1));
+  });
+  if (code === 0) return;
+  const errors = said.split("\n").filter((line) => /^\s*error:/.test(line));
+  const reason = errors.length === 0 ? said.trim().split("\n").slice(-3) : errors;
+  throw new UserError(
+    `pulumi ${programArguments[0]} of stack ${stack} failed: ${reason.map((line) => line.trim().replace(/^error: /, "")).join("; ")}`,
+  );
 }

@@ -31,6 +31,11 @@ export interface Mount {
   readonly readOnly?: boolean;
 }
 
+/** The volume that has a server's socket, by the name of its container. */
+export function socketVolume(container: string): string {
+  return `${container}-socket`;
+}
+
 /** What backups and the agent that takes them need on the Docker host. */
 export class BackupStorage extends pulumi.ComponentResource {
   /** Backups and the local archive. */
@@ -47,7 +52,7 @@ export class BackupStorage extends pulumi.ComponentResource {
       args.directory === undefined
         ? this.volume(`${name}-backups`, args.volumeName, BACKUP_DIRECTORY, args, retain)
         : { type: "bind", source: args.directory, target: BACKUP_DIRECTORY };
-    this.socket = this.volume(`${name}-socket`, `${args.prefix}-socket`, SOCKET_DIRECTORY, args, false);
+    this.socket = this.volume(`${name}-socket`, socketVolume(args.prefix), SOCKET_DIRECTORY, args, false);
     this.scratch = this.volume(`${name}-scratch`, `${args.prefix}-scratch`, SCRATCH_DIRECTORY, args, false);
     this.registerOutputs({ backups: this.backups.source });
   }

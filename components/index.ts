@@ -12,3 +12,4 @@ export { RestoredCluster, type RestoredClusterArgs } from "./restored-cluster.ts
 export { ROLE_KINDS, type RoleKind, RoleSecrets, type RoleSecretsArgs } from "./role-secrets.ts";
 export { Server, type ServerArgs } from "./server.ts";
 export type { ContainerLimits } from "./server-container.ts";
+export { UpgradeLink, type UpgradeLinkArgs } from "./upgrade-link.ts";

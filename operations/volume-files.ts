@@ -154,6 +154,16 @@ export function postgresOwner(passwd: string): Owner | undefined {
   return Number.isInteger(uid) && Number.isInteger(gid) ? { uid, gid } : undefined;
 }
 
+/** The numeric id of the image's user `postgres`. */
+export async function postgresUser(docker: Docker, image: string): Promise<number> {
+  const container = await docker.createContainer({ Image: image, Entrypoint: ["/bin/true"], Cmd: [] });
+  try {
+    return (await ownerOf(docker, container, image)).uid;
+  } finally {
+    await container.remove({ force: true, v: true });
+  }
+}
+
 async function ownerOf(docker: Docker, container: Docker.Container, image: string): Promise<Owner> {
   // The id and not the reference is the key: a tag may move to an image with other ids.
   const { Id: imageId } = await docker.getImage(image).inspect();

@@ -10,6 +10,7 @@ import { restoreKeys } from "./groups/restore.ts";
 import { serverKeys } from "./groups/server.ts";
 import { stackKeys } from "./groups/stack.ts";
 import { tlsKeys } from "./groups/tls.ts";
+import { upgradeKeys } from "./groups/upgrade.ts";
 
 /**
  * The config of a stack, key by key. Each value comes as the text that Pulumi keeps; lists and maps as the values that
@@ -26,6 +27,7 @@ export const settingsSchema = z.strictObject({
   ...passwordKeys,
   ...backupKeys,
   ...restoreKeys,
+  ...upgradeKeys,
   ...healthKeys,
 });
 

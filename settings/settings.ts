@@ -69,6 +69,12 @@ export interface RestoreSettings {
   };
 }
 
+/** The server that a stack takes over from. */
+export interface UpgradeFromSettings {
+  readonly container: string;
+  readonly port: number;
+}
+
 /**
  * Everything that a stack can be told, checked, with all defaults applied; made by `readSettings`.
  * Every key is explained, with its default and an example, in docs/settings.md, which is written from schema.ts.
@@ -161,6 +167,9 @@ export interface Settings {
   readonly restore?: RestoreSettings | undefined;
   /** ISO 8601; absent: production is not restored in place. */
   readonly allowRestoreUntil?: string | undefined;
+
+  /** An older server that this one takes over from, for the time of an upgrade. */
+  readonly upgradeFrom?: UpgradeFromSettings | undefined;
 
   /** As written: relative to the project unless absolute. */
   readonly logsDirectory: string;

@@ -48,7 +48,11 @@ export async function dumpDatabase(
   }
 }
 
-async function compression(configuration: AgentConfiguration, { signal }: Context): Promise<string> {
+/** The first of the ways of compressing that the pg_dump at hand has. */
+export async function compression(
+  configuration: AgentConfiguration,
+  { signal }: Pick<Context, "signal">,
+): Promise<string> {
   const environment = clientEnvironment(configuration, "template1");
   for (const one of COMPRESSIONS) {
     const trial = ["--format=custom", "--schema-only", "--no-sync", "--file=/dev/null", one];

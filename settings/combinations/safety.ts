@@ -67,6 +67,15 @@ export function safetyProblems({ settings }: Combination): Problem[] {
       ),
     );
   }
+  if (settings.upgradeFrom !== undefined && !settings.backup) {
+    problems.push(
+      mismatch(
+        ["backup", "upgradeFrom"],
+        settings.backup,
+        "true with pgstack:upgradeFrom: the agent upgrades",
+      ),
+    );
+  }
   if (environment === "production" && !settings.protectVolumes) {
     problems.push(
       mismatch(

@@ -1,0 +1,30 @@
+import type { Context } from "../context.ts";
+import { Refusal } from "../failure.ts";
+import { psql, query, quoteIdentifier, quoteLiteral, type Server } from "../sql.ts";
+
+/**
+ * Closes a database to everyone but superusers, and ends the sessions that it has: nothing is written to it any more. It
+ * stays closed over restarts.
+ */
+export async function close(
+  server: Server,
+  database: string,
+  { signal }: Pick<Context, "signal">,
+): Promise<void> {
+  await psql(server, `ALTER DATABASE ${quoteIdentifier(database)} CONNECTION LIMIT 0;`, { signal });
+  const ended = await query<{ ended: boolean }>(
+    server,
+    `SELECT pg_terminate_backend(pid, 10000) AS ended FROM pg_stat_activity
+      WHERE datname = ${quoteLiteral(database)} AND backend_type IN ('client backend', 'autovacuum worker') AND pid <> pg_backend_pid()`,
+    { signal },
+  );
+  if (ended.some((one) => !one.ended)) throw new Refusal(`a session in database ${database} does not end`);
+}
+
+/** Lets everyone in again. */
+export async function open(server: Server, database: string, connectionLimit: number): Promise<void> {
+  await psql(
+    server,
+    `ALTER DATABASE ${quoteIdentifier(database)} CONNECTION LIMIT ${Math.trunc(connectionLimit)};`,
+  );
+}
