@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
 import { withExclusive } from "./exclusive.ts";
-import { messageOf } from "./failure.ts";
+import { messageOf, Refusal } from "./failure.ts";
 import { flushQueue } from "./physical/queue.ts";
 import { prepareStanza } from "./physical/stanza.ts";
 import { nextDue } from "./schedule/due.ts";
@@ -11,6 +11,7 @@ import { type RunRecord, readState, recordRun, type Task, writeState } from "./s
 import { scheduledBackup, scheduledDrill } from "./schedule/tasks.ts";
 import { query } from "./sql.ts";
 import { settle } from "./upgrade/settle.ts";
+import { readUpgrade } from "./upgrade/state.ts";
 
 const TICK_MILLISECONDS = 1_000;
 /** Between two tries to hand over what an object storage did not take, or to end an upgrade that was cut off. */
@@ -39,7 +40,6 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
   say("the agent is at work");
   let stanzaReady = false;
   let queueAt = 0;
-  let upgradeSettled = false;
   let upgradeAt = 0;
   while (!stop.signal.aborted) {
     try {
@@ -47,9 +47,9 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
         // The archive is open before the first segment is full.
         if (!stanzaReady) await prepareStanza(configuration, context);
         stanzaReady = true;
-        if (!upgradeSettled && performance.now() >= upgradeAt) {
+        if (performance.now() >= upgradeAt) {
           upgradeAt = performance.now() + AGAIN_MILLISECONDS;
-          upgradeSettled = await settleUpgrade(configuration);
+          await settleUpgrade(configuration);
         }
         await runDue(configuration, context);
         if (performance.now() >= queueAt) {
@@ -105,14 +105,15 @@ async function runTask(configuration: AgentConfiguration, task: Task, context: C
   }
 }
 
-/** An upgrade was cut off, with the engine for example: neither database may stay closed. */
-async function settleUpgrade(configuration: AgentConfiguration): Promise<boolean> {
+/** Ends an upgrade that was cut off, with the engine for example: neither database may stay closed. */
+async function settleUpgrade(configuration: AgentConfiguration): Promise<void> {
+  if ((await readUpgrade(configuration))?.settled !== false) return;
   try {
     await withExclusive(configuration, "an upgrade", () => settle(configuration));
-    return true;
+    say("an upgrade that was cut off is settled");
   } catch (error) {
-    say(`an upgrade is not settled: ${messageOf(error)}`);
-    return false;
+    // A step of it may be at work still.
+    if (!(error instanceof Refusal)) say(`an upgrade is not settled: ${messageOf(error)}`);
   }
 }
 

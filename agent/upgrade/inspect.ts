@@ -1,5 +1,5 @@
 import type { Context } from "../context.ts";
-import { query, quoteLiteral } from "../sql.ts";
+import { query, quoteLiteral, type Server } from "../sql.ts";
 import type { Pair } from "./link.ts";
 import type { Method } from "./state.ts";
 
@@ -7,7 +7,6 @@ import type { Method } from "./state.ts";
 export interface Inspection {
   readonly oldVersion: string;
   readonly newVersion: string;
-  readonly bytes: number;
   /** The old database's own limit of connections; -1: none. */
   readonly connectionLimit: number;
   /** Why it cannot go, a line each. */
@@ -28,7 +27,6 @@ interface Facts {
   readonly slots: readonly string[];
   readonly extensions: readonly string[];
   readonly unlogged: readonly string[];
-  readonly bytes: number;
   readonly connection_limit: number;
 }
 
@@ -38,58 +36,68 @@ export async function inspect(
   method: Method,
   context: Pick<Context, "signal">,
 ): Promise<Inspection> {
-  const { database } = pair;
-  const [before] = await query<Facts>(pair.old, factsSql(database), { database, signal: context.signal });
+  const { facts: before, obstacles, notices } = await inspectOld(pair.old, pair.database, method, context);
   const [after] = await query<Pick<Facts, "version" | "major" | "extensions">>(
     pair.new,
     `SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int / 10000 AS major,
             (SELECT coalesce(json_agg(name), '[]') FROM pg_available_extensions) AS extensions`,
     context,
   );
-  if (before === undefined || after === undefined) throw new Error("a server did not answer");
+  if (after === undefined) throw new Error("the new server did not answer");
   const missing = before.extensions.filter((name) => !after.extensions.includes(name));
-  const obstacles = [
-    ...(after.major > before.major
-      ? []
-      : [
-          `the new server is PostgreSQL ${after.version} and the old one ${before.version}: it must be newer`,
-        ]),
-    ...(before.connection_limit === 0
-      ? [`database ${database} is closed (connection limit 0): was it upgraded already?`]
-      : []),
-    ...missing.map((name) => `the new image has no extension ${name}`),
-    ...(before.databases.length === 0
-      ? []
-      : [
-          `there are databases beside ${database}, which no stack declares: ${before.databases.join(", ")}: move or drop them first`,
-        ]),
-    ...(before.prepared === 0
-      ? []
-      : [`${before.prepared} prepared transactions are open (pg_prepared_xacts): end them first`]),
-    ...(before.subscriptions.length === 0
-      ? []
-      : [
-          `the database subscribes to others (${before.subscriptions.join(", ")}): drop the subscriptions first`,
-        ]),
-    ...(method === "logical" ? logicalObstacles(before) : []),
-  ];
-  const notices = [
-    ...before.slots.map((name) => `replication slot ${name} stays with the old server`),
-    ...(before.large_objects > 0
-      ? ["large objects that are written after the change do not come back with --back"]
-      : []),
-    ...(before.unlogged.length > 0
-      ? [`unlogged tables are not followed by the way back: ${before.unlogged.join(", ")}`]
-      : []),
-  ];
   return {
-    oldVersion: before.version,
-    newVersion: after.version,
-    bytes: before.bytes,
-    connectionLimit: before.connection_limit,
-    obstacles,
+    ...{ oldVersion: before.version, newVersion: after.version, connectionLimit: before.connection_limit },
+    obstacles: [
+      ...(after.major > before.major
+        ? []
+        : [
+            `the new server is PostgreSQL ${after.version} and the old one ${before.version}: it must be newer`,
+          ]),
+      ...missing.map((name) => `the new image has no extension ${name}`),
+      ...obstacles,
+    ],
     notices,
   };
+}
+
+/** What can be told from the old server alone. */
+export async function inspectOld(
+  server: Server,
+  database: string,
+  method: Method,
+  { signal }: Pick<Context, "signal">,
+): Promise<Pick<Inspection, "obstacles" | "notices"> & { readonly facts: Facts }> {
+  const [facts] = await query<Facts>(server, factsSql(database), { database, signal });
+  if (facts === undefined) throw new Error("the old server did not answer");
+  const obstacles = [
+    ...(facts.connection_limit === 0
+      ? [`database ${database} is closed (connection limit 0): was it upgraded already?`]
+      : []),
+    ...(facts.databases.length === 0
+      ? []
+      : [
+          `there are databases beside ${database}, which no stack declares: ${facts.databases.join(", ")}: move or drop them first`,
+        ]),
+    ...(facts.prepared === 0
+      ? []
+      : [`${facts.prepared} prepared transactions are open (pg_prepared_xacts): end them first`]),
+    ...(facts.subscriptions.length === 0
+      ? []
+      : [
+          `the database subscribes to others (${facts.subscriptions.join(", ")}): drop the subscriptions first`,
+        ]),
+    ...(method === "logical" ? logicalObstacles(facts) : []),
+  ];
+  const notices = [
+    ...facts.slots.map((name) => `replication slot ${name} stays with the old server`),
+    ...(facts.large_objects > 0
+      ? ["large objects that are written after the change do not come back with --back"]
+      : []),
+    ...(facts.unlogged.length > 0
+      ? [`unlogged tables are not followed by the way back: ${facts.unlogged.join(", ")}`]
+      : []),
+  ];
+  return { facts, obstacles, notices };
 }
 
 function logicalObstacles(facts: Facts): string[] {
@@ -124,6 +132,5 @@ function factsSql(database: string): string {
     (SELECT coalesce(json_agg(slot_name), '[]') FROM pg_replication_slots) AS slots,
     (SELECT coalesce(json_agg(extname), '[]') FROM pg_extension) AS extensions,
     (SELECT coalesce(json_agg(oid::regclass::text), '[]') FROM pg_class WHERE relkind = 'r' AND relpersistence = 'u') AS unlogged,
-    pg_database_size(${quoteLiteral(database)}) AS bytes,
     (SELECT datconnlimit FROM pg_database WHERE datname = ${quoteLiteral(database)}) AS connection_limit`;
 }

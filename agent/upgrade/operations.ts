@@ -1,10 +1,10 @@
 import { withExclusive } from "../exclusive.ts";
 import { Refusal } from "../failure.ts";
 import type { Operation } from "../operation.ts";
-import { inspect } from "./inspect.ts";
+import { inspect, inspectOld } from "./inspect.ts";
 import { type OldStack, pairOf } from "./link.ts";
-import { undo } from "./settle.ts";
-import { type Method, readUpgrade } from "./state.ts";
+import { settle, undo } from "./settle.ts";
+import type { Method } from "./state.ts";
 import { follow, switchOver } from "./switch.ts";
 import { confirm, goBack } from "./way-back.ts";
 
@@ -13,7 +13,18 @@ const WAIT_SECONDS = 600;
 
 /** The steps of an upgrade to another major version, as the new stack's agent carries them out. */
 export const UPGRADE_OPERATIONS: readonly (readonly [string, Operation])[] = [
-  ["upgrade-state", async (configuration) => (await readUpgrade(configuration)) ?? null],
+  // One that was cut off is brought to an end first.
+  ["upgrade-state", exclusive(async (configuration) => (await settle(configuration)) ?? null)],
+  [
+    // For the old stack's own agent, before there is a new one.
+    "upgrade-check",
+    async (configuration, parameters, context) => {
+      const { database } = configuration;
+      const { obstacles } = await inspectOld(configuration, database, methodOf(parameters), context);
+      if (obstacles.length > 0) throw new Refusal(obstacles.join("; "));
+      return null;
+    },
+  ],
   [
     "upgrade-inspect",
     (configuration, parameters, context) =>

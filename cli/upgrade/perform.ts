@@ -5,6 +5,7 @@ import { callAgent } from "../../operations/agent.ts";
 import { audited } from "../../operations/audit.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { resolveImage } from "../../operations/image.ts";
+import type { Target } from "../../operations/target.ts";
 import { UserError } from "../../operations/user-error.ts";
 import { postgresUser } from "../../operations/volume-files.ts";
 import { bringPostgresImage } from "../../toolchain/postgres-image.mjs";
@@ -14,7 +15,7 @@ import { note, printLine } from "../print.ts";
 import { type StepProgress, withProgress } from "../progress.ts";
 import { openStack, type Stack } from "../stack.ts";
 import { goodRehearsal, type Rehearsal, rehearse } from "./rehearse.ts";
-import { bringUp, makeUpgradeStack } from "./stacks.ts";
+import { bringUp, findUpgradeStack, makeUpgradeStack } from "./stacks.ts";
 
 /** What is wanted. */
 export interface WantedUpgrade {
@@ -32,6 +33,7 @@ interface Chosen extends WantedUpgrade {
 export async function rehearseUpgrade(name: string, wanted: WantedUpgrade): Promise<void> {
   const old = await openStack(name);
   const chosen = await chooseImage(old, wanted);
+  await callAgent(old.target, "upgrade-check", { method: wanted.method });
   const found = await rehearseRecorded(old, chosen);
   printLine(
     `The rehearsal succeeded in ${found.seconds.toFixed(0)} s, there and back again, and the database was closed for ${found.downtimeSeconds.toFixed(1)} s of it.`,
@@ -48,14 +50,13 @@ export async function upgrade(
   const signal = interruptionSignal();
   const old = await openStack(name);
   const chosen = await chooseImage(old, wanted);
-  const rehearsal =
-    (await goodRehearsal(name, chosen.imageId, method)) ?? (await rehearseRecorded(old, chosen));
-  const fresh = await withProgress(async (onStep) => {
-    onStep(`bringing up stack ${into}`);
+  let fresh = (await findUpgradeStack(into, old.target)) ? await broughtUp(into) : undefined;
+  const before = fresh && (await callAgent<UpgradeState | null>(fresh.target, "upgrade-state"));
+  const rehearsal = before?.phase === "switched" ? undefined : await rehearsed(old, chosen);
+  if (fresh === undefined) {
     await makeUpgradeStack(old, { ...chosen, into });
-    await bringUp(into);
-    return openStack(into);
-  });
+    fresh = await broughtUp(into);
+  }
   const request = { old: { stack: name, port: old.target.port }, method };
   const { oldVersion, newVersion, notices } = await callAgent<Inspection>(
     fresh.target,
@@ -67,7 +68,7 @@ export async function upgrade(
   const following = await withProgress((onStep) =>
     callAgent<UpgradeState>(fresh.target, "upgrade-follow", request, { onStep, signal }),
   );
-  if (following.phase === "following" && !(await agreed(name, rehearsal, method, yes))) {
+  if (following.phase === "following" && !(yes || (await agreed(name, rehearsal, method)))) {
     await callAgent(fresh.target, "upgrade-undo");
     printLine(
       `Nothing was changed: stack ${name} is in use. pulumi destroy --stack ${into} removes the new one.`,
@@ -76,14 +77,15 @@ export async function upgrade(
   }
   const parameters: Record<string, unknown> = { into, method, from: oldVersion, to: newVersion };
   const { logsDirectory } = old;
+  const { target } = fresh;
   const state = await audited({ logsDirectory, stack: name }, "upgrade", parameters, () =>
     withProgress(async (onStep) => {
-      if (following.phase === "following") await backUp(old, "before upgrade", onStep, signal);
-      const done = await callAgent<UpgradeState>(fresh.target, "upgrade-switch", {}, { onStep, signal });
+      if (following.phase === "following") await backUp(old.target, "before upgrade", onStep, signal);
+      const done = await callAgent<UpgradeState>(target, "upgrade-switch", {}, { onStep, signal });
       parameters.downtimeSeconds = done.downtimeSeconds;
       onStep("bringing roles and grants to what the stack declares");
       await bringUp(into);
-      await backUp(fresh, "after upgrade", onStep, signal);
+      await backUp(target, "after upgrade", onStep, signal);
       return done;
     }),
   );
@@ -95,10 +97,27 @@ Stack ${name} is closed and follows it. Clients connect to the new stack: pgstac
 Until then tables should not be altered: the old stack could not follow, and there would be no way back.`);
 }
 
-async function agreed(name: string, rehearsal: Rehearsal, method: Method, yes: boolean): Promise<boolean> {
+async function broughtUp(into: string): Promise<Stack> {
+  await withProgress(async (onStep) => {
+    onStep(`bringing up stack ${into}`);
+    await bringUp(into);
+  });
+  return openStack(into);
+}
+
+/** A rehearsal that is good still, or a new one. */
+async function rehearsed(old: Stack, chosen: Chosen): Promise<Rehearsal> {
+  const { method, imageId } = chosen;
+  await callAgent(old.target, "upgrade-check", { method });
+  return (await goodRehearsal(old.target.stack, imageId, method)) ?? (await rehearseRecorded(old, chosen));
+}
+
+async function agreed(name: string, rehearsal: Rehearsal | undefined, method: Method): Promise<boolean> {
   const ready = method === "logical" ? "The new stack follows the old one. " : "";
-  const question = `${ready}Close the database of stack ${name} now and put the new one in use? In the rehearsal it was closed for ${rehearsal.downtimeSeconds.toFixed(1)} s. [y/N] `;
-  return yes || (await ask(question));
+  const seconds = rehearsal?.downtimeSeconds.toFixed(1);
+  return ask(
+    `${ready}Close the database of stack ${name} now and put the new one in use? In the rehearsal it was closed for ${seconds} s. [y/N] `,
+  );
 }
 
 async function rehearseRecorded(old: Stack, chosen: Chosen): Promise<Rehearsal> {
@@ -115,7 +134,7 @@ async function rehearseRecorded(old: Stack, chosen: Chosen): Promise<Rehearsal> 
 }
 
 async function backUp(
-  { target }: Stack,
+  target: Target,
   label: string,
   onStep: StepProgress["onStep"],
   signal: AbortSignal,

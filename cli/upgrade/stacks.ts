@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import type { Target } from "../../operations/target.ts";
 import { UserError } from "../../operations/user-error.ts";
 import { type Config, makeStackAfter, readConfig, settingsFile } from "../new-stack.ts";
 import type { Stack } from "../stack.ts";
@@ -16,7 +17,7 @@ export interface Destination {
 const MOST_KEPT_WAL = "8GB";
 
 /**
- * Makes the new stack after the old one, or finds the one that an earlier try has made. Nothing is brought up.
+ * Makes the new stack after the old one. Nothing is brought up.
  *
  * @param changes Settings that the new one has besides.
  */
@@ -26,10 +27,6 @@ export async function makeUpgradeStack(
   changes: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   const { stack, container, port } = old.target;
-  if (existsSync(settingsFile(into))) {
-    await requireMadeFor(into, container);
-    return;
-  }
   const config = await readConfig(stack);
   await makeStackAfter(stack, config, into, {
     plain: {
@@ -44,9 +41,14 @@ export async function makeUpgradeStack(
   });
 }
 
-async function requireMadeFor(into: string, container: string): Promise<void> {
-  const from = objectOf(await readConfig(into), "upgradeFrom");
-  if (from["container"] === container) return;
+/**
+ * Whether an earlier try has made the new stack.
+ *
+ * @throws UserError where a stack of this name is there that was made for something else.
+ */
+export async function findUpgradeStack(into: string, { container }: Target): Promise<boolean> {
+  if (!existsSync(settingsFile(into))) return false;
+  if (objectOf(await readConfig(into), "upgradeFrom")["container"] === container) return true;
   throw new UserError(
     `stack ${into} is there already and was not made for this upgrade: --into must name a new stack`,
   );

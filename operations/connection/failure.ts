@@ -44,6 +44,8 @@ function explain(code: string | undefined, message: string, attempt: Attempt): s
   if (code === "28000") return `${as} may not sign in at ${place}: ${message}`;
   if (code === "3D000") return `there is no database ${JSON.stringify(database)} at ${place}`;
   if (code === "42501") return `${as} may not connect to database ${JSON.stringify(database)}: ${message}`;
+  if (code === "53300" && /for database/.test(message))
+    return `database ${JSON.stringify(database)} at ${place} takes no connections: it is full, or closed after an upgrade into another stack (pgstack upgrade --back opens it again)`;
   if (code === "57P03" || code === "53300") return `${place} takes no connections now: ${message}`;
   if (timeoutCode(message) !== undefined) {
     return `${place} gave no session within ${timeoutMilliseconds / 1000} seconds`;

@@ -1,24 +1,20 @@
-import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BackupEntry } from "../../agent/entry.ts";
 import type { Backups } from "../../agent/metadata.ts";
 import { callAgent } from "../../operations/agent.ts";
-import { dockerEngine } from "../../operations/docker.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
-import { LABEL_STACK } from "../../operations/target.ts";
+import { Manual } from "../support/manual.ts";
+import type { TestProject } from "../support/project.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
-const MANUAL = fileURLToPath(new URL("../../docs/backup.md", import.meta.url));
-
 let stack: LiveStack;
-let manual: string;
-let rescue: string;
+let manual: Manual;
+let rescue: TestProject;
 
 beforeAll(async () => {
-  manual = await readFile(MANUAL, "utf8");
+  manual = await Manual.read("backup.md");
   stack = await LiveStack.bringUp({ backup: true, backupEncryption: true });
-  rescue = `${stack.project.stack}r`;
+  rescue = stack.project.sibling("r");
   await runAsSuperuser(
     stack.target,
     `CREATE TABLE public.orders (n int PRIMARY KEY); INSERT INTO public.orders VALUES (1), (2);
@@ -27,31 +23,7 @@ beforeAll(async () => {
   );
 });
 
-afterAll(async () => {
-  const docker = dockerEngine();
-  const filters = { label: [`${LABEL_STACK}=${rescue}`] };
-  for (const { Id } of await docker.listContainers({ all: true, filters }))
-    await docker.getContainer(Id).remove({ force: true, v: true });
-  for (const { Name } of (await docker.listVolumes({ filters })).Volumes)
-    await docker.getVolume(Name).remove();
-  for (const { Id } of await docker.listNetworks({ filters })) await docker.getNetwork(Id).remove();
-  await stack?.project.remove();
-});
-
-/** The commands of a section's code blocks, without their comments. */
-function commandsOf(section: string): string[] {
-  const text = sectionOf(section);
-  return [...text.matchAll(/^```\n(.*?)^```$/gms)]
-    .flatMap(([, block = ""]) => block.split("\n"))
-    .map((line) => line.replace(/\s+#.*$/, "").trim())
-    .filter((line) => line !== "");
-}
-
-function sectionOf(heading: string): string {
-  const found = manual.split(/^## /m).find((part) => part.startsWith(`${heading}\n`));
-  if (found === undefined) throw new Error(`docs/backup.md has no section ${heading}`);
-  return found;
-}
+afterAll(() => stack?.project.remove());
 
 /** Runs one line of the manual as it stands, on the test's stack. */
 async function run(line: string): Promise<string> {
@@ -64,13 +36,13 @@ async function run(line: string): Promise<string> {
 
 describe("docs/backup.md, step by step", () => {
   test("A4 take one by hand", async () => {
-    const commands = commandsOf("Take one by hand");
+    const commands = manual.commands("Take one by hand");
     expect(commands).toHaveLength(3);
     for (const command of commands) await run(command);
   });
 
   test("L2 each question of the table, and what is a good answer", async () => {
-    const rows = [...sectionOf("Look").matchAll(/^\| .+\? \| `(\.\/pgstack [^`]+)`.* \| (.+) \|$/gm)];
+    const rows = [...manual.section("Look").matchAll(/^\| .+\? \| `(\.\/pgstack [^`]+)`.* \| (.+) \|$/gm)];
     const answers: Record<string, RegExp> = {
       "./pgstack backups": /read back/,
       "./pgstack status": /^archive +ok/m,
@@ -87,13 +59,13 @@ describe("docs/backup.md, step by step", () => {
   test("L7 bring back a dump, or parts of it", async () => {
     const { entries } = await callAgent<Backups>(stack.target, "list");
     const id = entries.findLast((entry: BackupEntry) => entry.label === "before-7.2")?.id ?? "";
-    const commands = commandsOf("Bring back a dump, or parts of it");
+    const commands = manual.commands("Bring back a dump, or parts of it");
     expect(commands).toHaveLength(3);
     for (const command of commands) await run(command.replace(" ID", ` ${id}`));
   });
 
   test("L8 stop and start", async () => {
-    const commands = commandsOf("Stop and start");
+    const commands = manual.commands("Stop and start");
     expect(commands).toEqual(["./pgstack shutdown", "./pgstack start", "./pgstack restart"]);
     for (const command of commands) await run(command);
   });
@@ -101,32 +73,19 @@ describe("docs/backup.md, step by step", () => {
   test("F56 only the backups are left", async () => {
     const { backupKey } = await stack.project.outputs<{ backupKey: string }>();
     await callAgent(stack.target, "restore-point", { name: "archived" });
-    const commands = commandsOf("Restore into a new stack").filter((line) => !line.startsWith("eval "));
+    const commands = manual.commands("Restore into a new stack").filter((line) => !line.startsWith("eval "));
     expect(commands).toHaveLength(5);
     for (const command of commands) {
       const line = command
-        .replaceAll(/\brescue\b/g, rescue)
+        .replaceAll(/\brescue\b/g, rescue.stack)
         .replace("pgstack-dev-backups", `pgstack-${stack.project.stack}-backups`)
         .replace(/^npm start -- /, "pulumi up --yes --skip-preview ");
       const [program = "", ...words] = line.split(" ");
-      if (line.includes(" up ")) await small();
+      if (line.includes(" up ")) await rescue.makeSmall();
       const ended = await stack.project.run(program, [...words, "--non-interactive"], { input: backupKey });
       expect(ended.code, `${line}\n${ended.output}`).toBe(0);
     }
-    const target = { ...stack.target, stack: rescue, container: `pgstack-${rescue}` };
     const sql = "SELECT count(*)::int AS n FROM public.orders";
-    expect(await queryAsSuperuser(target, sql, { database: "app" })).toEqual([{ n: 2 }]);
+    expect(await queryAsSuperuser(rescue.target, sql, { database: "app" })).toEqual([{ n: 2 }]);
   });
-
-  /** As every test's stack: of the test kind, and small. */
-  async function small(): Promise<void> {
-    for (const [key, value] of [
-      ["environment", "test"],
-      ["memoryLimit", "512MB"],
-      ["sharedBuffers", "64MB"],
-    ] as const) {
-      const set = ["config", "set", "--stack", rescue, `pgstack:${key}`, value, "--non-interactive"];
-      expect((await stack.project.run("pulumi", set)).code).toBe(0);
-    }
-  }
 });

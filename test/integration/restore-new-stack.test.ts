@@ -6,13 +6,13 @@ import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { LABEL_STACK, type Target } from "../../operations/target.ts";
+import type { TestProject } from "../support/project.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 const BACKUP = { backup: true, backupEncryption: true };
 
 let stack: LiveStack;
 let full: BackupEntry;
-const others: string[] = [];
 
 beforeAll(async () => {
   stack = await LiveStack.bringUp(BACKUP);
@@ -23,10 +23,7 @@ beforeAll(async () => {
   await write("INSERT INTO public.orders SELECT n FROM generate_series(101, 150) n;");
 });
 
-afterAll(async () => {
-  for (const other of others) await removeStack(other);
-  await stack?.project.remove();
-});
+afterAll(() => stack?.project.remove());
 
 async function write(sql: string, target = stack.target): Promise<void> {
   await runAsSuperuser(target, sql, { database: "app", role: "administrator" });
@@ -37,42 +34,23 @@ async function count(target: Target): Promise<number> {
   return (await queryAsSuperuser<{ n: number }>(target, sql, { database: "app" }))[0]?.n ?? -1;
 }
 
-/** Another stack in the same project, by its name. */
-function other(suffix: string): { readonly name: string; readonly target: Target } {
-  const name = `${stack.project.stack}${suffix}`;
-  others.push(name);
-  return { name, target: { ...stack.target, stack: name, container: `pgstack-${name}` } };
-}
-
-async function removeStack(name: string): Promise<void> {
-  const docker = dockerEngine();
-  const filters = { label: [`${LABEL_STACK}=${name}`] };
-  for (const { Id } of await docker.listContainers({ all: true, filters })) {
-    await docker.getContainer(Id).remove({ force: true, v: true });
-  }
-  for (const { Name } of (await docker.listVolumes({ filters })).Volumes)
-    await docker.getVolume(Name).remove();
-  for (const { Id } of await docker.listNetworks({ filters })) await docker.getNetwork(Id).remove();
-}
-
-async function emptyPreview(name: string): Promise<void> {
-  const options = ["preview", "--refresh", "--expect-no-changes", "--non-interactive", "--stack", name];
-  const preview = await stack.project.run("pulumi", options);
+async function emptyPreview(project: TestProject): Promise<void> {
+  const preview = await project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
   expect(preview.code, preview.output).toBe(0);
 }
 
 describe("L7 restore into a new stack", () => {
   test("L7 everything until now, by command; the old stack is as it was", async () => {
-    const { name, target } = other("a");
+    const clone = stack.project.sibling("a");
+    const { stack: name, target } = clone;
     const ended = await stack.project.pgstack(["restore", "--latest", "--into", name]);
     expect(ended.code, ended.output).toBe(0);
     expect([await count(target), await count(stack.target)]).toEqual([150, 150]);
     await write("DELETE FROM public.orders;", target);
     expect(await count(stack.target)).toBe(150);
-    await emptyPreview(name);
-    await emptyPreview(stack.project.stack);
-    const main = join(stack.project.directory, "cli", "main.ts");
-    const health = await stack.project.run(process.execPath, [main, "--stack", name, "health", "--full"]);
+    await emptyPreview(clone);
+    await emptyPreview(stack.project);
+    const health = await clone.pgstack(["health", "--full"]);
     expect(health.code, health.output).toBe(0);
     // Its own backups begin with it.
     const entries = await callAgent<BackupEntry[]>(target, "backup", { kind: "full", waitSeconds: 120 });
@@ -82,14 +60,14 @@ describe("L7 restore into a new stack", () => {
   test("L7 a name that is taken and a backup that is not there are refused, and nothing is made", async () => {
     const taken = await stack.project.pgstack(["restore", "--latest", "--into", stack.project.stack]);
     expect([taken.code, taken.stderr]).toEqual([2, expect.stringContaining("has settings already")]);
-    const { name } = other("b");
+    const { stack: name } = stack.project.sibling("b");
     const unknown = await stack.project.pgstack(["restore", "20200101-000000F", "--into", name]);
     expect(unknown.code).toBe(1);
     expect(unknown.stderr).toMatch(/^pgstack: there is no backup "20200101-000000F"/m);
   });
 
   test("L7 P4 a target that cannot be reached: up fails, and nothing half made stays", async () => {
-    const { name } = other("c");
+    const { stack: name } = stack.project.sibling("c");
     const ended = await stack.project.pgstack(["restore", "--name", "no-such-point", "--into", name]);
     expect(ended.code).toBe(1);
     expect(ended.output).toMatch(/restore point no-such-point cannot be reached/);
@@ -98,7 +76,7 @@ describe("L7 restore into a new stack", () => {
   });
 
   test("F28 the wrong encryption key is refused", async () => {
-    const { name } = other("d");
+    const { stack: name } = stack.project.sibling("d");
     const ended = await bringUpFrom(name, "0".repeat(48), { backup: full.id });
     expect(ended.code).not.toBe(0);
     expect(ended.output).toMatch(/cannot be read with the stack's encryption key/);
@@ -106,24 +84,22 @@ describe("L7 restore into a new stack", () => {
 
   test("F56 server, stack and its state are gone: the repository alone brings the database back", async () => {
     const { backupKey } = await stack.project.outputs<{ backupKey: string }>();
-    const docker = dockerEngine();
     const point = await callAgent(stack.target, "restore-point", { name: "the-end" });
     expect(point).toMatchObject({ name: "the-end" });
-    const filters = { label: [`${LABEL_STACK}=${stack.project.stack}`] };
-    for (const { Id } of await docker.listContainers({ all: true, filters })) {
-      await docker.getContainer(Id).remove({ force: true, v: true });
-    }
+    await stack.project.removeContainers();
+    const docker = dockerEngine();
     await docker.getVolume(`pgstack-${stack.project.stack}-data`).remove();
     await docker.getVolume(`pgstack-${stack.project.stack}-configuration`).remove();
     await rm(join(stack.project.directory, ".pgstack", "state", ".pulumi", "stacks", "pgstack"), {
       recursive: true,
       force: true,
     });
-    const { name, target } = other("e");
+    const clone = stack.project.sibling("e");
+    const { stack: name, target } = clone;
     const ended = await bringUpFrom(name, backupKey, { name: "the-end" });
     expect(ended.code, ended.output).toBe(0);
     expect(await count(target)).toBe(150);
-    await emptyPreview(name);
+    await emptyPreview(clone);
   });
 
   /** As docs/backup.md says: settings with `restore.from`, the key as a secret, `up`. */

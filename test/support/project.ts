@@ -25,6 +25,9 @@ const PARTS = [
   "toolchain",
 ] as const;
 
+/** What every test's stack has unless it is told otherwise. */
+const SMALL = { environment: "test", memoryLimit: "512MB", sharedBuffers: "64MB" } as const;
+
 /** How a program ended. */
 export interface Ended {
   readonly code: number;
@@ -57,6 +60,7 @@ export class TestProject {
   readonly directory: string;
   readonly stack: string;
   readonly #environment: Record<string, string>;
+  readonly #siblings: TestProject[] = [];
 
   private constructor(directory: string, stack: string, passphrase: string) {
     this.directory = directory;
@@ -96,6 +100,13 @@ export class TestProject {
     return project;
   }
 
+  /** Another stack of the same project, which a test makes by the project's own means; it goes with this one. */
+  sibling(suffix: string): TestProject {
+    const other = new TestProject(this.directory, `${this.stack}${suffix}`, this.passphrase);
+    this.#siblings.push(other);
+    return other;
+  }
+
   /** The project, its state and its settings in another folder; the first folder is gone. */
   async moved(): Promise<TestProject> {
     const directory = await mkdtemp(join(tmpdir(), "pgstack-moved-"));
@@ -112,7 +123,7 @@ export class TestProject {
   /** What is on the Docker host with this stack's label. */
   async things(): Promise<Things> {
     const docker = dockerEngine();
-    const filters = { label: [`${LABEL_STACK}=${this.stack}`] };
+    const filters = this.#filters;
     const containers = await docker.listContainers({ all: true, filters });
     const { Volumes } = await docker.listVolumes({ filters });
     const networks = await docker.listNetworks({ filters });
@@ -137,10 +148,18 @@ export class TestProject {
     const salt = (await readFile(file, "utf8").catch(() => ""))
       .split("\n")
       .filter((line) => line.startsWith("encryptionsalt"));
-    const all = { environment: "test", memoryLimit: "512MB", sharedBuffers: "64MB", ...settings };
+    const all = { ...SMALL, ...settings };
     // JSON is YAML: no value can be misread.
     const config = Object.entries(all).map(([key, value]) => `  pgstack:${key}: ${JSON.stringify(value)}`);
     await writeFile(file, [...salt, "config:", ...config, ""].join("\n"));
+  }
+
+  /** Settings of a test's stack, for one that was made by the project's own means. */
+  async makeSmall(): Promise<void> {
+    for (const [key, value] of Object.entries(SMALL)) {
+      const { code, output } = await this.pulumi(["config", "set", `pgstack:${key}`, value]);
+      if (code !== 0) throw new Error(output);
+    }
   }
 
   /** Runs `pulumi` in the project. */
@@ -197,18 +216,37 @@ export class TestProject {
     return JSON.parse(stdout);
   }
 
-  /** Removes whatever the stack has made, also after a test that failed, and the folder. */
+  /** Removes whatever the stack and its siblings have made, also after a test that failed, and the folder. */
   async remove(): Promise<void> {
     // A killed run leaves its plugins.
     await endProcessesIn(this.directory);
+    // All containers first: one may hold another stack's volume.
+    const projects = [this, ...this.#siblings];
+    for (const project of projects) await project.removeContainers();
+    for (const project of projects) await project.removeStorage();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** Removes the stack's containers. */
+  async removeContainers(): Promise<void> {
     const docker = dockerEngine();
-    const filters = { label: [`${LABEL_STACK}=${this.stack}`] };
-    for (const { Id } of await docker.listContainers({ all: true, filters })) {
+    for (const { Id } of await docker.listContainers({ all: true, filters: this.#filters })) {
       await docker.getContainer(Id).remove({ force: true, v: true });
     }
-    for (const { Name } of (await docker.listVolumes({ filters })).Volumes)
+  }
+
+  /** Removes the stack's volumes and networks. */
+  private async removeStorage(): Promise<void> {
+    const docker = dockerEngine();
+    for (const { Name } of (await docker.listVolumes({ filters: this.#filters })).Volumes) {
       await docker.getVolume(Name).remove();
-    for (const { Id } of await docker.listNetworks({ filters })) await docker.getNetwork(Id).remove();
-    await rm(this.directory, { recursive: true, force: true });
+    }
+    for (const { Id } of await docker.listNetworks({ filters: this.#filters })) {
+      await docker.getNetwork(Id).remove();
+    }
+  }
+
+  get #filters(): { label: string[] } {
+    return { label: [`${LABEL_STACK}=${this.stack}`] };
   }
 }

@@ -47,8 +47,13 @@ export class Writer {
 
   /** Stops writing, and compares: every acknowledged row must be there. */
   async finish(): Promise<void> {
+    await this.finishAt(this.#stack);
+  }
+
+  /** Like {@link finish}, with the rows of another stack, into which the database has gone. */
+  async finishAt(stack: LiveStack): Promise<void> {
     await this.end();
-    const session = await this.#stack.session("readonly");
+    const session = await stack.session("readonly");
     const { rows } = await session.query<{ n: string }>(`SELECT n FROM ${this.#table}`);
     await session.end();
     const there = new Set(rows.map(({ n }) => Number(n)));

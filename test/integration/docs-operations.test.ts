@@ -1,0 +1,110 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Backups } from "../../agent/metadata.ts";
+import { callAgent } from "../../operations/agent.ts";
+import { dockerEngine } from "../../operations/docker.ts";
+import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import type { Target } from "../../operations/target.ts";
+import { Manual } from "../support/manual.ts";
+import { LiveStack } from "../support/security/live-stack.ts";
+
+const LIST = "Disaster recovery list";
+
+let stack: LiveStack;
+let manual: Manual;
+
+beforeAll(async () => {
+  manual = await Manual.read("operations.md");
+  stack = await LiveStack.bringUp({ backup: true });
+  await write("CREATE TABLE public.orders AS SELECT n FROM generate_series(1, 10) n;");
+});
+
+afterAll(() => stack?.project.remove());
+
+async function write(sql: string): Promise<void> {
+  await runAsSuperuser(stack.target, sql, { database: "app", role: "administrator" });
+}
+
+async function count(target: Target = stack.target): Promise<number | undefined> {
+  const sql = "SELECT count(*)::int AS n FROM public.orders";
+  return (await queryAsSuperuser<{ n: number }>(target, sql, { database: "app" }))[0]?.n;
+}
+
+/** Runs a command of the list as it stands; it must be there. */
+async function run(command: string, values: Readonly<Record<string, string>> = {}): Promise<string> {
+  expect(manual.section(LIST)).toContain(`\`${command}\``);
+  const words = command
+    .replace(/^\.\/pgstack /, "")
+    .split(" ")
+    .map((word) => values[word] ?? word);
+  const yes = words[0] === "restore-dump" ? ["--yes"] : [];
+  const ended = await stack.project.pgstack([...words, ...yes]);
+  expect(ended.code, `${command}\n${ended.output}`).toBe(0);
+  return ended.output;
+}
+
+describe("A4 docs/operations.md: the disaster recovery list", () => {
+  test("A4 before a disaster: each command, and what it is expected to say", async () => {
+    const commands = manual.commands(LIST);
+    const answers = [
+      /^ok +last good physical backup/m,
+      /^ok: backup .*restore to a sound database/m,
+      /^ok /m,
+    ];
+    expect(commands).toHaveLength(answers.length);
+    // The drill first, since the list is ok only with one.
+    const order = [1, 2, 0];
+    for (const index of order) {
+      const ended = await stack.project.pgstack((commands[index] ?? "").split(" ").slice(1));
+      expect(ended.code, ended.output).toBe(0);
+      expect(ended.output).toMatch(answers[index] ?? /^never$/);
+      expect(ended.output).not.toMatch(/^failed/m);
+    }
+  });
+
+  test("A4 rows by mistake: out of a dump", async () => {
+    const { entries } = await callAgent<Backups>(stack.target, "list");
+    const ended = await stack.project.pgstack(["backup", "--label", "list"]);
+    expect(ended.code, ended.output).toBe(0);
+    expect(entries.length).toBeGreaterThan(0);
+    await write("DELETE FROM public.orders WHERE n > 3;");
+    await run("./pgstack restore-dump ID --table public.orders", { ID: "list" });
+    expect(await count()).toBe(10);
+  });
+
+  test("A4 the container is gone: up makes it again, nothing is lost", async () => {
+    await write("INSERT INTO public.orders VALUES (11);");
+    await dockerEngine().getContainer(stack.target.container).remove({ force: true });
+    await stack.up();
+    expect(await count()).toBe(11);
+  });
+
+  test("A4 the data directory is damaged: everything that was archived", async () => {
+    await callAgent(stack.target, "restore-point", { name: "archived" });
+    await stack.inside('rm "$PGDATA"/global/pg_control');
+    await dockerEngine().getContainer(stack.target.container).restart();
+    expect(await run("./pgstack restore --latest --yes")).toMatch(/^Restored \(/m);
+    expect(await count()).toBe(11);
+    await run("./pgstack restart --no-backup");
+  });
+
+  test("A4 Pulumi's state is gone: the database moves into a stack that has one, nothing is lost", async () => {
+    await write("INSERT INTO public.orders VALUES (12);");
+    const { project } = stack;
+    expect(manual.section(LIST)).toContain("`docker stop pgstack-dev`");
+    await dockerEngine().getContainer(project.container).stop();
+    await rm(join(project.directory, ".pgstack", "state", ".pulumi"), { recursive: true, force: true });
+    const next = project.sibling("s");
+    const made = await project.run("pulumi", ["stack", "init", next.stack, "--non-interactive"]);
+    expect(made.code, made.output).toBe(0);
+    await next.makeSmall();
+    const from = ["pgstack:restore.from.volume", `pgstack-${project.stack}-backups`];
+    for (const setting of [from, ["pgstack:restore.latest", "true"]]) {
+      expect((await next.pulumi(["config", "set", "--path", ...setting])).code).toBe(0);
+    }
+    const up = await next.up();
+    expect(up.code, up.output).toBe(0);
+    expect(await count(next.target)).toBe(12);
+  });
+});
