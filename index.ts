@@ -15,6 +15,7 @@ import { Server } from "./components/server.ts";
 import { UpgradeLink } from "./components/upgrade-link.ts";
 import { agentContainer } from "./operations/agent.ts";
 import { DATA_MOUNT } from "./operations/data-directory.ts";
+import { isPermitted } from "./operations/permission.ts";
 import { certificateArgs, connectionLimit, containerLimits, roleNames } from "./program/arguments.ts";
 import {
   agentLimits,
@@ -37,7 +38,8 @@ const target = {
   ...{ stack, container: settings.containerName, port: settings.port, database: settings.databaseName },
 };
 // What no change of the settings ever replaces; a destroy begins with the health check, so it takes nothing away.
-const kept = { protect: !settings.allowDestroy };
+const destroyUntil = settings.allowDestroyUntil ?? "";
+const kept = { protect: !settings.allowDestroy && !isPermitted(destroyUntil) };
 
 const network = new IsolatedNetwork("network", {
   stack,
@@ -242,6 +244,7 @@ const health = new HealthCheck(
     ...(settings.backup ? { backupSchedule: settings.backupSchedule } : {}),
     finalBackup: outlivesStack(settings),
     requireProof: settings.environment === "production",
+    ...(settings.environment === "production" ? { destroyUntil } : {}),
     firstProvision: server.firstProvision,
   },
   { ...kept, ...(agent ? { dependsOn: agent } : {}) },

@@ -10,7 +10,15 @@ import { pulumi, setSecret } from "./stack.ts";
 const NOT_TAKEN = new Set([
   ...["containerName", "networkName", "dataVolumeName", "configurationVolumeName", "adoptDataVolume"],
   ...["publish", "publishAddress", "publishPort", "backupVolumeName", "backupDirectory", "backupS3"],
-  ...["restore", "allowRestoreUntil", "allowDestroy", "initSql", "rotations", "upgradeFrom"],
+  ...[
+    "restore",
+    "allowRestoreUntil",
+    "allowDestroy",
+    "allowDestroyUntil",
+    "initSql",
+    "rotations",
+    "upgradeFrom",
+  ],
 ]);
 
 interface ConfigValue {

@@ -28,6 +28,8 @@ export interface HealthCheckArgs {
   readonly finalBackup?: boolean;
   /** The stack goes only with a backup that was proven within a day. Default: false. */
   readonly requireProof?: boolean;
+  /** The stack goes only until this time, empty: never. Default: always. */
+  readonly destroyUntil?: string;
   /** What a first `up` that fails clears away. */
   readonly firstProvision: pulumi.Input<FirstProvision>;
 }
@@ -60,6 +62,7 @@ export class HealthCheck extends pulumi.ComponentResource {
         backupSchedule: args.backupSchedule ?? "",
         finalBackup: args.finalBackup ?? false,
         requireProof: args.requireProof ?? false,
+        destroyUntil: args.destroyUntil ?? null,
         firstProvision: args.firstProvision,
       },
       { parent: this },

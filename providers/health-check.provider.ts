@@ -7,6 +7,7 @@ import { markProven } from "../operations/first-provision.ts";
 import { readBackupFolder } from "../operations/health/backup-folder.ts";
 import { checkHealth } from "../operations/health.ts";
 import { appendHealthLog } from "../operations/health-log.ts";
+import { requirePermission } from "../operations/permission.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
 import { queryAsSuperuser } from "../operations/superuser.ts";
 import type { ServerTrust } from "../operations/target.ts";
@@ -31,7 +32,12 @@ export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
       ? []
       : [`${inputs.target.container} does not run: it is checked again`];
   },
-  async remove({ target, firstProvision, systemIdentifier, finalBackup, requireProof }) {
+  async remove({ target, firstProvision, systemIdentifier, finalBackup, requireProof, destroyUntil }) {
+    // One that was given when the last `up` ran may have ended since.
+    if (typeof destroyUntil === "string") {
+      const what = "production is not destroyed";
+      requirePermission({ what, setting: "allowDestroyUntil", until: destroyUntil });
+    }
     // The first thing that goes when a stack does: everything is still there to be backed up, and Docker's own things
     // leave no record of theirs.
     if (finalBackup) await backUpLast(target, { logsDirectory: firstProvision.logsDirectory, requireProof });

@@ -25,6 +25,8 @@ export interface HealthCheckInputs {
   readonly finalBackup: boolean;
   /** The stack goes only with a backup that was proven within a day. */
   readonly requireProof: boolean;
+  /** The stack goes only until this time, empty: never; null: always. */
+  readonly destroyUntil: string | null;
   readonly firstProvision: FirstProvision;
 }
 

@@ -108,6 +108,8 @@ export interface Settings {
   /** True: Pulumi refuses to delete the volumes and keeps them on destroy. */
   readonly protectVolumes: boolean;
   readonly allowDestroy: boolean;
+  /** ISO 8601; absent: production is not destroyed. */
+  readonly allowDestroyUntil?: string | undefined;
   /** More Docker labels for everything that the stack makes. */
   readonly labels: Readonly<Record<string, string>>;
 

@@ -116,3 +116,11 @@ export function show(given: unknown): string {
   if (whole.length <= LONGEST_SHOWN) return whole;
   return `${whole.slice(0, LONGEST_SHOWN)}… (${whole.length} characters)`;
 }
+
+/** A time with its zone, as ISO 8601. */
+export function moment() {
+  return text(
+    "a time with its zone, such as 2026-03-01T18:00:00Z",
+    (given) => /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(given) && !Number.isNaN(Date.parse(given)),
+  );
+}

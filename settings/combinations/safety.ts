@@ -76,6 +76,15 @@ export function safetyProblems({ settings }: Combination): Problem[] {
       ),
     );
   }
+  if (environment === "production" && settings.allowDestroy) {
+    problems.push(
+      mismatch(
+        ["allowDestroy", "environment"],
+        settings.allowDestroy,
+        "false in production: allowDestroyUntil permits it for one time",
+      ),
+    );
+  }
   if (environment === "production" && !settings.protectVolumes) {
     problems.push(
       mismatch(

@@ -7,7 +7,7 @@ import { OBJECT_STORAGE_EXAMPLE, objectStorageShape } from "../object-storage.ts
 import { hostDirectory } from "../paths.ts";
 import { secretText } from "../repository.ts";
 import type { RestoreSettings } from "../settings.ts";
-import { flag, text } from "../values.ts";
+import { flag, moment } from "../values.ts";
 
 const TARGETS = ["backup", "time", "name", "xid", "lsn"] as const;
 const SOURCES = ["volume", "directory", "s3"] as const;
@@ -38,10 +38,7 @@ const given = z.strictObject(
 /** What a stack's database is brought back to by `pulumi up`. */
 export const restoreKeys = {
   allowRestoreUntil: setting(
-    text(
-      "a time with its zone, such as 2026-03-01T18:00:00Z",
-      (value) => /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(value) && !Number.isNaN(Date.parse(value)),
-    ).optional(),
+    moment().optional(),
     "Until when a production stack may be restored in place, at most a day from now: a permission for one time.",
     { group: "Backup", fallback: "none", example: '"2026-03-01T18:00:00Z"' },
   ),

@@ -1,7 +1,7 @@
 import { setting } from "../documentation.ts";
 import { imageReference } from "../names.ts";
 import { MAJOR_VERSIONS, type MajorVersion } from "../parameter-catalogue.ts";
-import { flag, mapOf, oneOf, value } from "../values.ts";
+import { flag, mapOf, moment, oneOf, value } from "../values.ts";
 
 const LABEL = /^[a-z0-9]([a-z0-9]|[._/-](?=[a-z0-9])){0,127}$/;
 /** https://docs.docker.com/engine/manage-resources/labels/#key-format-recommendations */
@@ -40,12 +40,21 @@ export const stackKeys = {
       caution: "The data of a stack stays of its version: `pgstack upgrade` brings it into a new stack.",
     },
   ),
-  allowDestroy: setting(flag().optional(), "Whether `pulumi destroy` may take the stack down.", {
-    group: "Stack",
-    fallback: "false in production, else true",
-    example: "true",
-    caution: "With true, a destroy removes the data volume unless protectVolumes is true.",
-  }),
+  allowDestroy: setting(
+    flag().optional(),
+    "Whether `pulumi destroy` may take the stack down. Production never has it: see allowDestroyUntil.",
+    {
+      group: "Stack",
+      fallback: "false in production, else true",
+      example: "false",
+      caution: "With true, a destroy removes the data volume unless protectVolumes is true.",
+    },
+  ),
+  allowDestroyUntil: setting(
+    moment().optional(),
+    "Until when `pulumi destroy` may take a production stack down, at most a day from now: a permission for one time. An `up` brings it into force.",
+    { group: "Stack", fallback: "none", example: '"2026-03-01T18:00:00Z"' },
+  ),
   protectVolumes: setting(
     flag().optional(),
     "Whether the volumes are kept by Pulumi when everything else goes. Production keeps them always.",

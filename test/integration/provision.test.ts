@@ -305,7 +305,11 @@ describe("L9 production", () => {
       expect(await stack.startTime()).toBe(started);
       expect(await own.pulumi(NO_CHANGES)).toMatchObject({ code: 0 });
 
-      await stack.change({ ...production, allowDestroy: true });
+      const refused = await own.configure({ ...production, allowDestroy: true }).then(() => own.up());
+      expect(refused.code).not.toBe(0);
+      expect(refused.output).toMatch(/allowDestroyUntil permits it for one time/);
+      const permitted = { ...production, allowDestroyUntil: new Date(Date.now() + 600_000).toISOString() };
+      await stack.change(permitted);
       expect(await stack.startTime()).toBe(started);
       const unproven = await own.pulumi(["destroy", "--yes", "--skip-preview"]);
       expect(unproven.code).not.toBe(0);
@@ -313,16 +317,27 @@ describe("L9 production", () => {
         /nothing was removed: .* a restore has proven within 24 hours, and none was/,
       );
       expect(await stack.startTime()).toBe(started);
-      await own.configure({ ...production, allowDestroy: true, maxConnections: 50 });
+      await own.configure({ ...permitted, maxConnections: 50 });
       const changed = await own.up();
       expect(changed.code).not.toBe(0);
       expect(changed.output).toMatch(
         /nothing was changed: .* a restore has proven within 24 hours, and none was/,
       );
       expect(await stack.startTime()).toBe(started);
-      await own.configure({ ...production, allowDestroy: true });
+      await own.configure(permitted);
 
       expect(await own.pgstack(["drill"])).toMatchObject({ code: 0 });
+      // A permission that has ended meanwhile permits nothing more, though the last up has let go of everything.
+      const short = { ...production, allowDestroyUntil: new Date(Date.now() + 8_000).toISOString() };
+      await stack.change(short);
+      await expect
+        .poll(() => Date.now() > Date.parse(short.allowDestroyUntil), { timeout: 20_000 })
+        .toBe(true);
+      const late = await own.pulumi(["destroy", "--yes", "--skip-preview"]);
+      expect(late.code).not.toBe(0);
+      expect(late.output).toMatch(/production is not destroyed without permission for this one time/);
+      expect(await stack.startTime()).toBe(started);
+      await stack.change(permitted);
       const destroyed = await own.pulumi(["destroy", "--yes", "--skip-preview"]);
       expect(destroyed.code, destroyed.output).toBe(0);
       const left = await own.things();
