@@ -3,22 +3,16 @@ import { join } from "node:path";
 import type { DrillResult } from "../agent/drill.ts";
 import type { BackupEntry } from "../agent/entry.ts";
 import { agentContainer, callAgent } from "../operations/agent.ts";
-import { executeInContainer } from "../operations/execute.ts";
-import { runAsSuperuser } from "../operations/superuser.ts";
 import { untilFirstBackup } from "../test/support/first-backup.ts";
 import { TestProject } from "../test/support/project.ts";
 import { lostAfterKill } from "./kill.ts";
+import { fillDatabase, ROOMY, shell } from "./pgbench.ts";
 import { median, secondsOf, spread } from "./stopwatch.ts";
 
 const PAIRS = 3;
-/** About 15 MB each: https://www.postgresql.org/docs/16/pgbench.html */
-const SCALE = 70;
 const JOBS = 2;
 
-const project = await TestProject.create({
-  ...{ backup: true, memoryLimit: "3GB", sharedBuffers: "512MB", maintenanceWorkMem: "256MB" },
-  serverSettings: { max_wal_size: "4GB" },
-});
+const project = await TestProject.create(ROOMY);
 const agent = { ...project.target, container: agentContainer(project.target.container) };
 const lines: string[] = [];
 const rto: number[] = [];
@@ -27,11 +21,9 @@ try {
   if (up.code !== 0) throw new Error(up.output);
   await untilFirstBackup(project.target);
   progress("pgbench fills the database");
-  await inServer(`pgbench --initialize --init-steps=dtGvp --quiet --scale=${SCALE} app`);
-  await runAsSuperuser(project.target, "CHECKPOINT;");
-  const bytes = Number(await inServer(`psql -Atc "SELECT pg_database_size('app')" app`));
+  const size = await fillDatabase(project.target);
   lines.push(
-    `pgbench database of ${(bytes / 1024 ** 3).toFixed(2)} GiB, ${PAIRS} pairs in turn, ${JOBS} processes each`,
+    `pgbench database of ${size}, ${PAIRS} pairs in turn, ${JOBS} processes each`,
     "seconds: least, middle, greatest; ratio of each pair, middle",
     "",
     `${"".padEnd(26)} ${"this stack".padEnd(24)} ${"the tool alone".padEnd(24)} ratio`,
@@ -140,22 +132,8 @@ function backup(kind: "logical" | "full"): Promise<unknown> {
   return callAgent(project.target, "backup", { kind, waitSeconds: 60 });
 }
 
-function inServer(script: string): Promise<string> {
-  return shell(project.target, script);
-}
-
 function inAgent(script: string): Promise<string> {
   return shell(agent, script);
-}
-
-async function shell(target: typeof agent, script: string): Promise<string> {
-  const environment = { PGUSER: "postgres", PGHOST: "/var/run/postgresql" };
-  const command = ["sh", "-c", script];
-  const { exitCode, stdout, stderr } = await executeInContainer(target, {
-    ...{ command, environment, timeoutMilliseconds: 0 },
-  });
-  if (exitCode !== 0) throw new Error(`${script}: ${stderr || stdout}`);
-  return stdout.trim();
 }
 
 function progress(step: string): void {

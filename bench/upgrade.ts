@@ -2,18 +2,14 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Method } from "../agent/upgrade/state.ts";
 import { agentContainer } from "../operations/agent.ts";
-import { executeInContainer } from "../operations/execute.ts";
-import { runAsSuperuser } from "../operations/superuser.ts";
 import { imageOfMajor } from "../test/support/image.ts";
 import { TestProject } from "../test/support/project.ts";
+import { fillDatabase, ROOMY, shell } from "./pgbench.ts";
 import { secondsOf } from "./stopwatch.ts";
 
-/** About 15 MB each: https://www.postgresql.org/docs/16/pgbench.html */
-const SCALE = 70;
-
 const project = await TestProject.create({
-  ...{ backup: true, memoryLimit: "3GB", sharedBuffers: "512MB", maintenanceWorkMem: "256MB" },
-  serverSettings: { max_wal_size: "4GB", wal_level: "logical" },
+  ...ROOMY,
+  serverSettings: { ...ROOMY.serverSettings, wal_level: "logical" },
 });
 
 for (const suffix of ["-rehearsal", "-rehearsal-new"]) project.sibling(suffix);
@@ -23,13 +19,8 @@ try {
   const image = await imageOfMajor(18);
   const up = await project.up();
   if (up.code !== 0) throw new Error(up.output);
-  await shell(project.target, `pgbench --initialize --init-steps=dtGvp --quiet --scale=${SCALE} app`);
-  await runAsSuperuser(project.target, "CHECKPOINT;");
-  const bytes = Number(await shell(project.target, `psql -Atc "SELECT pg_database_size('app')" app`));
-  lines.push(
-    `pgbench database of ${(bytes / 1024 ** 3).toFixed(2)} GiB from PostgreSQL 16 to 18: a clone, there and back again`,
-    "",
-  );
+  const size = await fillDatabase(project.target);
+  lines.push(`pgbench database of ${size} from PostgreSQL 16 to 18: a clone, there and back again`, "");
   for (const method of ["dump", "logical"] as const) await rehearse(method, image);
   await bare();
 } finally {
@@ -60,14 +51,4 @@ async function bare(): Promise<void> {
     "rm -rf /scratch/bare && pg_dump -Fd -j 2 --compress=gzip:1 -f /scratch/bare app && createdb bare && pg_restore -j 2 -d bare /scratch/bare && dropdb bare && rm -rf /scratch/bare";
   const seconds = await secondsOf(async () => void (await shell(agent, script)));
   lines.push(`${seconds.toFixed(2).padStart(7)}  pg_dump -Fd -j 2 and pg_restore -j 2 alone, on one server`);
-}
-
-async function shell(target: typeof agent, script: string): Promise<string> {
-  const environment = { PGUSER: "postgres", PGHOST: "/var/run/postgresql" };
-  const command = ["sh", "-c", script];
-  const { exitCode, stdout, stderr } = await executeInContainer(target, {
-    ...{ command, environment, timeoutMilliseconds: 0 },
-  });
-  if (exitCode !== 0) throw new Error(`${script}: ${stderr || stdout}`);
-  return stdout.trim();
 }

@@ -4,6 +4,7 @@ import { AGENT_MAIN } from "../operations/agent-files.ts";
 import { DATA_MOUNT } from "../operations/data-directory.ts";
 import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
 import type { BackupStorage } from "./backup-storage.ts";
+import { BOUNDED_LOG, CONFINED } from "./confined.ts";
 import { dockerLabels } from "./labels.ts";
 import { coresText, coveredVolumes } from "./server-container.ts";
 
@@ -45,11 +46,7 @@ export class Agent extends pulumi.ComponentResource {
         image: args.imageId,
         entrypoints: ["node", AGENT_MAIN],
         command: ["serve"],
-        user: "postgres",
-        readOnly: true,
-        capabilities: { drops: ["ALL"] },
-        securityOpts: ["no-new-privileges:true"],
-        privileged: false,
+        ...CONFINED,
         tmpfs: {
           "/tmp": "rw,noexec,nosuid,nodev,size=256m,mode=1777",
           ...coveredVolumes(args.imageVolumes),
@@ -79,8 +76,7 @@ export class Agent extends pulumi.ComponentResource {
         stopSignal: "SIGTERM",
         stopTimeout: GRACE_SECONDS,
         destroyGraceSeconds: GRACE_SECONDS,
-        logDriver: "json-file",
-        logOpts: { "max-size": "10m", "max-file": "3" },
+        ...BOUNDED_LOG,
         wait: false,
         mustRun: true,
         labels: [

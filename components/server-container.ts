@@ -5,6 +5,7 @@ import { SOCKET_DIRECTORY } from "../operations/container-directories.ts";
 import { DATA_DIRECTORY, DATA_MOUNT } from "../operations/data-directory.ts";
 import { CONFIGURATION_DIRECTORY, CONFIGURATION_FILES } from "../operations/postgresql-conf.ts";
 import type { Mount } from "./backup-storage.ts";
+import { BOUNDED_LOG, CONFINED } from "./confined.ts";
 
 /** What the container may use of its host. */
 export interface ContainerLimits {
@@ -63,11 +64,7 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
       `PGDATA=${options.dataDirectory ?? DATA_DIRECTORY}`,
       `${BALLAST_VARIABLE}=${(options.ballastMegabytes ?? 0) * 1024}`,
     ],
-    user: "postgres",
-    readOnly: true,
-    capabilities: { drops: ["ALL"] },
-    securityOpts: ["no-new-privileges:true"],
-    privileged: false,
+    ...CONFINED,
     // The mode is said, since Docker takes it from the image the first time and forgets it at a restart.
     tmpfs: {
       "/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777",
@@ -104,8 +101,7 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
     stopTimeout: graceSeconds,
     // Without it the provider kills the server at once.
     destroyGraceSeconds: graceSeconds,
-    logDriver: "json-file",
-    logOpts: { "max-size": "10m", "max-file": "3" },
+    ...BOUNDED_LOG,
     healthcheck: {
       // Over TCP: during the first initialization the socket answers too early.
       tests: [

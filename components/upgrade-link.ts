@@ -4,6 +4,7 @@ import { linkPort } from "../agent/upgrade/link.ts";
 import { AGENT_MAIN } from "../operations/agent-files.ts";
 import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
 import type { BackupStorage } from "./backup-storage.ts";
+import { BOUNDED_LOG, CONFINED } from "./confined.ts";
 import { dockerLabels } from "./labels.ts";
 import { coveredVolumes } from "./server-container.ts";
 
@@ -47,11 +48,7 @@ export class UpgradeLink extends pulumi.ComponentResource {
           ...[socket(OWN, linkPort(port)), socket(OTHER, old.port)],
           ...[socket(OTHER, linkPort(old.port)), socket(OWN, port)],
         ],
-        user: "postgres",
-        readOnly: true,
-        capabilities: { drops: ["ALL"] },
-        securityOpts: ["no-new-privileges:true"],
-        privileged: false,
+        ...CONFINED,
         tmpfs: {
           "/tmp": "rw,noexec,nosuid,nodev,size=1m,mode=1777",
           ...coveredVolumes(args.imageVolumes),
@@ -72,8 +69,7 @@ export class UpgradeLink extends pulumi.ComponentResource {
         memorySwap: 128,
         cpus: "1.0",
         restart: "unless-stopped",
-        logDriver: "json-file",
-        logOpts: { "max-size": "10m", "max-file": "3" },
+        ...BOUNDED_LOG,
         wait: false,
         mustRun: true,
         labels: dockerLabels(args.stack, pulumi.getProject(), args.labels),

@@ -3,6 +3,7 @@ import type { BackupEntry } from "../../agent/entry.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { onSaying } from "../support/project.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 let stack: LiveStack;
@@ -30,18 +31,7 @@ async function rounds(): Promise<number[]> {
 
 /** Starts a restore to the empty table, and does something as soon as it tells of a step. */
 async function restoreUntil(stage: string, then: (kill: () => void) => unknown) {
-  return stack.project.pgstack(["restore", full.id, "--yes"], {
-    onStart: (child) => {
-      let output = "";
-      let done = false;
-      child.stderr?.on("data", (piece: Buffer) => {
-        output += piece;
-        if (done || !output.includes(stage)) return;
-        done = true;
-        void then(() => child.kill("SIGKILL"));
-      });
-    },
-  });
+  return stack.project.pgstack(["restore", full.id, "--yes"], onSaying(stage, then));
 }
 
 const STAGES = [

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dockerEngine } from "../../operations/docker.ts";
 import { runAsSuperuser } from "../../operations/superuser.ts";
 import { imageOfMajor } from "../support/image.ts";
-import type { Ended, TestProject } from "../support/project.ts";
+import { type Ended, onSaying, type TestProject } from "../support/project.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 import { Writer } from "../support/writer.ts";
 
@@ -62,18 +62,8 @@ describe.each(METHODS)("L10 an upgrade by %s under load", (method) => {
 
   /** Upgrades, and does something once it tells of a step. */
   function upgradeUntil(step: string, then: (kill: () => void) => unknown): Promise<Ended> {
-    return old.project.pgstack(["upgrade", "--into", next.stack, ...words(), "--yes"], {
-      onStart: (child) => {
-        let output = "";
-        let done = false;
-        child.stderr?.on("data", (piece: Buffer) => {
-          output += piece;
-          if (done || !output.includes(step)) return;
-          done = true;
-          void then(() => child.kill("SIGKILL"));
-        });
-      },
-    });
+    const command = ["upgrade", "--into", next.stack, ...words(), "--yes"];
+    return old.project.pgstack(command, onSaying(step, then));
   }
 
   /** The old one is in use within moments, or the new one is: never none, never both. */

@@ -37,6 +37,22 @@ export interface Ended {
   readonly output: string;
 }
 
+/** Run options that do something, for example kill the program, as soon as it has said a text on its standard error. */
+export function onSaying(text: string, then: (kill: () => void) => unknown): RunOptions {
+  return {
+    onStart: (child) => {
+      let output = "";
+      let done = false;
+      child.stderr?.on("data", (piece: Buffer) => {
+        output += piece;
+        if (done || !output.includes(text)) return;
+        done = true;
+        void then(() => child.kill("SIGKILL"));
+      });
+    },
+  };
+}
+
 /** What a stack has on the Docker host, by name. */
 export interface Things {
   readonly containers: readonly string[];
