@@ -12,6 +12,7 @@ import { RestoreInPlace } from "./components/restore-in-place.ts";
 import { RestoredCluster } from "./components/restored-cluster.ts";
 import { RoleSecrets } from "./components/role-secrets.ts";
 import { Server } from "./components/server.ts";
+import { TestEnvironment } from "./components/test-environment.ts";
 import { UpgradeLink } from "./components/upgrade-link.ts";
 import { agentContainer } from "./operations/agent.ts";
 import { DATA_MOUNT } from "./operations/data-directory.ts";
@@ -30,7 +31,8 @@ import { seedArgs } from "./program/restore.ts";
 import { serverParameters } from "./settings/server-parameters.ts";
 
 // What the stack's config asks for, and what is on the Docker host: wrong values end the run here, nothing is made yet.
-const { settings, image, dataDirectory, backup, recovery, restoreAuthority, initSql } = await prepare();
+const { settings, image, dataDirectory, backup, recovery, restoreAuthority, initSql, snapshot } =
+  await prepare();
 const stack = pulumi.getStack();
 const { labels, logsDirectory, restore } = settings;
 const roles = roleNames(settings);
@@ -149,6 +151,7 @@ const server = new Server(
     ...(settings.clientAddresses.length === 0 ? {} : { clientAddresses: settings.clientAddresses }),
     limits: containerLimits(settings),
     ballastMegabytes: settings.ballastMegabytes,
+    environment: settings.environment,
     stopGraceSeconds: settings.stopGraceSeconds,
     ...(storage && {
       archive: { mounts: [storage.backups, storage.socket], timeoutSeconds: settings.archiveTimeoutSeconds },
@@ -185,6 +188,19 @@ const database = new Database("database", {
   ...(restored ? { restored: restored.restoreId } : {}),
   deletedWith: server.container,
 });
+
+const specification = {
+  name: settings.databaseName,
+  ...{ ...roles, schemas: settings.schemas, extensions: settings.extensions },
+};
+const tests =
+  settings.environment === "test"
+    ? new TestEnvironment(
+        "test-environment",
+        { target: server.target, ...(snapshot && { snapshot }), specification, logsDirectory },
+        { dependsOn: database, deletedWith: server.container },
+      )
+    : undefined;
 
 const agent =
   storage &&
@@ -247,7 +263,7 @@ const health = new HealthCheck(
     ...(settings.environment === "production" ? { destroyUntil } : {}),
     firstProvision: server.firstProvision,
   },
-  { ...kept, ...(agent ? { dependsOn: agent } : {}) },
+  { ...kept, dependsOn: [agent, tests].filter((one) => one !== undefined) },
 );
 
 /** What clients and the command line need to find the server. */
@@ -274,6 +290,9 @@ export const deployed = {
   systemIdentifier: health.systemIdentifier,
   health: health.status,
 };
+
+/** What a reset of a test stack's database goes by; null elsewhere. */
+export const testing = tests ? { specification, snapshot: snapshot?.name ?? null } : null;
 
 /** What the last drill has proven: when, recovery time and recovery point in seconds; null before the first. */
 export { recovery };

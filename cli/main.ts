@@ -18,11 +18,13 @@ import { logsCommand } from "./logs.ts";
 import { taught } from "./options.ts";
 import { harmless, note } from "./print.ts";
 import { psqlCommand } from "./psql.ts";
+import { resetTestCommand } from "./reset-test.ts";
 import { restoreCommand } from "./restore.ts";
 import { restoreDumpCommand } from "./restore-dump.ts";
 import { restorePointCommand } from "./restore-point.ts";
 import { rotateCommand } from "./rotate.ts";
 import { restartCommand, shutdownCommand, startCommand } from "./shutdown.ts";
+import { snapshotCommand } from "./snapshot.ts";
 import { statusCommand } from "./status.ts";
 import { unitsCommand } from "./units.ts";
 import { upgradeCommand } from "./upgrade.ts";
@@ -56,6 +58,8 @@ function program(): Command {
     drillCommand(),
     drCheckCommand(),
     upgradeCommand(),
+    snapshotCommand(),
+    resetTestCommand(),
     unitsCommand(),
     shutdownCommand(),
     startCommand(),

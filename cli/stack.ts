@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
+import type { DatabaseSpecification } from "../operations/database.ts";
 import type { HealthThresholds, RoleKind } from "../operations/health.ts";
 import type { Credential, ServerTrust, Target } from "../operations/target.ts";
 import { UserError } from "../operations/user-error.ts";
@@ -22,7 +23,16 @@ export interface Stack {
   readonly thresholds: HealthThresholds | undefined;
   /** Cron line; undefined: there are no backups. */
   readonly backupSchedule: string | undefined;
+  /** What a reset of a test stack's database goes by; undefined elsewhere. */
+  readonly testing: Testing | undefined;
   readonly image: { readonly reference: string; readonly pinned: string } | undefined;
+}
+
+/** What a reset of a test stack's database goes by. */
+export interface Testing {
+  readonly specification: DatabaseSpecification;
+  /** The snapshot that the stack declares; null: none. */
+  readonly snapshot: string | null;
 }
 
 /** A stack with what its roles sign in with. */
@@ -158,6 +168,7 @@ function stackOf(name: string, values: Fields): Stack {
     environment: text(deployed.environment) ?? "unknown",
     thresholds: connection.healthThresholds as HealthThresholds | undefined,
     backupSchedule: text(connection.backupSchedule),
+    testing: (values.testing ?? undefined) as Testing | undefined,
     image:
       image.pinned === undefined
         ? undefined

@@ -12,4 +12,5 @@ export { RestoredCluster, type RestoredClusterArgs } from "./restored-cluster.ts
 export { ROLE_KINDS, type RoleKind, RoleSecrets, type RoleSecretsArgs } from "./role-secrets.ts";
 export { Server, type ServerArgs } from "./server.ts";
 export type { ContainerLimits } from "./server-container.ts";
+export { TestEnvironment, type TestEnvironmentArgs } from "./test-environment.ts";
 export { UpgradeLink, type UpgradeLinkArgs } from "./upgrade-link.ts";

@@ -5,6 +5,7 @@ import type { ResolvedImage } from "../operations/image.ts";
 import type { PgHbaOptions } from "../operations/pg-hba.ts";
 import { needsRestart, type ParameterValue, renderPostgresqlConf } from "../operations/postgresql-conf.ts";
 import type { Target } from "../operations/target.ts";
+import { LABEL_ENVIRONMENT } from "../operations/testing/environment.ts";
 import type { FirstProvision } from "../providers/role.ts";
 import { ServerConfiguration, type ServerTls } from "../providers/server-configuration.ts";
 import type { Mount } from "./backup-storage.ts";
@@ -46,6 +47,8 @@ export interface ServerArgs {
   readonly ballastMegabytes?: number;
   /** Seconds that a stop may take before the server is killed. Default: 120. */
   readonly stopGraceSeconds?: number;
+  /** What the stack is for: a label of the container that no setting can change. */
+  readonly environment: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly logsDirectory: string;
 }
@@ -140,6 +143,7 @@ export class Server extends pulumi.ComponentResource {
         ...(args.archive === undefined ? {} : { mounts: args.archive.mounts }),
         labels: [
           ...dockerLabels(stack, pulumi.getProject(), args.labels),
+          { label: LABEL_ENVIRONMENT, value: args.environment },
           { label: "pgstack.restart", value: restartFingerprint(args) },
         ],
       }),

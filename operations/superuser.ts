@@ -1,5 +1,5 @@
 import { SOCKET_DIRECTORY } from "./container-directories.ts";
-import { executeInContainer } from "./execute.ts";
+import { type Execution, executeInContainer } from "./execute.ts";
 import { sqlError } from "./superuser/sql-error.ts";
 import type { Target } from "./target.ts";
 
@@ -25,6 +25,11 @@ export interface SuperuserOptions {
 
 /** The bootstrap superuser, and the user of that name in the container's operating system. */
 export const SUPERUSER = "postgres";
+
+const PSQL: readonly string[] = [
+  ...["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only"],
+  ...["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose", "--set=SHOW_CONTEXT=never"],
+];
 
 /** Runs a program with the bytes of standard input, of which there must be as many as the first argument says. */
 const WHOLE_INPUT = `input=$(mktemp) && trap 'rm -f "$input"' EXIT && cat >"$input" || exit 9
@@ -84,6 +89,26 @@ export async function queryAsSuperuser<Row>(
 }
 
 /**
+ * How `psql` is run in the container as the superuser, for SQL that is streamed to it.
+ *
+ * @param searchPath Where names resolve: SQL of the user's own counts on more than PostgreSQL's objects.
+ */
+export function psqlExecution(
+  target: Target,
+  options: { readonly database: string; readonly searchPath: string; readonly singleTransaction: boolean },
+): Pick<Execution, "command" | "environment" | "user"> {
+  const variables = environment(target, options);
+  return {
+    command: [...PSQL, ...(options.singleTransaction ? ["--single-transaction"] : []), "--file=-"],
+    environment: {
+      ...variables,
+      PGOPTIONS: `${variables.PGOPTIONS} -c search_path=${options.searchPath.replaceAll(/[\\\s]/g, "\\$&")}`,
+    },
+    user: SUPERUSER,
+  };
+}
+
+/**
  * Like {@link runAsSuperuser}, and returns what psql printed: rows without header and alignment.
  *
  * @throws SqlError as {@link runAsSuperuser}.
@@ -91,8 +116,7 @@ export async function queryAsSuperuser<Row>(
 export async function psql(target: Target, sql: string, options: SuperuserOptions): Promise<string> {
   const { before, after, singleTransaction = false } = options;
   const command = [
-    ...["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only"],
-    ...["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose", "--set=SHOW_CONTEXT=never"],
+    ...PSQL,
     ...(singleTransaction ? ["--single-transaction"] : []),
     ...(before === undefined ? [] : [`--command=${before}`]),
     "--file=-",
@@ -115,7 +139,10 @@ export async function psql(target: Target, sql: string, options: SuperuserOption
 }
 
 // The database's name goes by environment: in an argument psql would read `a=b` as a connection string.
-function environment(target: Target, options: SuperuserOptions): Record<string, string> {
+function environment(
+  target: Target,
+  options: SuperuserOptions,
+): Record<string, string> & { readonly PGOPTIONS: string } {
   const settings = {
     ...(options.role === undefined ? OWN_SETTINGS : { role: options.role }),
     ...(options.logged === true ? {} : QUIET_SETTINGS),

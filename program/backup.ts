@@ -59,7 +59,7 @@ export function replacementTrigger(settings: Settings, imageId: string, dataDire
         ...[imageId, dataDirectory, containerName, networkName, dataVolumeName, configurationVolumeName],
         ...[port, publish && [publishAddress, publishPort], stopGraceSeconds, labels],
         ...[backupDirectory ?? backupVolumeName, needsAccess(settings), containerLimits(settings)],
-        settings.ballastMegabytes,
+        ...[settings.ballastMegabytes, settings.environment],
         startOnly.sort(([one], [other]) => one.localeCompare(other)),
       ]),
     )

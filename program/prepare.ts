@@ -6,6 +6,7 @@ import { dockerEngine } from "../operations/docker.ts";
 import { LABEL_AGENT, type ResolvedImage } from "../operations/image.ts";
 import { preflight } from "../operations/preflight.ts";
 import { type RecoveryProof, recoveryProof } from "../operations/recovery-proof.ts";
+import { requireSnapshot } from "../operations/testing/snapshot-files.ts";
 import { UserError } from "../operations/user-error.ts";
 import { readSettings } from "../settings/read.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -24,6 +25,8 @@ export interface Prepared {
   readonly recovery: RecoveryProof | null;
   /** What backups are made with; absent when there are none. */
   readonly backup?: BackupSources;
+  /** What the database of a test stack is brought to; absent: nothing. */
+  readonly snapshot?: { readonly name: string; readonly sha256: string };
   /** The init SQL files with their content. */
   readonly initSql: readonly { readonly name: string; readonly sql: string }[];
 }
@@ -66,8 +69,12 @@ export async function prepare(): Promise<Prepared> {
     }
     if ((settings.backup || restore?.from !== undefined) && !image.agent)
       throw new UserError(withoutAgent(image.reference));
+    const { testSnapshot } = settings;
+    const snapshot =
+      testSnapshot === undefined ? undefined : await requireSnapshot(process.cwd(), testSnapshot);
     return {
       ...{ settings, image, dataDirectory, initSql },
+      ...(snapshot === undefined ? {} : { snapshot: { name: snapshot.name, sha256: snapshot.sha256 } }),
       restoreAuthority: await restoreAuthority(settings),
       recovery: await proof,
       ...(settings.backup ? { backup: await backupSources(settings) } : {}),

@@ -9,6 +9,7 @@ import { passwordKeys } from "./groups/passwords.ts";
 import { restoreKeys } from "./groups/restore.ts";
 import { serverKeys } from "./groups/server.ts";
 import { stackKeys } from "./groups/stack.ts";
+import { testingKeys } from "./groups/testing.ts";
 import { tlsKeys } from "./groups/tls.ts";
 import { upgradeKeys } from "./groups/upgrade.ts";
 
@@ -28,6 +29,7 @@ export const settingsSchema = z.strictObject({
   ...backupKeys,
   ...restoreKeys,
   ...upgradeKeys,
+  ...testingKeys,
   ...healthKeys,
 });
 

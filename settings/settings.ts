@@ -173,6 +173,9 @@ export interface Settings {
   /** An older server that this one takes over from, for the time of an upgrade. */
   readonly upgradeFrom?: UpgradeFromSettings | undefined;
 
+  /** Name of the snapshot that a test stack's database is brought to. */
+  readonly testSnapshot?: string | undefined;
+
   /** As written: relative to the project unless absolute. */
   readonly logsDirectory: string;
   readonly healthTimeoutSeconds: number;

@@ -76,6 +76,15 @@ export function safetyProblems({ settings }: Combination): Problem[] {
       ),
     );
   }
+  if (environment !== "test" && settings.testSnapshot !== undefined) {
+    problems.push(
+      mismatch(
+        ["testSnapshot", "environment"],
+        settings.testSnapshot,
+        'absent: it replaces the database, which is for pgstack:environment "test" only',
+      ),
+    );
+  }
   if (environment === "production" && settings.allowDestroy) {
     problems.push(
       mismatch(

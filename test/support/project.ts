@@ -22,6 +22,7 @@ const PARTS = [
   "providers",
   "operations",
   "cli",
+  "snapshots",
   "toolchain",
 ] as const;
 

@@ -27,6 +27,7 @@ const SERVER: ServerArgs = {
   tlsEnabled: false,
   parameters: {},
   limits: { memoryMegabytes: 1024, cpus: 2, processes: 256, sharedMemoryMegabytes: 256 },
+  environment: "test",
   logsDirectory: "logs",
 };
 

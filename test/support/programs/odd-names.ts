@@ -53,6 +53,7 @@ const server = new Server("server", {
   parameters: { shared_buffers: "32MB", "pgstack.note": "'; DROP TABLE x; -- $(touch pwned) \\" },
   limits: { memoryMegabytes: 512, cpus: 2, processes: 256, sharedMemoryMegabytes: 64 },
   labels,
+  environment: "test",
   logsDirectory,
 });
 const database = new Database("database", {

@@ -1,0 +1,165 @@
+import { createHash } from "node:crypto";
+import { createDatabase } from "../database/plan.ts";
+import { applyDatabase, type DatabaseSpecification } from "../database.ts";
+import { identifier, literal } from "../sql.ts";
+import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
+import type { Target } from "../target.ts";
+import { UserError } from "../user-error.ts";
+import { describeDatabase } from "./describe.ts";
+import { loadSql } from "./load.ts";
+import { BUILDING_PREFIX, buildingName, templateName } from "./names.ts";
+import type { Snapshot } from "./snapshot-files.ts";
+
+/** What a template is made from. */
+export interface TemplateOptions {
+  readonly snapshot: Snapshot;
+  /** Path of its SQL. */
+  readonly file: string;
+  /** What the stack declares for its database; the template has it too. */
+  readonly specification: DatabaseSpecification;
+  readonly onStep?: (text: string, fraction?: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A template that is there. */
+export interface Template {
+  readonly name: string;
+  /** Stands for everything that it was made from. */
+  readonly key: string;
+}
+
+/** Settings whose value is a list that is quoted already. */
+const QUOTED_LISTS = new Set([
+  "search_path",
+  "temp_tablespaces",
+  "session_preload_libraries",
+  "local_preload_libraries",
+]);
+
+/**
+ * Makes the template database of a snapshot, or finds it: it is named by a checksum of the snapshot, of what the stack
+ * declares and of the server's version, and nobody can connect to it.
+ *
+ * @throws UserError when the SQL does not load, or makes something else than what was recorded.
+ */
+export async function ensureTemplate(target: Target, options: TemplateOptions): Promise<Template> {
+  const { snapshot, specification, onStep } = options;
+  const key = await templateKey(target, options);
+  const name = templateName(key);
+  if (await exists(target, name)) return { name, key };
+  const building = buildingName();
+  onStep?.(`loading snapshot ${snapshot.name}`);
+  try {
+    await fillDatabase(target, building, options);
+    await requireAsRecorded(target, building, snapshot);
+    await applyDatabase(target, { ...specification, name: building });
+    await runAsSuperuser(target, "VACUUM (FREEZE, ANALYZE);", { database: building, timeoutMilliseconds: 0 });
+    await runAsSuperuser(target, finishing(building, name, snapshot));
+  } catch (error) {
+    await runAsSuperuser(target, `DROP DATABASE IF EXISTS ${identifier(building)} WITH (FORCE);`);
+    // Another run may have made the very same meanwhile.
+    if (!(await exists(target, name))) throw error;
+  }
+  return { name, key };
+}
+
+/** Makes an empty database and loads a snapshot's SQL into it. */
+export async function fillDatabase(
+  target: Target,
+  database: string,
+  {
+    file,
+    snapshot,
+    specification,
+    signal,
+  }: Pick<TemplateOptions, "file" | "specification" | "signal"> & {
+    readonly snapshot: Pick<Snapshot, "name">;
+  },
+): Promise<void> {
+  await runAsSuperuser(target, leftOvers());
+  await runAsSuperuser(target, `${createDatabase({ ...specification, name: database }).sql};`);
+  await loadSql(target, { database, file, name: `snapshot ${snapshot.name}` }, signal);
+  await runAsSuperuser(target, ownedBy(specification.administrator), { database });
+}
+
+/** SQL written by hand names no owner: what it has made is the administrator's, as if that one had run it. */
+function ownedBy(administrator: string): string {
+  const owner = identifier(administrator).replaceAll("'", "''");
+  const own = (catalog: string, column: string) =>
+    `${column} = 10 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = o.oid AND d.classid = '${catalog}'::regclass AND d.deptype IN ('e', 'i', 'a'))`;
+  const inSchemas = "JOIN pg_namespace n ON n.oid";
+  const user = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
+  return `SELECT format('ALTER SCHEMA %I OWNER TO ${owner}', nspname) FROM pg_namespace o
+  WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public') AND ${own("pg_namespace", "nspowner")} \\gexec
+SELECT format('ALTER TABLE %I.%I OWNER TO ${owner}', n.nspname, relname) FROM pg_class o ${inSchemas} = relnamespace
+  WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND ${user} AND ${own("pg_class", "relowner")} \\gexec
+SELECT format('ALTER ROUTINE %s OWNER TO ${owner}', o.oid::regprocedure) FROM pg_proc o ${inSchemas} = pronamespace
+  WHERE ${user} AND ${own("pg_proc", "proowner")} \\gexec
+SELECT format('ALTER TYPE %I.%I OWNER TO ${owner}', n.nspname, typname) FROM pg_type o ${inSchemas} = typnamespace
+  WHERE typtype IN ('e', 'd', 'r', 'c') AND ${user} AND ${own("pg_type", "typowner")}
+    AND (typtype <> 'c' OR EXISTS (SELECT FROM pg_class c WHERE c.oid = typrelid AND c.relkind = 'c')) \\gexec
+`;
+}
+
+/** @throws UserError naming the first difference. */
+export async function requireAsRecorded(target: Target, database: string, snapshot: Snapshot): Promise<void> {
+  const { tables, schemaFingerprint, serverVersion } = await describeDatabase(target, database);
+  for (const [table, rows] of Object.entries(snapshot.tables)) {
+    if (tables[table] === rows) continue;
+    throw new UserError(
+      `snapshot ${snapshot.name}: ${table} has ${tables[table] ?? "no"} rows when it is loaded, and ${rows} were recorded`,
+    );
+  }
+  // Another release writes the same definition in other words.
+  if (serverVersion === snapshot.serverVersion && schemaFingerprint !== snapshot.schemaFingerprint) {
+    throw new UserError(`snapshot ${snapshot.name}: its schema is another one than was recorded`);
+  }
+}
+
+async function templateKey(target: Target, { snapshot, specification }: TemplateOptions): Promise<string> {
+  const [row] = await queryAsSuperuser<{ version: string }>(
+    target,
+    "SELECT current_setting('server_version') AS version",
+  );
+  const { sha256, database } = snapshot;
+  return createHash("sha256")
+    .update(JSON.stringify([sha256, database, specification, row?.version]))
+    .digest("hex")
+    .slice(0, 12);
+}
+
+async function exists(target: Target, database: string): Promise<boolean> {
+  const rows = await queryAsSuperuser(
+    target,
+    `SELECT datname FROM pg_database WHERE datname = ${literal(database)}`,
+  );
+  return rows.length > 0;
+}
+
+/** What killed runs have left: a template that is being made holds a session, or is not an hour old. */
+function leftOvers(): string {
+  return `SELECT format('DROP DATABASE IF EXISTS %I', datname) FROM pg_database d
+  WHERE datname LIKE ${literal(`${BUILDING_PREFIX.replaceAll("_", "\\_")}%`)}
+    AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)
+    AND (pg_stat_file('base/' || d.oid || '/PG_VERSION', true)).modification < now() - interval '1 hour' \\gexec
+`;
+}
+
+function finishing(building: string, name: string, snapshot: Snapshot): string {
+  const database = identifier(building);
+  const settings = snapshot.database.settings.map(({ role, parameter, value }) => {
+    const whose = role === null ? `DATABASE ${database}` : `ROLE ${identifier(role)} IN DATABASE ${database}`;
+    const written = QUOTED_LISTS.has(parameter.toLowerCase()) ? value || "''" : literal(value);
+    return `ALTER ${whose} SET ${parameter.split(".").map(identifier).join(".")} TO ${written};`;
+  });
+  const comment = JSON.stringify({ snapshot: snapshot.name, sha256: snapshot.sha256 });
+  return [
+    ...settings,
+    `ALTER DATABASE ${database} CONNECTION LIMIT ${snapshot.database.connectionLimit};`,
+    `COMMENT ON DATABASE ${database} IS ${literal(comment)};`,
+    `ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true;`,
+    // Whoever looked at it just now is gone within moments.
+    `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ${literal(building)};`,
+    `ALTER DATABASE ${database} RENAME TO ${identifier(name)};`,
+  ].join("\n");
+}

@@ -1,0 +1,30 @@
+import { audited } from "../operations/audit.ts";
+import { dockerEngine, findContainer } from "../operations/docker.ts";
+import { isMarked, markTestEnvironment, unmarkTestEnvironment } from "../operations/testing/environment.ts";
+import { dynamicProvider } from "./provider.ts";
+import type { TestEnvironmentInputs } from "./test-environment.ts";
+
+export const provider = dynamicProvider<TestEnvironmentInputs, object>({
+  async create(inputs) {
+    await mark(inputs);
+    return { id: inputs.target.container, results: {} };
+  },
+  async update(inputs) {
+    await mark(inputs);
+    return {};
+  },
+  // A stack that is for something else from now on has nothing reset any more.
+  async remove({ target }) {
+    const container = await findContainer(dockerEngine(target.dockerHost), target.container);
+    if (container?.State.Running === true) await unmarkTestEnvironment(target);
+  },
+  async drift({ target }) {
+    return (await isMarked(target)) ? [] : ["the mark of the test environment is gone"];
+  },
+});
+
+async function mark({ target, logsDirectory }: TestEnvironmentInputs): Promise<void> {
+  await audited({ logsDirectory, stack: target.stack }, "test-environment.mark", {}, () =>
+    markTestEnvironment(target),
+  );
+}
