@@ -36,7 +36,7 @@ describe("F05 a volume that is not the stack's", () => {
       "of another major version",
       {},
       { PG_VERSION: "15\n" },
-      /holds PostgreSQL 15 data, and the image PostgreSQL 16: use an image/,
+      /holds PostgreSQL 15 data, and the image PostgreSQL 16: set pgstack:image and pgstack:majorVersion/,
     ],
     [
       "of another stack",
