@@ -26,6 +26,7 @@ import { rotateCommand } from "./rotate.ts";
 import { restartCommand, shutdownCommand, startCommand } from "./shutdown.ts";
 import { snapshotCommand } from "./snapshot.ts";
 import { statusCommand } from "./status.ts";
+import { testDbCommand } from "./test-db.ts";
 import { unitsCommand } from "./units.ts";
 import { upgradeCommand } from "./upgrade.ts";
 import { verifyCommand } from "./verify.ts";
@@ -60,6 +61,7 @@ function program(): Command {
     upgradeCommand(),
     snapshotCommand(),
     resetTestCommand(),
+    testDbCommand(),
     unitsCommand(),
     shutdownCommand(),
     startCommand(),

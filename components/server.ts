@@ -6,6 +6,7 @@ import type { PgHbaOptions } from "../operations/pg-hba.ts";
 import { needsRestart, type ParameterValue, renderPostgresqlConf } from "../operations/postgresql-conf.ts";
 import type { Target } from "../operations/target.ts";
 import { LABEL_ENVIRONMENT } from "../operations/testing/environment.ts";
+import { TEST_PATTERN } from "../operations/testing/names.ts";
 import type { FirstProvision } from "../providers/role.ts";
 import { ServerConfiguration, type ServerTls } from "../providers/server-configuration.ts";
 import type { Mount } from "./backup-storage.ts";
@@ -182,6 +183,7 @@ function access(args: ServerArgs): Omit<PgHbaOptions, "tls"> {
     database: args.database,
     ...args.roles,
     ...(args.clientAddresses === undefined ? {} : { clientAddresses: args.clientAddresses }),
+    ...(args.environment === "test" ? { testDatabases: TEST_PATTERN } : {}),
   };
 }
 

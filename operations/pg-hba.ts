@@ -16,6 +16,8 @@ export interface PgHbaOptions {
   readonly tls: boolean;
   /** Networks that clients come from, in CIDR notation. Default: every one, since the network is the stack's own. */
   readonly clientAddresses?: readonly string[];
+  /** Databases that tests are given, as a pattern: the application's roles may sign in to those too. Default: none. */
+  readonly testDatabases?: string;
   /** Roles that may use the replication protocol over TCP from the same networks. Default: none. */
   readonly replicationRoles?: readonly string[];
 }
@@ -64,6 +66,13 @@ export function renderPgHba(options: PgHbaOptions): string {
     ...clients.map((role) => line("local", database, role, "", "scram-sha-256")),
     ...grant("all", administrator),
     ...clients.flatMap((role) => grant(database, role)),
+    ...(options.testDatabases === undefined
+      ? []
+      : [
+          "",
+          "# The databases that tests are given: the slash begins a pattern.",
+          ...clients.flatMap((role) => grant(`"${options.testDatabases}"`, role)),
+        ]),
     "",
     "# Everything else.",
     line("local", "all", "all", "", "reject"),

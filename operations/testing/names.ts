@@ -30,6 +30,14 @@ export function oldName(): string {
 }
 export const OLD_PREFIX = `${PREFIX}_old_`;
 
+/** A database that a test is given. */
+export function testName(key: string): string {
+  return `${TEST_PREFIX}${key}_${suffix()}`;
+}
+export const TEST_PREFIX = `${PREFIX}_test_`;
+/** Matches {@link testName} alone, as pg_hba.conf takes it. */
+export const TEST_PATTERN = `/^${TEST_PREFIX}[0-9a-f]+_[0-9a-f]+$`;
+
 function suffix(): string {
   return randomBytes(4).toString("hex");
 }

@@ -1,6 +1,7 @@
 import { identifier, literal } from "../sql.ts";
 import { psql, runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
+import { copyScript } from "./copy.ts";
 import { OLD_PREFIX, oldName, spareName, sparePrefix } from "./names.ts";
 import type { Template } from "./template.ts";
 
@@ -55,31 +56,17 @@ ${findSpare(template)}
 }
 
 /** Sets psql's variable `spare` to a ready copy, made now where there is none. */
-function findSpare({ name, key }: Template): string {
-  const fresh = spareName(key);
-  const copy = identifier(fresh);
-  const prefix = literal(`${sparePrefix(key).replaceAll("_", "\\_")}%`);
+function findSpare(template: Template): string {
+  const fresh = spareName(template.key);
+  const prefix = literal(`${sparePrefix(template.key).replaceAll("_", "\\_")}%`);
   // A copy that bears no comment was cut off before it had everything.
   return `SELECT format('DROP DATABASE %I', datname) FROM pg_database d
   WHERE datname LIKE ${prefix} AND shobj_description(d.oid, 'pg_database') IS NULL \\gexec
 SELECT coalesce((SELECT datname FROM pg_database WHERE datname LIKE ${prefix} ORDER BY 1 LIMIT 1), '') AS spare \\gset
 SELECT :'spare' = '' AS none \\gset
 \\if :none
-SELECT format('CREATE DATABASE ${copy.replaceAll("'", "''")} OWNER %I TEMPLATE ${identifier(name)} STRATEGY file_copy ALLOW_CONNECTIONS false CONNECTION LIMIT %s',
-    pg_get_userbyid(datdba), datconnlimit) FROM pg_database WHERE datname = ${literal(name)} \\gexec
-REVOKE ALL ON DATABASE ${copy} FROM PUBLIC;
-SELECT format('GRANT %s ON DATABASE ${copy.replaceAll("'", "''")} TO %s%s', x.privilege_type,
-    CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
-    CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-  FROM pg_database d, aclexplode(d.datacl) AS x WHERE d.datname = ${literal(name)} \\gexec
-SELECT format('ALTER %s SET %s TO %s',
-    CASE s.setrole WHEN 0 THEN 'DATABASE ${copy.replaceAll("'", "''")}' ELSE format('ROLE %I IN DATABASE ${copy.replaceAll("'", "''")}', pg_get_userbyid(s.setrole)) END,
-    split_part(setting, '=', 1),
-    CASE WHEN lower(split_part(setting, '=', 1)) IN ('search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries')
-         THEN coalesce(nullif(substr(setting, strpos(setting, '=') + 1), ''), '''''') ELSE quote_literal(substr(setting, strpos(setting, '=') + 1)) END)
-  FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) AS setting
-  WHERE d.datname = ${literal(name)} \\gexec
-COMMENT ON DATABASE ${copy} IS 'ready';
+${copyScript(template, fresh)}
+COMMENT ON DATABASE ${identifier(fresh)} IS 'ready';
 \\set spare ${fresh}
 \\endif`;
 }

@@ -1,0 +1,30 @@
+import { identifier, literal } from "../sql.ts";
+import type { Template } from "./template.ts";
+
+/** Settings whose value is a list that is quoted already. */
+const QUOTED_LISTS =
+  "'search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries'";
+
+/**
+ * What makes a copy of a template, for psql as the superuser. The copy gets what PostgreSQL leaves out of one: access list,
+ * limit of connections, settings of the database and of roles in it. It takes no connections yet.
+ */
+export function copyScript({ name }: Template, to: string): string {
+  const copy = identifier(to);
+  const inText = copy.replaceAll("'", "''");
+  const template = literal(name);
+  return `SELECT format('CREATE DATABASE ${inText} OWNER %I TEMPLATE %I STRATEGY file_copy ALLOW_CONNECTIONS false CONNECTION LIMIT %s',
+    pg_get_userbyid(datdba), datname, datconnlimit) FROM pg_database WHERE datname = ${template} \\gexec
+REVOKE ALL ON DATABASE ${copy} FROM PUBLIC;
+SELECT format('GRANT %s ON DATABASE ${inText} TO %s%s', x.privilege_type,
+    CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
+    CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+  FROM pg_database d, aclexplode(d.datacl) AS x WHERE d.datname = ${template} \\gexec
+SELECT format('ALTER %s SET %s TO %s',
+    CASE s.setrole WHEN 0 THEN 'DATABASE ${inText}' ELSE format('ROLE %I IN DATABASE ${inText}', pg_get_userbyid(s.setrole)) END,
+    split_part(setting, '=', 1),
+    CASE WHEN lower(split_part(setting, '=', 1)) IN (${QUOTED_LISTS})
+         THEN coalesce(nullif(substr(setting, strpos(setting, '=') + 1), ''), quote_literal('')) ELSE quote_literal(substr(setting, strpos(setting, '=') + 1)) END)
+  FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) AS setting
+  WHERE d.datname = ${template} \\gexec`;
+}

@@ -1,0 +1,220 @@
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Client } from "pg";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { PoolEntry } from "../../operations/testing/pool.ts";
+import { acquireDatabase, databaseTest, type TestDatabase } from "../../testing/vitest/index.ts";
+import { LiveStack } from "../support/security/live-stack.ts";
+
+const FAST = { serverSettings: { fsync: false, full_page_writes: false, synchronous_commit: false } };
+
+let stack: LiveStack;
+let service: ChildProcess | undefined;
+
+beforeAll(async () => {
+  stack = await LiveStack.bringUp(FAST);
+});
+
+afterAll(async () => {
+  await endService();
+  await stack?.project.remove();
+});
+
+/** Starts the service; its address is where the fixture looks for it. */
+async function serve(...more: string[]): Promise<void> {
+  const { directory } = stack.project;
+  const file = join(directory, "test-db.json");
+  await rm(file, { force: true });
+  process.env.PGSTACK_TEST_DB = file;
+  void stack.project.pgstack(["test-db", "serve", "--address-file", file, ...more], {
+    onStart: (child) => {
+      service = child;
+    },
+  });
+  const there = () => {
+    if (!existsSync(file)) throw new Error("the service has not written its address");
+  };
+  await vi.waitFor(there, { timeout: 30_000, interval: 20 });
+}
+
+async function endService(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+  if (service === undefined || service.exitCode !== null || service.signalCode !== null) return;
+  const ended = once(service, "close");
+  service.kill(signal);
+  await ended;
+}
+
+async function entries(): Promise<PoolEntry[]> {
+  const listed = await stack.project.pgstack(["test-db", "list", "--json"]);
+  expect(listed.code, listed.output).toBe(0);
+  return JSON.parse(listed.stdout);
+}
+
+async function session({ clientConfig }: TestDatabase): Promise<Client> {
+  const client = new Client(clientConfig);
+  client.on("error", () => {});
+  await client.connect();
+  return client;
+}
+
+async function ask(method: string, path: string, body?: string, token?: string): Promise<[number, string]> {
+  const address = JSON.parse(await readFile(process.env.PGSTACK_TEST_DB ?? "", "utf8"));
+  const headers = { authorization: `Bearer ${token ?? address.token}` };
+  const response = await fetch(`${address.url}${path}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body }),
+  });
+  return [response.status, await response.text()];
+}
+
+describe("T3 by command", () => {
+  test("T3 acquire prints what connects, release throws the database away, an expired lease is taken back", async () => {
+    const acquired = await stack.project.pgstack(["test-db", "acquire", "--seconds", "3", "--json"]);
+    expect(acquired.code, acquired.output).toBe(0);
+    const given = JSON.parse(acquired.stdout);
+    expect(given).toMatchObject({
+      user: "application",
+      sslmode: "verify-full",
+      url: expect.stringMatching(/^postgresql:/),
+    });
+    const client = await session({
+      clientConfig: {
+        ...{
+          host: given.hostaddr,
+          port: given.port,
+          user: given.user,
+          password: given.password,
+          database: given.database,
+        },
+        ssl: { ca: await readFile(given.sslrootcert, "utf8"), servername: given.host },
+      },
+    } as TestDatabase);
+    await client.query("SELECT set_app_user((SELECT NULL::uuid))").catch(() => {});
+    expect((await client.query("SELECT count(*)::int AS n FROM tenants")).rows).toEqual([{ n: 0 }]);
+    await expect
+      .poll(async () => (await entries()).some(({ lease }) => lease === given.lease), { timeout: 20_000 })
+      .toBe(false);
+    const late = await stack.project.pgstack(["test-db", "release", given.lease]);
+    expect([late.code, late.stderr]).toEqual([
+      1,
+      expect.stringMatching(/there is no lease .*or it has expired/),
+    ]);
+    await client.end().catch(() => {});
+
+    const second = await stack.project.pgstack(["test-db", "acquire", "--json"]);
+    const { lease, database } = JSON.parse(second.stdout);
+    const released = await stack.project.pgstack(["test-db", "release", lease]);
+    expect(released.code, released.output).toBe(0);
+    expect(await stack.value(`(SELECT count(*) FROM pg_database WHERE datname = '${database}')`)).toBe("0");
+    expect((await entries()).filter(({ state }) => state !== "ready")).toEqual([]);
+  });
+});
+
+describe("T3 over HTTP", () => {
+  beforeAll(() => serve("--ready", "8"));
+
+  test("T3 the token is needed, and each slip has its own answer", async () => {
+    expect((await ask("GET", "/databases", undefined, "wrong"))[0]).toBe(401);
+    expect(await ask("POST", "/databases", "{")).toEqual([400, expect.stringMatching(/is no JSON/)]);
+    expect(await ask("POST", "/databases", '{"seconds": 0}')).toEqual([
+      400,
+      expect.stringMatching(/seconds: /),
+    ]);
+    expect(await ask("DELETE", "/databases/none")).toEqual([
+      404,
+      expect.stringMatching(/there is no lease none/),
+    ]);
+    expect((await ask("PATCH", "/databases"))[0]).toBe(405);
+    expect((await ask("GET", "/nothing"))[0]).toBe(404);
+  });
+
+  test("T3 eight at a time, forty tests each: nobody sees another's rows", async () => {
+    const seen = await Promise.all(
+      Array.from({ length: 8 }, async (_, worker) => {
+        const databases = new Set<string>();
+        for (let round = 0; round < 40; round += 1) {
+          const database = await acquireDatabase(60);
+          databases.add(database.database);
+          const client = await session(database);
+          const before = await client.query(
+            "SELECT count(*)::int AS n FROM public.tenants WHERE slug LIKE 'mine%'",
+          );
+          expect(before.rows).toEqual([{ n: 0 }]);
+          await client.query("SELECT set_config('app.user_id', $1, false)", [
+            "00000000-0000-4000-8000-000000000000",
+          ]);
+          await client.query("CREATE TEMP TABLE t AS SELECT 1 AS n");
+          await client.query("INSERT INTO pg_temp.t VALUES ($1)", [worker]);
+          if (round % 2 === 0) await client.end();
+          // The other half leaves its session open: it is ended.
+          await database.release();
+        }
+        return databases.size;
+      }),
+    );
+    expect(seen).toEqual(Array.from({ length: 8 }, () => 40));
+  });
+
+  databaseTest(
+    "T3 the fixture's reset: a fresh copy under the same name, live clients are ended",
+    async ({ database }) => {
+      const client = await session(database);
+      await client.query("BEGIN");
+      const gone = once(client, "error");
+      await database.reset();
+      await gone;
+      const again = await session(database);
+      expect((await again.query("SELECT current_database() AS name")).rows).toEqual([
+        { name: database.database },
+      ]);
+      await again.end();
+    },
+  );
+
+  test("F59 the service is killed: leases stay until they expire, and the next one makes up for what is missing", async () => {
+    const database = await acquireDatabase(4);
+    await endService("SIGKILL");
+    await serve("--ready", "8");
+    const client = await session(database);
+    await client.end();
+    await expect
+      .poll(async () => (await entries()).filter(({ state }) => state !== "ready"), { timeout: 30_000 })
+      .toEqual([]);
+    const names = await stack.value(
+      "(SELECT count(*) FROM pg_database WHERE datname LIKE 'pgstack\\_test\\_%')",
+    );
+    expect(Number(names)).toBe((await entries()).length);
+  });
+
+  test("F59 a hundred claims at once share no database", async () => {
+    const all = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const database = await acquireDatabase(60);
+        return database;
+      }),
+    );
+    expect(new Set(all.map(({ database }) => database)).size).toBe(all.length);
+    await Promise.all(all.map((one) => one.release()));
+  });
+});
+
+describe("T3 limits", () => {
+  test("T3 at the limit a taker waits, and is told when none becomes free", async () => {
+    await endService();
+    await serve("--ready", "1", "--max-databases", "2");
+    const two = [await acquireDatabase(60), await acquireDatabase(60)];
+    expect(await ask("POST", "/databases", '{"waitSeconds": 1}')).toEqual([
+      503,
+      expect.stringMatching(/no database is free: 2 databases and 8192 MB are the limit/),
+    ]);
+    const waiting = acquireDatabase(60);
+    await two[0]?.release();
+    const third = await waiting;
+    await third.release();
+    await two[1]?.release();
+  });
+});

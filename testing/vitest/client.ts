@@ -1,0 +1,95 @@
+import { readFile } from "node:fs/promises";
+
+/** Variable with the path of the file that `pgstack test-db serve` writes. */
+export const ADDRESS_VARIABLE = "PGSTACK_TEST_DB";
+
+/** A database that a test has for itself. */
+export interface TestDatabase {
+  /** Name of the database. */
+  readonly database: string;
+  /** For libpq and all that read its URLs. */
+  readonly url: string;
+  /** For the Java driver. */
+  readonly jdbcUrl: string;
+  /** What the package `pg` takes; the server's certificate is verified. */
+  readonly clientConfig: {
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+    readonly password: string;
+    readonly database: string;
+    readonly ssl: false | { readonly ca: string; readonly servername: string };
+  };
+  /** A fresh copy under the same name; open sessions are ended. */
+  reset(): Promise<void>;
+  /** Gives the database back; it is thrown away. */
+  release(): Promise<void>;
+}
+
+interface Address {
+  readonly url: string;
+  readonly token: string;
+}
+
+interface Answer {
+  readonly lease: string;
+  readonly database: string;
+  readonly host: string;
+  readonly hostaddr?: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly sslrootcert?: string;
+  readonly url: string;
+  readonly jdbcUrl: string;
+}
+
+/**
+ * Takes a database from the service.
+ *
+ * @param seconds After which it is taken back, also from a test that was killed. Default: 600.
+ * @throws Error with the service's own words.
+ */
+export async function acquireDatabase(seconds = 600): Promise<TestDatabase> {
+  const address = await readAddress();
+  const given = await ask<Answer>(address, "POST", "/databases", {
+    seconds,
+    takenBy: `process ${process.pid}`,
+  });
+  const { host, hostaddr, port, user, password, database, sslrootcert } = given;
+  const ssl =
+    sslrootcert === undefined ? false : { ca: await readFile(sslrootcert, "utf8"), servername: host };
+  return {
+    ...{ database, url: given.url, jdbcUrl: given.jdbcUrl },
+    clientConfig: { host: hostaddr ?? host, port, user, password, database, ssl },
+    reset: () => ask(address, "POST", `/databases/${given.lease}/reset`),
+    release: () => ask(address, "DELETE", `/databases/${given.lease}`),
+  };
+}
+
+async function readAddress(): Promise<Address> {
+  const file = process.env[ADDRESS_VARIABLE];
+  if (file === undefined || file === "") {
+    throw new Error(
+      `${ADDRESS_VARIABLE} is not set: name pgstack-vitest/global-setup as globalSetup, or run pgstack test-db serve and set it to the path that it writes`,
+    );
+  }
+  return JSON.parse(await readFile(file, "utf8")) as Address;
+}
+
+async function ask<Value>(
+  { url, token }: Address,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<Value> {
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}` },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok)
+    throw new Error(`the pool of test databases: ${(JSON.parse(text) as { error: string }).error}`);
+  return (text === "" ? undefined : JSON.parse(text)) as Value;
+}
