@@ -54,6 +54,7 @@ const MAX_BYTES = 8 * 1024 ** 3;
 /** A copy that is taken for a reset is in its place long before. */
 const RESET_SECONDS = 60;
 const POLL_MILLISECONDS = 25;
+const SOON_MILLISECONDS = 50;
 const LONGEST_END_MILLISECONDS = 10_000;
 
 const TABLE = "pgstack_test.leases";
@@ -82,6 +83,7 @@ export class TestPool {
   readonly #template: Template;
   readonly #idle: Client[] = [];
   #background: Promise<void> | undefined;
+  #soon: NodeJS.Timeout | undefined;
 
   private constructor(target: Target, options: PoolOptions, template: Template) {
     this.#target = target;
@@ -122,7 +124,7 @@ export class TestPool {
     for (;;) {
       const lease = (await this.#claim(seconds, takenBy)) ?? (await this.#makeAndClaim(seconds, takenBy));
       if (lease !== undefined) {
-        this.keepReady();
+        this.#keepReadySoon();
         return lease;
       }
       await this.clean();
@@ -142,7 +144,7 @@ export class TestPool {
       [lease],
     );
     if (rows.length === 0) throw unknownLease(lease);
-    this.keepReady();
+    this.#keepReadySoon();
   }
 
   /** Puts a fresh copy in the place of a leased database, under its name; its sessions are ended. */
@@ -198,8 +200,13 @@ export class TestPool {
     })();
   }
 
-  /** Waits until what is under way in the background is done. */
+  /** Waits until what is to be done in the background is done. */
   async settled(): Promise<void> {
+    if (this.#soon !== undefined) {
+      clearTimeout(this.#soon);
+      this.#soon = undefined;
+      this.keepReady();
+    }
     await this.#background;
   }
 
@@ -299,7 +306,15 @@ export class TestPool {
         throw error;
       }
     });
-    this.keepReady();
+    this.#keepReadySoon();
+  }
+
+  /** In a moment: whoever has just been given a database is about to connect, and that goes first. */
+  #keepReadySoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.keepReady();
+    }, SOON_MILLISECONDS);
   }
 
   async #query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {

@@ -54,6 +54,8 @@ export async function ensureTemplate(target: Target, options: TemplateOptions): 
     await requireAsRecorded(target, building, snapshot);
     await applyDatabase(target, { ...specification, name: building });
     await runAsSuperuser(target, "VACUUM (FREEZE, ANALYZE);", { database: building, timeoutMilliseconds: 0 });
+    // A new session writes PostgreSQL's own cache of the catalogues, which copies then have from the start.
+    await runAsSuperuser(target, "SELECT count(*) FROM pg_class;", { database: building });
     await runAsSuperuser(target, finishing(building, name, snapshot));
   } catch (error) {
     await runAsSuperuser(target, `DROP DATABASE IF EXISTS ${identifier(building)} WITH (FORCE);`);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { runAsSuperuser } from "../../operations/superuser.ts";
 import { resetToSnapshot } from "../../operations/testing.ts";
+import { Manual } from "../support/manual.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 const FAST = { serverSettings: { fsync: false, full_page_writes: false, synchronous_commit: false } };
@@ -172,6 +173,72 @@ describe("T2 reset-test", () => {
     const both = await Promise.all([reset(), reset()]);
     expect(both).toHaveLength(2);
     expect(await stack.value("(SELECT count(*) FROM public.orders)")).toBe("12000");
+  });
+});
+
+describe("T3 docs/testing.md", () => {
+  test("T3 each command as it is written", async () => {
+    const manual = await Manual.read("testing.md");
+    const lines = [...manual.commands("At a glance"), ...manual.commands("Snapshots")];
+    const own = lines.filter((line) => line.startsWith("./pgstack --stack ci "));
+    expect([lines.length, own.length]).toEqual([8, 7]);
+    for (const line of own) {
+      const ended = await stack.project.pgstack(line.split(" ").slice(3));
+      expect(ended.code, `${line}\n${ended.output}`).toBe(0);
+    }
+  });
+});
+
+describe("M3 row-level security", () => {
+  /** Two tenants with their owners, and a tenant that the second one is in alone. */
+  const PEOPLE = `SELECT m.user_id AS user, m.tenant_id AS tenant FROM public.memberships m WHERE m.role = 'owner' ORDER BY 1 LIMIT 2`;
+
+  test("M3 each user sees the tenants that are theirs, and nothing without one; the application cannot get around it", async () => {
+    const administrator = await stack.session("administrator");
+    const { rows: people } = await administrator.query<{ user: string; tenant: string }>(PEOPLE);
+    const application = await stack.session("application");
+    // One connection, as out of a pool: request after request.
+    for (const { user, tenant } of [...people, ...people]) {
+      await application.query("BEGIN");
+      await application.query("SELECT set_app_user($1)", [user]);
+      const mine = await application.query<{ id: string }>("SELECT id FROM tenants");
+      expect(mine.rows.map(({ id }) => id)).toContain(tenant);
+      const orders = await application.query<{ n: number; others: number }>(
+        "SELECT count(*)::int AS n, count(*) FILTER (WHERE tenant_id NOT IN (SELECT app_tenants()))::int AS others FROM orders",
+      );
+      expect(orders.rows[0]?.n).toBeGreaterThan(0);
+      expect(orders.rows[0]?.others).toBe(0);
+      await application.query("COMMIT");
+      const after = await application.query(
+        "SELECT (SELECT count(*) FROM tenants)::int AS t, (SELECT count(*) FROM orders)::int AS o, app_user() AS u",
+      );
+      expect(after.rows).toEqual([{ t: 0, o: 0, u: null }]);
+    }
+    await application.query("BEGIN");
+    await application.query("SELECT set_app_user($1)", [people[0]?.user]);
+    const foreign = await administrator.query<{ id: string }>(
+      "SELECT id FROM tenants WHERE id NOT IN (SELECT tenant_id FROM memberships WHERE user_id = $1) LIMIT 1",
+      [people[0]?.user],
+    );
+    await expect(
+      application.query("INSERT INTO projects (tenant_id, name) VALUES ($1, 'not mine')", [
+        foreign.rows[0]?.id,
+      ]),
+    ).rejects.toThrow(/row-level security policy/);
+    await application.query("ROLLBACK");
+    for (const attempt of [
+      "ALTER TABLE orders DISABLE ROW LEVEL SECURITY",
+      "DROP POLICY own_orders ON orders",
+      "ALTER ROLE application BYPASSRLS",
+      "SET ROLE administrator",
+      "CREATE POLICY mine ON orders USING (true)",
+    ]) {
+      await expect(application.query(attempt), attempt).rejects.toThrow(/must be owner|permission denied/);
+    }
+    await application.query("SET row_security = off");
+    await expect(application.query("SELECT count(*) FROM orders")).rejects.toThrow(/row-level security/);
+    expect((await administrator.query("SELECT count(*)::int AS n FROM orders")).rows).toEqual([{ n: 12000 }]);
+    await Promise.all([application.end(), administrator.end()]);
   });
 });
 

@@ -3,7 +3,6 @@ import type { DrillResult } from "../../agent/drill.ts";
 import type { AgentStatus } from "../../agent/status.ts";
 import { agentContainer, callAgent } from "../../operations/agent.ts";
 import { executeInContainer } from "../../operations/execute.ts";
-import type { HealthReport } from "../../operations/health.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { untilFirstBackup } from "../support/first-backup.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
@@ -31,12 +30,6 @@ async function inAgent(script: string): Promise<void> {
   if (exitCode !== 0) throw new Error(stderr);
 }
 
-async function statusOf(name: string): Promise<string | undefined> {
-  const { stdout } = await stack.project.pgstack(["health", "--full", "--json"]);
-  const report: HealthReport = JSON.parse(stdout);
-  return report.checks.find((check) => check.name === name)?.status;
-}
-
 async function waiting(): Promise<number> {
   const [row] = await queryAsSuperuser<{ n: number }>(
     stack.target,
@@ -54,11 +47,17 @@ describe("F26 the archive cannot be written for minutes, under load", () => {
       await inAgent("chmod 0 /backups/pgbackrest/archive/main");
       const began = Date.now();
       await expect
-        .poll(() => statusOf("archive lag"), { timeout: (WARN_SECONDS + 60) * 1_000, interval: 2_000 })
+        .poll(() => stack.checkStatus("archive lag"), {
+          timeout: (WARN_SECONDS + 60) * 1_000,
+          interval: 2_000,
+        })
         .toBe("warning");
       expect(Date.now() - began).toBeLessThan((WARN_SECONDS + 60) * 1_000);
       await expect
-        .poll(() => statusOf("archive lag"), { timeout: (FAIL_SECONDS + 60) * 1_000, interval: 2_000 })
+        .poll(() => stack.checkStatus("archive lag"), {
+          timeout: (FAIL_SECONDS + 60) * 1_000,
+          interval: 2_000,
+        })
         .toBe("failed");
       // Much is written meanwhile, in as many segments.
       await expect
@@ -81,7 +80,9 @@ describe("F26 the archive cannot be written for minutes, under load", () => {
     }
     await expect.poll(waiting, { timeout: 300_000, interval: 1_000 }).toBeLessThan(2);
     await writer.finish();
-    await expect.poll(() => statusOf("archive lag"), { timeout: 120_000, interval: 2_000 }).toBe("ok");
+    await expect
+      .poll(() => stack.checkStatus("archive lag"), { timeout: 120_000, interval: 2_000 })
+      .toBe("ok");
     await callAgent(stack.target, "restore-point", { name: "after" });
     const { archive } = await callAgent<AgentStatus>(stack.target, "status");
     expect(archive?.gaps).toEqual([]);

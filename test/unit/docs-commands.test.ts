@@ -5,7 +5,10 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
 
-const FILES = ["README.md", "docs/operations.md", "docs/backup.md", "docs/security.md", "docs/set-up.md"];
+const PAGES = ["operations", "backup", "upgrade", "testing", "security", "set-up"];
+const FILES = ["README.md", ...PAGES.map((page) => `docs/${page}.md`)];
+/** Commands that have commands below them. */
+const FAMILIES = ["audit", "snapshot", "test-db"];
 /** From the command's name to the end of the code. */
 const CALL = /(?:\.\/)?pgstack((?: --stack \S+)? [a-z][a-z-]*[^`\n#|)"]*)/g;
 
@@ -28,7 +31,7 @@ describe("P8 the commands that the documents show", () => {
   test.each(calls)("P8 pgstack %s is a command with these options", async (call) => {
     const words = call.replace(/^--stack \S+ /, "").split(/\s+/);
     const [command = "", below = ""] = words;
-    const path = command === "audit" && /^[a-z]/.test(below) ? [command, below] : [command];
+    const path = FAMILIES.includes(command) && /^[a-z]/.test(below) ? [command, below] : [command];
     const main = join(PROJECT_DIRECTORY, "cli", "main.ts");
     const { stdout } = await promisify(execFile)(process.execPath, [main, ...path, "--help"]);
     expect(stdout).toMatch(new RegExp(`^Usage: pgstack (.*\\b)?${command}\\b`, "m"));

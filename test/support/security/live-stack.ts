@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { type ConnectOptions, connect } from "../../../operations/connection.ts";
 import { executeInContainer } from "../../../operations/execute.ts";
+import type { HealthReport } from "../../../operations/health.ts";
 import { queryAsSuperuser } from "../../../operations/superuser.ts";
 import type { Credential, ServerTrust, Target } from "../../../operations/target.ts";
 import { type Ended, TestProject } from "../project.ts";
@@ -122,6 +123,13 @@ export class LiveStack {
       { database: this.target.database },
     );
     return rows[0]?.value ?? null;
+  }
+
+  /** How one check of the full health report stands: `ok`, `warning`, `failed`; undefined when there is none of this name. */
+  async checkStatus(check: string): Promise<string | undefined> {
+    const { stdout } = await this.project.pgstack(["health", "--full", "--json"]);
+    const { checks } = JSON.parse(stdout) as HealthReport;
+    return checks.find(({ name }) => name === check)?.status;
   }
 
   /** When the server started; a restart changes it. */

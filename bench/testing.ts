@@ -1,0 +1,219 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Client } from "pg";
+import { serverAddress } from "../operations/connection.ts";
+import { runAsSuperuser } from "../operations/superuser.ts";
+import { createSnapshot } from "../operations/testing/create.ts";
+import { TestPool } from "../operations/testing/pool.ts";
+import { servePool } from "../operations/testing/pool-server.ts";
+import { resetToSnapshot } from "../operations/testing.ts";
+import { LiveStack } from "../test/support/security/live-stack.ts";
+import { shell } from "./pgbench.ts";
+
+const ROUNDS = 100;
+const PEER_ROUNDS = 10;
+const LIVE_CLIENTS = 5;
+/** Rows of pgbench's accounts that make a snapshot of about these sizes, beside the standard one. */
+const SIZES = [
+  { name: "standard", rows: 0 },
+  { name: "hundred", rows: 650_000 },
+] as const;
+
+const SETTINGS = {
+  ...{ memoryLimit: "2GB", sharedBuffers: "512MB", testSnapshot: "standard" },
+  serverSettings: { fsync: false, full_page_writes: false, synchronous_commit: false },
+};
+const stack = await LiveStack.bringUp(SETTINGS);
+const { target, project } = stack;
+const specification = {
+  ...{ name: "app", administrator: "administrator", application: "application", readonly: "readonly" },
+  ...{ schemas: [], extensions: ["uuid-ossp", "pgcrypto", "pg_stat_statements"] },
+};
+const address = await serverAddress(target);
+const lines: string[] = [
+  `milliseconds: p50, p95, p99 of ${ROUNDS} (the tools alone: of ${PEER_ROUNDS}); the first query included`,
+];
+try {
+  for (const { name, rows } of SIZES) {
+    await resetToSnapshot(target, { project: project.directory, name: "standard", specification });
+    if (rows > 0) {
+      await runAsSuperuser(
+        target,
+        `CREATE TABLE public.bulk AS SELECT n, md5(n::text) AS a, md5((n + 1)::text) AS b, repeat('x', 80) AS c FROM generate_series(1, ${rows}) AS n;
+         ALTER TABLE public.bulk ADD PRIMARY KEY (n);`,
+        { database: "app", timeoutMilliseconds: 0 },
+      );
+      await createSnapshot(target, { project: project.directory, name });
+    }
+    await resetToSnapshot(target, { project: project.directory, name, specification });
+    const size = await stack.value("pg_size_pretty(pg_database_size('app'))");
+    lines.push("", `snapshot ${name}, ${size}`);
+    await pool(name);
+    await peers(name);
+  }
+} finally {
+  await project.remove();
+}
+const text = lines.join("\n");
+console.log(text);
+const output = join(import.meta.dirname, "output");
+await mkdir(output, { recursive: true });
+await writeFile(join(output, "testing.txt"), `${text}\n`);
+
+async function pool(name: string): Promise<void> {
+  const opened = await TestPool.open(target, {
+    ...{ project: project.directory, snapshot: name, specification, ready: 4 },
+    connect: () => stack.session("administrator", { database: "postgres" }),
+  });
+  const server = await servePool(opened, { port: 0, token: "bench", connection: () => ({}) });
+  const ask = async (method: string, path: string) => {
+    const headers = { authorization: "Bearer bench" };
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method, headers });
+    if (!response.ok) throw new Error(await response.text());
+    return response.status === 204
+      ? undefined
+      : ((await response.json()) as { lease: string; database: string });
+  };
+  try {
+    const acquire: number[] = [];
+    const reset: number[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      opened.keepReady();
+      await opened.settled();
+      let lease: { lease: string; database: string } | undefined;
+      acquire.push(
+        await millisecondsOf(async () => {
+          lease = await ask("POST", "/databases");
+          await firstQuery(lease?.database ?? "");
+        }),
+      );
+      await opened.settled();
+      const clients = await Promise.all(
+        Array.from({ length: LIVE_CLIENTS }, () => session(lease?.database ?? "")),
+      );
+      reset.push(
+        await millisecondsOf(async () => {
+          await ask("POST", `/databases/${lease?.lease}/reset`);
+          await firstQuery(lease?.database ?? "");
+        }),
+      );
+      await Promise.all(clients.map((client) => client.end().catch(() => {})));
+      await ask("DELETE", `/databases/${lease?.lease}`);
+    }
+    const connected: number[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      connected.push(await millisecondsOf(() => firstQuery("app")));
+    }
+    report("connection and first query alone", connected);
+    report("acquire over HTTP, one is ready", acquire);
+    report(`reset over HTTP, ${LIVE_CLIENTS} live clients, one is ready`, reset);
+  } finally {
+    await server.close();
+    await opened.close();
+  }
+  const cold = await TestPool.open(target, {
+    ...{ project: project.directory, snapshot: name, specification, ready: 0 },
+    connect: () => stack.session("administrator", { database: "postgres" }),
+  });
+  for (const { state, lease } of await cold.list()) if (state === "leased") await cold.release(lease ?? "");
+  await drain(cold);
+  const without: number[] = [];
+  for (let round = 0; round < PEER_ROUNDS; round += 1) {
+    without.push(
+      await millisecondsOf(async () => {
+        const lease = await cold.acquire({ seconds: 60, takenBy: "bench" });
+        await firstQuery(lease.database);
+        await cold.release(lease.lease);
+      }),
+    );
+    await cold.settled();
+  }
+  report("acquire, none is ready", without);
+  await cold.close();
+  const resets: number[] = [];
+  for (let round = 0; round < PEER_ROUNDS; round += 1) {
+    resets.push(
+      await millisecondsOf(
+        async () => void (await resetToSnapshot(target, { project: project.directory, name, specification })),
+      ),
+    );
+  }
+  report("the operation behind reset-test, next copy made included", resets);
+}
+
+/** Takes what is ready, so that nothing is. */
+async function drain(one: TestPool): Promise<void> {
+  for (const { state } of await one.list()) {
+    if (state === "ready") await one.release((await one.acquire({ seconds: 60, takenBy: "bench" })).lease);
+  }
+  await one.settled();
+}
+
+async function peers(name: string): Promise<void> {
+  const template = await stack.value(
+    `(SELECT datname FROM pg_database WHERE datname LIKE 'pgstack\\_template%' AND shobj_description(oid, 'pg_database') LIKE '%"${name}"%' LIMIT 1)`,
+  );
+  const administrator = await stack.session("administrator", { database: "postgres" });
+  for (const strategy of ["file_copy", "wal_log"]) {
+    const times: number[] = [];
+    for (let round = 0; round < PEER_ROUNDS; round += 1) {
+      times.push(
+        await millisecondsOf(async () => {
+          await administrator.query(`CREATE DATABASE peer TEMPLATE ${template} STRATEGY ${strategy}`);
+          const client = await stack.session("administrator", { database: "peer" });
+          await client.query("SELECT 1");
+          await client.end();
+        }),
+      );
+      await administrator.query("DROP DATABASE peer");
+    }
+    report(`CREATE DATABASE … TEMPLATE … STRATEGY ${strategy} alone`, times);
+  }
+  await administrator.end();
+  await shell(target, "pg_dump -Fc -f /tmp/peer.dump app && pg_dump -f /tmp/peer.sql app || true");
+  const restores: Record<string, string> = {
+    "psql -f": "createdb peer && psql -q -v ON_ERROR_STOP=1 -f /tmp/peer.sql peer >/dev/null",
+    pg_restore: "createdb peer && pg_restore -d peer /tmp/peer.dump",
+  };
+  for (const [tool, script] of Object.entries(restores)) {
+    const times: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      times.push(await millisecondsOf(async () => void (await shell(target, script))));
+      await shell(target, "dropdb peer");
+    }
+    report(`${tool} alone`, times);
+  }
+  await shell(target, "rm -f /tmp/peer.*");
+}
+
+/** As a test's own client connects: to an address that it was given, with the certificate verified. */
+async function session(database: string): Promise<Client> {
+  const { role: user, password } = stack.credential("application");
+  const { authority: ca = "", serverName: servername } = stack.trust;
+  const ssl = { ca, servername };
+  const client = new Client({ host: address.host, port: address.port, user, password, database, ssl });
+  client.on("error", () => {});
+  await client.connect();
+  return client;
+}
+
+async function firstQuery(database: string): Promise<void> {
+  const client = await session(database);
+  await client.query("SELECT count(*) FROM public.tenants");
+  await client.end();
+}
+
+async function millisecondsOf(work: () => Promise<void>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+function report(name: string, times: readonly number[]): void {
+  const sorted = times.toSorted((one, other) => one - other);
+  const at = (part: number) =>
+    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN)
+      .toFixed(1)
+      .padStart(8);
+  lines.push(`${at(0.5)} ${at(0.95)} ${at(0.99)}  ${name}`);
+}
