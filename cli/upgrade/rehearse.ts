@@ -27,12 +27,7 @@ export interface Rehearsal {
 const GOOD_FOR_MILLISECONDS = 24 * 3_600_000;
 
 /** Settings by which a stack that is there for a rehearsal alone goes without questions. */
-const PASSING = {
-  environment: "development",
-  allowDestroy: true,
-  protectVolumes: false,
-  labels: { "rehearsal-of": "" },
-};
+const PASSING = { environment: "development", allowDestroy: true, protectVolumes: false };
 
 /**
  * Does the whole upgrade, there and back again, with a clone that is made from the newest backup, and removes both stacks:

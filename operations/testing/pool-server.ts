@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import * as z from "zod";
 import { errorLine, UserError } from "../user-error.ts";
-import type { Lease, PoolEntry } from "./pool.ts";
+import type { Lease, PoolEntry } from "./lease-table.ts";
 
 /** What the service gives out. */
 export interface Served {

@@ -1,14 +1,14 @@
-import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
 import type { DatabaseSpecification } from "../database.ts";
-import { identifier, literal } from "../sql.ts";
+import { identifier } from "../sql.ts";
 import { runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
 import { copyScript } from "./copy.ts";
 import { requireTestEnvironment } from "./environment.ts";
-import { TEST_PREFIX, testName } from "./names.ts";
+import { type Lease, LeaseTable, lockOf, makeLeaseTable, type PoolEntry, type Query } from "./lease-table.ts";
+import { testName } from "./names.ts";
 import { requireSnapshot, snapshotFile } from "./snapshot-files.ts";
 import { ensureTemplate, type Template } from "./template.ts";
 
@@ -31,23 +31,6 @@ export interface PoolOptions {
   readonly onProblem?: (message: string) => void;
 }
 
-/** A database that somebody has. */
-export interface Lease {
-  readonly lease: string;
-  readonly database: string;
-  /** ISO 8601: it is taken back then. */
-  readonly expiresAt: string;
-}
-
-/** One database of the pool. */
-export interface PoolEntry {
-  readonly database: string;
-  readonly state: "making" | "ready" | "leased" | "dirty";
-  readonly lease: string | null;
-  readonly expiresAt: string | null;
-  readonly takenBy: string | null;
-}
-
 const READY = 4;
 const MAX_DATABASES = 50;
 const MAX_BYTES = 8 * 1024 ** 3;
@@ -56,21 +39,6 @@ const RESET_SECONDS = 60;
 const POLL_MILLISECONDS = 25;
 const SOON_MILLISECONDS = 50;
 const LONGEST_END_MILLISECONDS = 10_000;
-
-const TABLE = "pgstack_test.leases";
-const MAKE_TABLE = (administrator: string) => `
-SELECT pg_advisory_lock(7205759404);
-CREATE SCHEMA IF NOT EXISTS pgstack_test;
-CREATE TABLE IF NOT EXISTS ${TABLE} (
-  database text PRIMARY KEY,
-  key text NOT NULL,
-  state text NOT NULL CHECK (state IN ('making', 'ready', 'leased', 'dirty')),
-  lease text UNIQUE,
-  until timestamptz,
-  taken_by text
-);
-GRANT USAGE ON SCHEMA pgstack_test TO ${identifier(administrator)};
-GRANT SELECT, INSERT, UPDATE, DELETE ON ${TABLE} TO ${identifier(administrator)};`;
 
 /**
  * Ready databases for parallel tests: each is a copy of a snapshot's template, given to one taker at a time, and thrown away
@@ -81,6 +49,7 @@ export class TestPool {
   readonly #target: Target;
   readonly #options: PoolOptions;
   readonly #template: Template;
+  readonly #table: LeaseTable;
   readonly #idle: Client[] = [];
   #background: Promise<void> | undefined;
   #soon: NodeJS.Timeout | undefined;
@@ -89,6 +58,7 @@ export class TestPool {
     this.#target = target;
     this.#options = options;
     this.#template = template;
+    this.#table = new LeaseTable((text, values = []) => this.#query(text, values), template.key);
   }
 
   /** Opens the pool of a test stack. @throws UserError for any other stack, and for a snapshot that is not whole. */
@@ -99,7 +69,7 @@ export class TestPool {
     const template = await ensureTemplate(target, {
       ...{ snapshot, file: snapshotFile(project, name), specification },
     });
-    await runAsSuperuser(target, MAKE_TABLE(specification.administrator));
+    await runAsSuperuser(target, makeLeaseTable(specification.administrator));
     const pool = new TestPool(target, options, template);
     await pool.clean();
     return pool;
@@ -122,11 +92,13 @@ export class TestPool {
   }): Promise<Lease> {
     const deadline = performance.now() + waitSeconds * 1_000;
     for (;;) {
-      const lease = (await this.#claim(seconds, takenBy)) ?? (await this.#makeAndClaim(seconds, takenBy));
+      const ready = await this.#table.claim(seconds, takenBy);
+      const lease = ready ?? ((await this.#make()) ? await this.#table.claim(seconds, takenBy) : undefined);
       if (lease !== undefined) {
         this.#keepReadySoon();
         return lease;
       }
+      await this.#table.dismissOthers();
       await this.clean();
       if (performance.now() > deadline) {
         throw new UserError(
@@ -139,49 +111,26 @@ export class TestPool {
 
   /** Takes a database back; it is thrown away. @throws UserError for a lease that is none (any more). */
   async release(lease: string): Promise<void> {
-    const rows = await this.#query<{ database: string }>(
-      `UPDATE ${TABLE} SET state = 'dirty', lease = NULL, until = NULL WHERE lease = $1 RETURNING database`,
-      [lease],
-    );
-    if (rows.length === 0) throw unknownLease(lease);
+    if (!(await this.#table.giveBack(lease))) throw unknownLease(lease);
     this.#keepReadySoon();
   }
 
   /** Puts a fresh copy in the place of a leased database, under its name; its sessions are ended. */
   async reset(lease: string): Promise<Lease> {
-    const [held] = await this.#query<{ database: string; until: string }>(
-      `SELECT database, until::text FROM ${TABLE} WHERE lease = $1 AND until > now()`,
-      [lease],
-    );
+    const held = await this.#table.find(lease);
     if (held === undefined) throw unknownLease(lease);
     const fresh = await this.acquire({ seconds: RESET_SECONDS, takenBy: `reset of ${held.database}` });
     await this.#exchange(held.database, fresh);
-    return { lease, database: held.database, expiresAt: new Date(held.until).toISOString() };
+    return held;
   }
 
   async list(): Promise<PoolEntry[]> {
-    return await this.#query<PoolEntry>(
-      `SELECT database, state, lease, to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "expiresAt", taken_by AS "takenBy"
-         FROM ${TABLE} ORDER BY state, database`,
-    );
+    return await this.#table.list();
   }
 
   /** Throws away what was given back, what has expired, and what killed runs have left. */
   async clean(): Promise<void> {
-    await this.#query(
-      `UPDATE ${TABLE} SET state = 'dirty', lease = NULL
-        WHERE (state = 'leased' AND until < now())
-           OR (state = 'making' AND pg_try_advisory_xact_lock(${lockOf("database")}))
-           OR database IN (SELECT database FROM ${TABLE} WHERE state = 'ready' ORDER BY database
-                            LIMIT greatest(0, (SELECT count(*) FROM ${TABLE}) - $1))`,
-      [this.#maxDatabases],
-    );
-    const dirty = await this.#query<{ database: string }>(
-      `SELECT database FROM ${TABLE} WHERE state = 'dirty' UNION
-       SELECT datname FROM pg_database WHERE datname LIKE ${literal(`${TEST_PREFIX.replaceAll("_", "\\_")}%`)}
-          AND NOT EXISTS (SELECT FROM ${TABLE} WHERE database = datname)`,
-    );
-    for (const { database } of dirty) await this.#drop(database);
+    for (const database of await this.#table.sweep(this.#maxDatabases)) await this.#drop(database);
   }
 
   /** Cleans and makes ready in the background. */
@@ -189,7 +138,7 @@ export class TestPool {
     this.#background ??= (async () => {
       try {
         await this.clean();
-        while ((await this.#countReady()) < (this.#options.ready ?? READY)) {
+        while ((await this.#table.countReady()) < (this.#options.ready ?? READY)) {
           if (!(await this.#make())) break;
         }
       } catch (error) {
@@ -215,22 +164,6 @@ export class TestPool {
     await Promise.all(this.#idle.splice(0).map((client) => client.end()));
   }
 
-  async #claim(seconds: number, takenBy: string): Promise<Lease | undefined> {
-    const lease = randomUUID();
-    const [row] = await this.#query<{ database: string; until: string }>(
-      `UPDATE ${TABLE} SET state = 'leased', lease = $1, until = now() + $2 * interval '1 second', taken_by = $3
-        WHERE database = (SELECT database FROM ${TABLE} WHERE key = $4 AND state = 'ready' ORDER BY database LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING database, until::text`,
-      [lease, seconds, takenBy, this.#template.key],
-    );
-    if (row === undefined) return undefined;
-    return { lease, database: row.database, expiresAt: new Date(row.until).toISOString() };
-  }
-
-  async #makeAndClaim(seconds: number, takenBy: string): Promise<Lease | undefined> {
-    return (await this.#make()) ? this.#claim(seconds, takenBy) : undefined;
-  }
-
   /** Makes one more database ready; false where the limit is reached. */
   async #make(): Promise<boolean> {
     const { key, name } = this.#template;
@@ -239,34 +172,19 @@ export class TestPool {
       // Held as long as this process is at it: one that was killed is told by it.
       await client.query(`SELECT pg_advisory_lock(${lockOf("$1")})`, [database]);
       try {
-        const { rowCount } = await client.query(
-          `WITH held AS (SELECT count(*) AS n FROM ${TABLE}),
-                one AS (SELECT pg_database_size(oid) AS bytes FROM pg_database WHERE datname = $5)
-           INSERT INTO ${TABLE} (database, key, state)
-           SELECT $1, $2, 'making' FROM held, one
-            WHERE held.n < $3 AND (held.n + 1) * one.bytes <= $4`,
-          [database, key, this.#maxDatabases, this.#maxBytes, name],
-        );
-        if (rowCount === 0) return false;
+        const limits = { databases: this.#maxDatabases, bytes: this.#maxBytes };
+        if (!(await this.#table.reserve(database, name, limits))) return false;
         await runAsSuperuser(
           this.#target,
           `${copyScript(this.#template, database)}\nALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true;`,
           { timeoutMilliseconds: 0 },
         );
-        await client.query(`UPDATE ${TABLE} SET state = 'ready' WHERE database = $1`, [database]);
+        await this.#table.markReady(database);
         return true;
       } finally {
         await client.query(`SELECT pg_advisory_unlock(${lockOf("$1")})`, [database]);
       }
     });
-  }
-
-  async #countReady(): Promise<number> {
-    const [row] = await this.#query<{ n: number }>(
-      `SELECT count(*)::int AS n FROM ${TABLE} WHERE key = $1 AND state = 'ready'`,
-      [this.#template.key],
-    );
-    return row?.n ?? 0;
   }
 
   /** Drops a database, unless somebody else is at it. */
@@ -280,7 +198,7 @@ export class TestPool {
       try {
         await emptied(client, database);
         await client.query(`DROP DATABASE IF EXISTS ${identifier(database)}`);
-        await client.query(`DELETE FROM ${TABLE} WHERE database = $1`, [database]);
+        await this.#table.forget(database);
       } finally {
         await client.query(`SELECT pg_advisory_unlock(${lockOf("$1")})`, [database]);
       }
@@ -295,10 +213,8 @@ export class TestPool {
       try {
         await client.query(`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old)}`);
         await client.query(`ALTER DATABASE ${identifier(fresh.database)} RENAME TO ${identifier(database)}`);
-        await client.query(
-          `UPDATE ${TABLE} SET database = $2, state = 'dirty', lease = NULL, until = NULL WHERE lease = $1`,
-          [fresh.lease, old],
-        );
+        const table = new LeaseTable(queryOf(client), this.#template.key);
+        await table.giveBack(fresh.lease, old);
         await client.query("COMMIT");
       } catch (error) {
         await client.query("ROLLBACK");
@@ -317,8 +233,8 @@ export class TestPool {
     }, SOON_MILLISECONDS);
   }
 
-  async #query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    return await this.#with(async (client) => (await client.query<Row>(text, [...values])).rows);
+  async #query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    return await this.#with((client) => queryOf(client)<Row>(text, values));
   }
 
   async #with<Value>(work: (client: Client) => Promise<Value>): Promise<Value> {
@@ -374,9 +290,9 @@ async function emptied(client: Client, database: string): Promise<void> {
   }
 }
 
-/** The advisory lock that stands for the making of a database. */
-function lockOf(name: string): string {
-  return `hashtextextended('pgstack test database ' || ${name}, 0)`;
+function queryOf(client: Client): Query {
+  return async <Row extends object>(text: string, values: readonly unknown[] = []) =>
+    (await client.query<Row>(text, [...values])).rows;
 }
 
 function unknownLease(lease: string): UserError {

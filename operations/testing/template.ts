@@ -7,7 +7,7 @@ import type { Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
 import { describeDatabase } from "./describe.ts";
 import { loadSql } from "./load.ts";
-import { BUILDING_PREFIX, buildingName, templateName } from "./names.ts";
+import { BUILDING_PREFIX, buildingName, sparePrefix, templateName } from "./names.ts";
 import type { Snapshot } from "./snapshot-files.ts";
 
 /** What a template is made from. */
@@ -57,6 +57,7 @@ export async function ensureTemplate(target: Target, options: TemplateOptions): 
     // A new session writes PostgreSQL's own cache of the catalogues, which copies then have from the start.
     await runAsSuperuser(target, "SELECT count(*) FROM pg_class;", { database: building });
     await runAsSuperuser(target, finishing(building, name, snapshot));
+    await runAsSuperuser(target, dropOthers(name, snapshot), { timeoutMilliseconds: 0 });
   } catch (error) {
     await runAsSuperuser(target, `DROP DATABASE IF EXISTS ${identifier(building)} WITH (FORCE);`);
     // Another run may have made the very same meanwhile.
@@ -144,6 +145,18 @@ function leftOvers(): string {
   WHERE datname LIKE ${literal(`${BUILDING_PREFIX.replaceAll("_", "\\_")}%`)}
     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)
     AND (pg_stat_file('base/' || d.oid || '/PG_VERSION', true)).modification < now() - interval '1 hour' \\gexec
+`;
+}
+
+/** A snapshot that was made anew has no use for its former template, nor for that one's copies. */
+function dropOthers(name: string, snapshot: Snapshot): string {
+  const former = `datname LIKE ${literal(`${templateName("").replaceAll("_", "\\_")}%`)} AND datname <> ${literal(name)}
+    AND shobj_description(oid, 'pg_database')::json ->> 'snapshot' = ${literal(snapshot.name)}`;
+  const spare = sparePrefix("").slice(0, -1);
+  return `SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', s.datname) FROM pg_database s
+  JOIN (SELECT substr(datname, ${templateName("").length + 1}) AS key FROM pg_database WHERE ${former}) t ON starts_with(s.datname, ${literal(spare)} || t.key || '_') \\gexec
+SELECT format('ALTER DATABASE %I IS_TEMPLATE false', datname) FROM pg_database WHERE ${former} \\gexec
+SELECT format('DROP DATABASE IF EXISTS %I', datname) FROM pg_database WHERE ${former} \\gexec
 `;
 }
 

@@ -75,6 +75,8 @@ describe("T1 T2 a stack with a snapshot", () => {
     expect(created.code, created.output).toBe(0);
     await stack.up();
     expect(await stack.value("(SELECT n FROM public.added)")).toBe("1");
+    // The former template has gone, with its copies.
+    expect(await served()).toEqual(["pgstack_spare", "pgstack_template"]);
   });
 });
 

@@ -5,7 +5,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { PoolEntry } from "../../operations/testing/pool.ts";
+import type { PoolEntry } from "../../operations/testing/lease-table.ts";
 import { acquireDatabase, databaseTest, type TestDatabase } from "../../testing/vitest/index.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 

@@ -1,0 +1,158 @@
+import { randomUUID } from "node:crypto";
+import { identifier, literal } from "../sql.ts";
+import { TEST_PREFIX } from "./names.ts";
+
+/** A database that somebody has. */
+export interface Lease {
+  readonly lease: string;
+  readonly database: string;
+  /** ISO 8601: it is taken back then. */
+  readonly expiresAt: string;
+}
+
+/** One database of the pool. */
+export interface PoolEntry {
+  readonly database: string;
+  readonly state: "making" | "ready" | "leased" | "dirty";
+  readonly lease: string | null;
+  readonly expiresAt: string | null;
+  readonly takenBy: string | null;
+}
+
+/** Runs one statement as the administrator, in the database `postgres`. */
+export type Query = <Row extends object>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
+
+const TABLE = "pgstack_test.leases";
+
+/** What makes the table, for the superuser; it may be there. */
+export function makeLeaseTable(administrator: string): string {
+  const role = identifier(administrator);
+  return `SELECT pg_advisory_lock(7205759404);
+CREATE SCHEMA IF NOT EXISTS pgstack_test;
+CREATE TABLE IF NOT EXISTS ${TABLE} (
+  database text PRIMARY KEY,
+  key text NOT NULL,
+  state text NOT NULL CHECK (state IN ('making', 'ready', 'leased', 'dirty')),
+  lease text UNIQUE,
+  until timestamptz,
+  taken_by text
+);
+GRANT USAGE ON SCHEMA pgstack_test TO ${role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ${TABLE} TO ${role};`;
+}
+
+/**
+ * Which databases there are and who has them: a table in the cluster, so that several processes share it, and a killed one
+ * leaves it whole. Each change is one statement.
+ */
+export class LeaseTable {
+  readonly #query: Query;
+  /** Of the template whose copies are given out. */
+  readonly #key: string;
+
+  constructor(query: Query, key: string) {
+    this.#query = query;
+    this.#key = key;
+  }
+
+  /** Gives a ready database out; undefined when none is ready. */
+  async claim(seconds: number, takenBy: string): Promise<Lease | undefined> {
+    const lease = randomUUID();
+    const [row] = await this.#query<{ database: string; until: string }>(
+      `UPDATE ${TABLE} SET state = 'leased', lease = $1, until = now() + $2 * interval '1 second', taken_by = $3
+        WHERE database = (SELECT database FROM ${TABLE} WHERE key = $4 AND state = 'ready' ORDER BY database LIMIT 1 FOR UPDATE SKIP LOCKED)
+        RETURNING database, until::text`,
+      [lease, seconds, takenBy, this.#key],
+    );
+    return row && { lease, database: row.database, expiresAt: new Date(row.until).toISOString() };
+  }
+
+  /** The lease, as long as it holds. */
+  async find(lease: string): Promise<Lease | undefined> {
+    const [row] = await this.#query<{ database: string; until: string }>(
+      `SELECT database, until::text FROM ${TABLE} WHERE lease = $1 AND until > now()`,
+      [lease],
+    );
+    return row && { lease, database: row.database, expiresAt: new Date(row.until).toISOString() };
+  }
+
+  /** Takes a database back, under another name where it has been given one; false when there is no such lease. */
+  async giveBack(lease: string, database?: string): Promise<boolean> {
+    const rows = await this.#query<{ database: string }>(
+      `UPDATE ${TABLE} SET state = 'dirty', lease = NULL, until = NULL, database = coalesce($2, database)
+        WHERE lease = $1 RETURNING database`,
+      [lease, database ?? null],
+    );
+    return rows.length > 0;
+  }
+
+  async list(): Promise<PoolEntry[]> {
+    return await this.#query<PoolEntry>(
+      `SELECT database, state, lease, to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "expiresAt", taken_by AS "takenBy"
+         FROM ${TABLE} ORDER BY state, database`,
+    );
+  }
+
+  async countReady(): Promise<number> {
+    const [row] = await this.#query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM ${TABLE} WHERE key = $1 AND state = 'ready'`,
+      [this.#key],
+    );
+    return row?.n ?? 0;
+  }
+
+  /** Reserves room for one more copy of a template; false where there is none. */
+  async reserve(
+    database: string,
+    template: string,
+    limits: { readonly databases: number; readonly bytes: number },
+  ): Promise<boolean> {
+    const rows = await this.#query<{ database: string }>(
+      `WITH held AS (SELECT count(*) AS n FROM ${TABLE}),
+            one AS (SELECT pg_database_size(oid) AS bytes FROM pg_database WHERE datname = $5)
+       INSERT INTO ${TABLE} (database, key, state)
+       SELECT $1, $2, 'making' FROM held, one WHERE held.n < $3 AND (held.n + 1) * one.bytes <= $4 RETURNING database`,
+      [database, this.#key, limits.databases, limits.bytes, template],
+    );
+    return rows.length > 0;
+  }
+
+  async markReady(database: string): Promise<void> {
+    await this.#query(`UPDATE ${TABLE} SET state = 'ready' WHERE database = $1`, [database]);
+  }
+
+  async forget(database: string): Promise<void> {
+    await this.#query(`DELETE FROM ${TABLE} WHERE database = $1`, [database]);
+  }
+
+  /** What other snapshots have ready makes way. */
+  async dismissOthers(): Promise<void> {
+    await this.#query(`UPDATE ${TABLE} SET state = 'dirty' WHERE state = 'ready' AND key <> $1`, [this.#key]);
+  }
+
+  /**
+   * The databases that are to go: what was given back, what has expired, what is over the limit, and what killed processes
+   * have left.
+   */
+  async sweep(mostDatabases: number): Promise<string[]> {
+    await this.#query(
+      `UPDATE ${TABLE} SET state = 'dirty', lease = NULL
+        WHERE (state = 'leased' AND until < now())
+           OR (state = 'making' AND pg_try_advisory_xact_lock(${lockOf("database")}))
+           OR database IN (SELECT database FROM ${TABLE} WHERE state = 'ready' ORDER BY database
+                            LIMIT greatest(0, (SELECT count(*) FROM ${TABLE}) - $1))`,
+      [mostDatabases],
+    );
+    const found = await this.#query<{ database: string }>(
+      `SELECT database FROM ${TABLE} WHERE state = 'dirty' UNION
+       SELECT datname FROM pg_database WHERE datname LIKE ${literal(`${TEST_PREFIX.replaceAll("_", "\\_")}%`)}
+          AND NOT EXISTS (SELECT FROM ${TABLE} WHERE database = datname)`,
+    );
+    return found.map(({ database }) => database);
+  }
+}
+
+/** The advisory lock of whoever makes or drops a database; it is free when that one was killed. */
+export function lockOf(name: string): string {
+  return `hashtextextended('pgstack test database ' || ${name}, 0)`;
+}
