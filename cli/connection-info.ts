@@ -43,9 +43,8 @@ async function show(
 ): Promise<void> {
   const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { serverAddress } = await import("../operations/connection.ts");
-  const { connectionInfo, formatConnectionInfo, proveConnection } = await import(
-    "../operations/connection-info.ts"
-  );
+  const { connectionInfo, formatConnectionInfo } = await import("../operations/connection-info.ts");
+  const { proveConnection } = await import("../operations/connection-info/prove.ts");
   const { authorityFile } = await import("./authority-file.ts");
   const { UserError } = await import("../operations/user-error.ts");
   const stack = await readStackWithCredentials(name);

@@ -14,8 +14,6 @@ import type { RoleKind } from "./roles.ts";
 import type { Credential, ServerTrust, Target } from "./target.ts";
 import { UserError } from "./user-error.ts";
 
-export { type ConnectionProof, proveConnection } from "./connection-info/prove.ts";
-
 /** Stands where a password would, as long as nobody asks for it. */
 export const MASKED_PASSWORD = "********";
 

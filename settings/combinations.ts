@@ -1,3 +1,4 @@
+import type { Combination } from "./combination.ts";
 import { memoryProblems } from "./combinations/memory.ts";
 import { nameProblems } from "./combinations/names.ts";
 import { networkProblems } from "./combinations/network.ts";
@@ -6,16 +7,6 @@ import { serverProblems } from "./combinations/server.ts";
 import { thresholdProblems } from "./combinations/thresholds.ts";
 import { tlsProblems } from "./combinations/tls.ts";
 import type { Problem } from "./problem.ts";
-import type { Given } from "./schema.ts";
-import type { Settings, SettingsContext } from "./settings.ts";
-
-/** What several settings together tell: the same for all checks. */
-export interface Combination {
-  readonly settings: Settings;
-  /** What was given, with the plain defaults: tells a missing key from a given one. */
-  readonly given: Given;
-  readonly context: SettingsContext;
-}
 
 /** Everything that cannot work or must not be, though each value alone is fit. */
 export function combinationProblems(combination: Combination): readonly Problem[] {

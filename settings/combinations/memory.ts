@@ -1,4 +1,4 @@
-import type { Combination } from "../combinations.ts";
+import type { Combination } from "../combination.ts";
 import { bytesOf, memorySize } from "../memory-size.ts";
 import { BASE_BYTES, CONNECTION_BYTES, memoryNeeded, processesNeeded, sharedMemoryNeeded } from "../needs.ts";
 import { mismatch, type Problem } from "../problem.ts";

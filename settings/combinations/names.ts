@@ -1,4 +1,4 @@
-import type { Combination } from "../combinations.ts";
+import type { Combination } from "../combination.ts";
 import { dockerName } from "../names.ts";
 import { lookAtSqlFile } from "../paths.ts";
 import { mismatch, type Problem } from "../problem.ts";

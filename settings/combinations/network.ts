@@ -1,5 +1,5 @@
 import { isLoopback } from "../addresses.ts";
-import type { Combination } from "../combinations.ts";
+import type { Combination } from "../combination.ts";
 import { mismatch, type Problem } from "../problem.ts";
 
 /** What a published port needs: rights, and on an address that others reach, encryption and known clients. */

@@ -1,4 +1,4 @@
-import type { Combination } from "../combinations.ts";
+import type { Combination } from "../combination.ts";
 import { mismatch, type Problem } from "../problem.ts";
 import { isOff, parameterNumber, parameterValue } from "../server-parameters.ts";
 import { inServerSettings, isMinimal } from "./server.ts";

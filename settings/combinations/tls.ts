@@ -1,4 +1,4 @@
-import type { Combination } from "../combinations.ts";
+import type { Combination } from "../combination.ts";
 import { mismatch, type Problem } from "../problem.ts";
 
 /** Keys of `tls` that belong to one mode only, or that the environment forbids. */

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { serverAddress } from "../../operations/connection.ts";
-import { connectionInfo, proveConnection, writeAuthorityFile } from "../../operations/connection-info.ts";
+import { proveConnection } from "../../operations/connection-info/prove.ts";
+import { connectionInfo, writeAuthorityFile } from "../../operations/connection-info.ts";
 import { readyStack, type TestStack } from "../support/health-stack.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
