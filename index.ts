@@ -197,8 +197,11 @@ const tests =
   settings.environment === "test"
     ? new TestEnvironment(
         "test-environment",
-        { target: server.target, ...(snapshot && { snapshot }), specification, logsDirectory },
-        { dependsOn: database, deletedWith: server.container },
+        {
+          ...{ target: server.target, specification, logsDirectory, ...(snapshot && { snapshot }) },
+          readyTimeoutSeconds: settings.healthTimeoutSeconds,
+        },
+        { dependsOn: database },
       )
     : undefined;
 

@@ -15,6 +15,7 @@ import { EXIT, exitCodeOf, Interrupted } from "./exit-codes.ts";
 import { healthCommand } from "./health.ts";
 import { watchInterruption } from "./interruption.ts";
 import { logsCommand } from "./logs.ts";
+import { migrateCommand } from "./migrate.ts";
 import { taught } from "./options.ts";
 import { harmless, note } from "./print.ts";
 import { psqlCommand } from "./psql.ts";
@@ -59,6 +60,7 @@ function program(): Command {
     drillCommand(),
     drCheckCommand(),
     upgradeCommand(),
+    migrateCommand(),
     snapshotCommand(),
     resetTestCommand(),
     testDbCommand(),

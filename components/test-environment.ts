@@ -12,6 +12,8 @@ export interface TestEnvironmentArgs {
   readonly snapshot?: { readonly name: string; readonly sha256: string };
   /** What the stack declares for its database. */
   readonly specification: DatabaseSpecification;
+  /** Seconds that the server may take to accept connections. Default: 60. */
+  readonly readyTimeoutSeconds?: number;
   readonly logsDirectory: string;
 }
 
@@ -20,7 +22,12 @@ export class TestEnvironment extends pulumi.ComponentResource {
   constructor(name: string, args: TestEnvironmentArgs, options?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:TestEnvironment", name, {}, options);
     const { target, snapshot, specification, logsDirectory } = args;
-    const mark = new TestEnvironmentResource(name, { target, logsDirectory }, { parent: this });
+    const readyTimeoutSeconds = args.readyTimeoutSeconds ?? 60;
+    const mark = new TestEnvironmentResource(
+      name,
+      { target, readyTimeoutSeconds, logsDirectory },
+      { parent: this },
+    );
     if (snapshot !== undefined) {
       new TestSnapshotResource(
         `${name}-snapshot`,

@@ -1,6 +1,8 @@
 import { audited } from "../operations/audit.ts";
 import { dockerEngine, findContainer } from "../operations/docker.ts";
+import { waitUntilReady } from "../operations/readiness.ts";
 import { isMarked, markTestEnvironment, unmarkTestEnvironment } from "../operations/testing/environment.ts";
+import { liveDrift } from "./live-drift.ts";
 import { dynamicProvider } from "./provider.ts";
 import type { TestEnvironmentInputs } from "./test-environment.ts";
 
@@ -18,13 +20,19 @@ export const provider = dynamicProvider<TestEnvironmentInputs, object>({
     const container = await findContainer(dockerEngine(target.dockerHost), target.container);
     if (container?.State.Running === true) await unmarkTestEnvironment(target);
   },
-  async drift({ target }) {
-    return (await isMarked(target)) ? [] : ["the mark of the test environment is gone"];
+  async exists({ target }) {
+    return (await findContainer(dockerEngine(target.dockerHost), target.container)) !== undefined;
+  },
+  async drift({ target, readyTimeoutSeconds }) {
+    return liveDrift(target, "test environment", readyTimeoutSeconds, async () =>
+      (await isMarked(target)) ? [] : [{ description: "the mark of the test environment is gone" }],
+    );
   },
 });
 
-async function mark({ target, logsDirectory }: TestEnvironmentInputs): Promise<void> {
-  await audited({ logsDirectory, stack: target.stack }, "test-environment.mark", {}, () =>
-    markTestEnvironment(target),
-  );
+async function mark({ target, logsDirectory, readyTimeoutSeconds }: TestEnvironmentInputs): Promise<void> {
+  await audited({ logsDirectory, stack: target.stack }, "test-environment.mark", {}, async () => {
+    await waitUntilReady(target, { timeoutSeconds: readyTimeoutSeconds });
+    await markTestEnvironment(target);
+  });
 }

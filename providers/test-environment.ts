@@ -5,6 +5,8 @@ import { OperationResource } from "./operation-resource.ts";
 /** What marks a cluster as one for tests. */
 export interface TestEnvironmentInputs {
   readonly target: Target;
+  /** Seconds that the server may take to accept connections. */
+  readonly readyTimeoutSeconds: number;
   readonly logsDirectory: string;
 }
 

@@ -149,7 +149,7 @@ describe("S8 F16 the audit log after all of this", () => {
     expect(new Set(done)).toEqual(
       new Set([
         ...["network.create", "configuration.create", "server.create", "role.create", "database.create"],
-        ...["role.rotate", "role.update", "database.update", "health.check"],
+        ...["role.rotate", "role.update", "database.update", "health.check", "test-environment.mark"],
       ]),
     );
     expect(done.filter((operation) => operation === "role.create")).toHaveLength(3);

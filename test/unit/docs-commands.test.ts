@@ -5,10 +5,10 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
 
-const PAGES = ["operations", "backup", "upgrade", "testing", "security", "set-up"];
+const PAGES = ["operations", "backup", "upgrade", "testing", "migrations", "security", "set-up"];
 const FILES = ["README.md", ...PAGES.map((page) => `docs/${page}.md`)];
 /** Commands that have commands below them. */
-const FAMILIES = ["audit", "snapshot", "test-db"];
+const FAMILIES = ["audit", "migrate", "snapshot", "test-db"];
 /** From the command's name to the end of the code. */
 const CALL = /(?:\.\/)?pgstack((?: --stack \S+)? [a-z][a-z-]*[^`\n#|)"]*)/g;
 

@@ -1,0 +1,218 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Backups } from "../../agent/metadata.ts";
+import { callAgent } from "../../operations/agent.ts";
+import { onSaying } from "../support/project.ts";
+import { LiveStack } from "../support/security/live-stack.ts";
+
+let stack: LiveStack;
+
+beforeAll(async () => {
+  stack = await LiveStack.bringUp({ backup: true });
+});
+
+afterAll(() => stack?.project.remove());
+
+/** Each test has an empty history and no files. */
+beforeEach(async () => {
+  const administrator = await stack.session("administrator");
+  await administrator.query(
+    "DROP SCHEMA IF EXISTS pgstack_migrations CASCADE; DROP TABLE IF EXISTS orders, lines, big CASCADE",
+  );
+  await administrator.end();
+  await rm(folder(), { recursive: true, force: true });
+  await mkdir(folder());
+});
+
+function folder(): string {
+  return join(stack.project.directory, "migrations");
+}
+
+async function file(name: string, up: string, down?: string): Promise<void> {
+  await writeFile(join(folder(), `${name}.up.sql`), up);
+  if (down !== undefined) await writeFile(join(folder(), `${name}.down.sql`), down);
+}
+
+async function migrate(...words: string[]): Promise<string> {
+  const ended = await stack.project.pgstack(["migrate", ...words]);
+  expect(ended.code, ended.output).toBe(0);
+  return ended.output;
+}
+
+async function refused(...words: string[]): Promise<string> {
+  const ended = await stack.project.pgstack(["migrate", ...words]);
+  expect(ended.code, ended.output).not.toBe(0);
+  const last = ended.stderr.trim().split("\n").at(-1) ?? "";
+  expect(last).toMatch(/^pgstack: /);
+  return last;
+}
+
+async function three(): Promise<void> {
+  await file("0001_orders", "CREATE TABLE orders (id int PRIMARY KEY);", "DROP TABLE orders;");
+  await file("0002_note", "ALTER TABLE orders ADD COLUMN note text;", "ALTER TABLE orders DROP COLUMN note;");
+  await file("0003_lines", "CREATE TABLE lines (id int REFERENCES orders);", "DROP TABLE lines;");
+}
+
+function tables(): Promise<string | null> {
+  return stack.value(
+    "(SELECT string_agg(tablename, ',' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public')",
+  );
+}
+
+describe("M1 migrations", () => {
+  test("M1 create, status, up, up to a version, down by one and to a version, each recorded, with a backup before", async () => {
+    expect(await migrate("create", "Add orders")).toBe(
+      "migrations/0001_add_orders.up.sql\nmigrations/0001_add_orders.down.sql\n",
+    );
+    expect(await readFile(join(folder(), "0001_add_orders.up.sql"), "utf8")).toMatch(/^-- /);
+    await rm(folder(), { recursive: true });
+    await mkdir(folder());
+    await three();
+    expect(await migrate("status")).toMatch(/0001_orders +waits.*\n.*0003_lines +waits/s);
+    await migrate("up", "--to", "0002");
+    expect(await tables()).toBe("orders");
+    await migrate("up");
+    expect(await migrate("up")).toBe("Nothing to do.\n");
+    expect(await tables()).toBe("lines,orders");
+    expect(await migrate("status")).toMatch(/0001_orders +applied +20.*0003_lines +applied/s);
+    const application = await stack.session("application");
+    await application.query("INSERT INTO orders (id, note) VALUES (1, 'granted as the stack declares')");
+    await application.end();
+    await migrate("down", "--yes");
+    expect(await tables()).toBe("orders");
+    await migrate("down", "--to", "0", "--yes");
+    expect(await tables()).toBeNull();
+    const { entries } = await callAgent<Backups>(stack.target, "list");
+    expect(entries.filter(({ label }) => label === "before migration")).toHaveLength(4);
+    const audit = await stack.project.pgstack(["audit", "--json"]);
+    expect(audit.stdout).toMatch(/migrate\.up/);
+    expect(audit.stdout).toMatch(/migrate\.down/);
+    const preview = await stack.project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+    expect(preview.code, preview.output).toBe(0);
+  });
+
+  test("M1 a dry run shows the SQL and what in it does harm, and applies nothing", async () => {
+    await three();
+    await file("0004_index", "CREATE INDEX big ON orders (note);");
+    const shown = await migrate("up", "--dry-run");
+    expect(shown).toMatch(/-- 0001_orders \(up\)\nCREATE TABLE orders/);
+    expect(shown).toMatch(
+      /warning: migrations\/0004_index\.up\.sql, line 1: CREATE INDEX keeps everyone from writing/,
+    );
+    expect(await tables()).toBeNull();
+  });
+
+  test("M1 without a transaction: an index made concurrently", async () => {
+    await three();
+    await file(
+      "0004_index",
+      "-- no transaction\nCREATE INDEX CONCURRENTLY orders_note ON orders (note);",
+      "-- no transaction\nDROP INDEX CONCURRENTLY orders_note;",
+    );
+    expect(await migrate("up")).not.toMatch(/warning/);
+    expect(await stack.value("to_regclass('public.orders_note')")).toBe("public.orders_note");
+    await migrate("down", "--yes");
+    expect(await stack.value("to_regclass('public.orders_note')")).toBeNull();
+  });
+});
+
+describe("F37 what goes wrong", () => {
+  test("F37 the last statement fails: the schema is as before, with the line; those before it stand", async () => {
+    await three();
+    await file(
+      "0004_bad",
+      "CREATE TABLE big (n int);\nINSERT INTO big VALUES (1);\nSELECT nothing FROM big;",
+    );
+    expect(await refused("up")).toMatch(
+      /migration 0004_bad failed, and the schema is as it was before it: column "nothing" does not exist \(line 3\)/,
+    );
+    expect(await tables()).toBe("lines,orders");
+    expect(await migrate("status")).toMatch(/0004_bad +waits/);
+  });
+
+  test("F37 killed half way: nothing of the migration is there, and the next run does it", async () => {
+    await file("0001_slow", "CREATE TABLE big (n int); SELECT pg_sleep(3);", "DROP TABLE big;");
+    const killed = await stack.project.pgstack(
+      ["migrate", "up"],
+      onSaying("up 0001_slow", (kill) => kill()),
+    );
+    expect(killed.code).toBe(-1);
+    await expect
+      .poll(
+        () =>
+          stack.value("(SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgstack migrate')"),
+        { timeout: 20_000 },
+      )
+      .toBe("0");
+    const there = await tables();
+    if (there === null) await migrate("up");
+    expect(await tables()).toBe("big");
+    expect(await migrate("status")).toMatch(/0001_slow +applied/);
+  });
+
+  test("F37 two at once: one runs, the other is refused", async () => {
+    await file("0001_slow", "SELECT pg_sleep(4); CREATE TABLE big (n int);");
+    const first = stack.project.pgstack(["migrate", "up"]);
+    await expect
+      .poll(
+        () =>
+          stack.value(
+            "(SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(4)%' AND state = 'active' AND pid <> pg_backend_pid())",
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe("1");
+    expect(await refused("up")).toMatch(/another run of migrations is at work/);
+    expect((await first).code).toBe(0);
+  });
+
+  test("F37 changed, gone, and late ones are refused, and so is a way down that is not there", async () => {
+    await three();
+    await migrate("up", "--to", "0002");
+    await file("0001_orders", "CREATE TABLE orders (id bigint PRIMARY KEY);");
+    expect(await refused("up")).toMatch(/0001_orders\.up\.sql was changed after it was applied/);
+    await three();
+    await rm(join(folder(), "0002_note.up.sql"));
+    await rm(join(folder(), "0002_note.down.sql"));
+    expect(await refused("status")).toMatch(/0002_note\.up\.sql was applied and is gone/);
+    await three();
+    await migrate("up");
+    await file("0000_early", "SELECT 1;");
+    expect(await refused("up")).toMatch(/0000_early\.up\.sql came after later ones were applied/);
+    await rm(join(folder(), "0000_early.up.sql"));
+    await rm(join(folder(), "0003_lines.down.sql"));
+    expect(await refused("down", "--yes")).toMatch(/0003_lines\.down\.sql is not there/);
+    expect(await refused("up", "--to", "0009")).toMatch(
+      /--to 0009: there is no such version; there are 0001, 0002, 0003, and 0/,
+    );
+    expect(await refused("down")).toMatch(/--yes takes back without asking/);
+  });
+
+  test("M1 a migration never queues behind a long query: others go on, and it is done when the table is free", async () => {
+    await three();
+    await migrate("up", "--to", "0001");
+    const long = await stack.session("administrator");
+    await long.query("BEGIN");
+    await long.query("SELECT * FROM orders");
+    const running = stack.project.pgstack(["migrate", "up", "--to", "0002"]);
+    await expect
+      .poll(
+        () =>
+          stack.value(
+            "(SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'public.orders'::regclass)",
+          ),
+        { timeout: 20_000, interval: 50 },
+      )
+      .toBe("1");
+    const other = await stack.session("application");
+    const started = performance.now();
+    await other.query("INSERT INTO orders VALUES (1)");
+    expect(performance.now() - started).toBeLessThan(4_000);
+    await other.end();
+    await long.query("COMMIT");
+    await long.end();
+    const ended = await running;
+    expect(ended.code, ended.output).toBe(0);
+  });
+});
