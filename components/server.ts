@@ -48,8 +48,8 @@ export interface ServerArgs {
   readonly ballastMegabytes?: number;
   /** Seconds that a stop may take before the server is killed. Default: 120. */
   readonly stopGraceSeconds?: number;
-  /** What the stack is for: a label of the container that no setting can change. */
-  readonly environment: string;
+  /** What the stack is for: a label of the container, without which nothing of it is ever reset for tests. Default: development. */
+  readonly environment?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly logsDirectory: string;
 }
@@ -144,7 +144,7 @@ export class Server extends pulumi.ComponentResource {
         ...(args.archive === undefined ? {} : { mounts: args.archive.mounts }),
         labels: [
           ...dockerLabels(stack, pulumi.getProject(), args.labels),
-          { label: LABEL_ENVIRONMENT, value: args.environment },
+          { label: LABEL_ENVIRONMENT, value: args.environment ?? "development" },
           { label: "pgstack.restart", value: restartFingerprint(args) },
         ],
       }),

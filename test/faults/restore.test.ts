@@ -4,6 +4,7 @@ import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { onSaying } from "../support/project.ts";
+import { expectRestoreEnded } from "../support/restore-ended.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 let stack: LiveStack;
@@ -52,7 +53,7 @@ describe("F22 a restore that is cut off", () => {
       const before = await rounds();
       const killed = await restoreUntil(stage, (kill) => kill());
       expect(killed.code).toBe(-1);
-      await expectEnded(before);
+      await expectRestoreEnded(stack, before, rounds);
     },
   );
 
@@ -73,26 +74,6 @@ describe("F22 a restore that is cut off", () => {
       return;
     }
     expect(ended.stderr).toContain("pgstack: ");
-    await expectEnded(before);
+    await expectRestoreEnded(stack, before, rounds);
   });
 });
-
-/** Ends what was cut off, and expects the state before or the restored one, nothing between. */
-async function expectEnded(before: readonly number[]): Promise<void> {
-  const journal = await callAgent(stack.target, "restore-journal");
-  const resumed = await stack.project.pgstack(["restore", "--resume"]);
-  expect(resumed.code, resumed.output).toBe(0);
-  const restored = /is finished: the restored database is in use/.test(resumed.stdout);
-  // The agent hears that whoever called it is gone, and may have cleared its work away before anyone asks.
-  const cleared = resumed.stdout === "No restore was cut off.\n";
-  if (journal === null) expect(cleared, resumed.stdout).toBe(true);
-  if (!restored && !cleared) expect(resumed.stdout).toMatch(/is undone: the database is as it was before it/);
-  const up = await stack.project.up();
-  expect(up.code, up.output).toBe(0);
-  expect(await rounds()).toEqual(restored ? [] : before);
-  expect(await callAgent(stack.target, "restore-journal")).toBeNull();
-  const health = await stack.project.pgstack(["health", "--full"]);
-  expect(health.code, health.output).toBe(0);
-  const preview = await stack.project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
-  expect(preview.code, preview.output).toBe(0);
-}
