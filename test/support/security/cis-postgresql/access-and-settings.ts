@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { TEST_PATTERN } from "../../../../operations/testing/names.ts";
 import { type BenchmarkPoint, met, metOtherwise, notApplicable, open } from "../benchmark-point.ts";
 import type { PostgresqlFacts } from "../postgresql-facts.ts";
 import { onlyOurs, set } from "./parameters.ts";
@@ -207,12 +208,12 @@ export const ACCESS_AND_SETTINGS: readonly BenchmarkPoint<PostgresqlFacts>[] = [
   met(
     "+5",
     "databases and users named",
-    "no line lets in `all` users; application and readonly into one database",
+    "no line lets in `all` users; application and readonly into one database, in test stacks also into those that tests are given",
     ({ hba }) => {
       const lets = hba.filter(({ method, type }) => method === "scram-sha-256" && type !== "local");
       expect(lets.flatMap(({ users }) => users)).not.toContain("all");
       for (const { users, databases } of lets)
-        if (!users.includes("administrator")) expect(databases).toEqual(["app"]);
+        if (!users.includes("administrator")) expect([["app"], [TEST_PATTERN]]).toContainEqual(databases);
     },
   ),
   met("+6", "no superuser from afar", "refused before any other line over TCP", ({ hba }) =>
