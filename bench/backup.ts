@@ -30,7 +30,6 @@ try {
   );
   await measureDump();
   await measurePhysical();
-  await measureBaseBackup();
   await measureRest();
 } finally {
   await project.remove();
@@ -75,34 +74,6 @@ async function measurePhysical(): Promise<void> {
       ),
   );
   report("drill / files restored", restored);
-}
-
-/** Its own server, since the stack's lets nobody replicate: on the files that were restored last. */
-const BASE_SERVER = `cat > /scratch/base.conf <<'END'
-listen_addresses = ''
-port = 5599
-unix_socket_directories = '/scratch'
-hba_file = '/scratch/base.hba'
-ssl = off
-archive_mode = off
-shared_preload_libraries = ''
-END
-printf 'local all all trust\\nlocal replication all trust\\n' > /scratch/base.hba
-pg_ctl -D /scratch/files -w -t 120 -l /scratch/base.log -o '-c config_file=/scratch/base.conf' start`;
-
-async function measureBaseBackup(): Promise<void> {
-  await inAgent(BASE_SERVER);
-  const options = "--format=tar --compress=server-zstd:1 --checkpoint=fast --wal-method=none --no-sync";
-  const pairs = await inPairs(
-    "physical backup beside pg_basebackup",
-    () => backup("full"),
-    () =>
-      inAgent(
-        `rm -rf /scratch/base && pg_basebackup -h /scratch -p 5599 -U postgres -D /scratch/base ${options}`,
-      ),
-  );
-  await inAgent("pg_ctl -D /scratch/files -m immediate stop; rm -rf /scratch/base /scratch/files");
-  report("full backup, pg_basebackup", pairs);
 }
 
 async function measureRest(): Promise<void> {
