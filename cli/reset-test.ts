@@ -28,19 +28,16 @@ export function resetTestCommand(): Command {
 async function resetTest(stack: string, snapshot: string | undefined): Promise<void> {
   const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { audited } = await import("../operations/audit.ts");
-  const { requireTestSetting, resetToSnapshot } = await import("../operations/testing.ts");
+  const { resetToSnapshot } = await import("../operations/testing.ts");
+  const { requireTesting } = await import("./testing.ts");
   const { checkHealth } = await import("../operations/health.ts");
   const found = await readStackWithCredentials(stack);
   await requireStackEngine(found);
-  const { target, environment, logsDirectory, testing, credentials, trust } = found;
+  const { target, logsDirectory, testing, credentials, trust } = found;
   const name = snapshot ?? testing?.snapshot ?? "standard";
   const parameters: Record<string, unknown> = { snapshot: name };
   const done = await audited({ logsDirectory, stack }, "test.reset", parameters, async () => {
-    requireTestSetting(stack, environment);
-    if (testing === undefined) {
-      throw new UserError(`stack ${stack} must be brought up again: npm start -- --stack ${stack}`);
-    }
-    const { specification } = testing;
+    const { specification } = requireTesting(found);
     const signal = interruptionSignal();
     const reset = await withProgress((onStep) =>
       resetToSnapshot(target, { project: PROJECT_DIRECTORY, name, specification, onStep, signal }),

@@ -42,8 +42,10 @@ async function create(stack: string, name: string, from: string | undefined): Pr
   const { openStack } = await import("./stack.ts");
   const { audited } = await import("../operations/audit.ts");
   const { createSnapshot, createSnapshotFrom } = await import("../operations/testing/create.ts");
-  const { requireTestEnvironment, requireTestSetting } = await import("../operations/testing.ts");
-  const { target, environment, logsDirectory, testing } = await openStack(stack);
+  const { requireTestEnvironment } = await import("../operations/testing.ts");
+  const { requireTesting } = await import("./testing.ts");
+  const opened = await openStack(stack);
+  const { target, environment, logsDirectory } = opened;
   const options = { project: PROJECT_DIRECTORY, name, signal: interruptionSignal() };
   const parameters: Record<string, unknown> = { name, ...(from === undefined ? {} : { from }) };
   return audited({ logsDirectory, stack }, "snapshot.create", parameters, () =>
@@ -56,11 +58,9 @@ async function create(stack: string, name: string, from: string | undefined): Pr
         }
         return createSnapshot(target, { ...options, onStep });
       }
-      requireTestSetting(stack, environment);
+      const { specification } = requireTesting(opened);
       await requireTestEnvironment(target);
-      if (testing === undefined)
-        throw new UserError(`stack ${stack} must be brought up again: npm start -- --stack ${stack}`);
-      return createSnapshotFrom(target, from, testing.specification, { ...options, onStep });
+      return createSnapshotFrom(target, from, specification, { ...options, onStep });
     }),
   );
 }
@@ -116,15 +116,15 @@ function verifyCommand(parent: Command): Command {
 async function loadOnce(stack: string, snapshot: Snapshot): Promise<void> {
   const { openStack } = await import("./stack.ts");
   const { verifySnapshot } = await import("../operations/testing/create.ts");
-  const { requireTestEnvironment, requireTestSetting } = await import("../operations/testing.ts");
-  const { target, environment, testing } = await openStack(stack);
-  requireTestSetting(stack, environment);
+  const { requireTestEnvironment } = await import("../operations/testing.ts");
+  const { requireTesting } = await import("./testing.ts");
+  const opened = await openStack(stack);
+  const { target } = opened;
+  const { specification } = requireTesting(opened);
   await requireTestEnvironment(target);
-  if (testing === undefined)
-    throw new UserError(`stack ${stack} must be brought up again: npm start -- --stack ${stack}`);
   const signal = interruptionSignal();
   await withProgress((onStep) =>
-    verifySnapshot(target, snapshot, testing.specification, { project: PROJECT_DIRECTORY, onStep, signal }),
+    verifySnapshot(target, snapshot, specification, { project: PROJECT_DIRECTORY, onStep, signal }),
   );
 }
 

@@ -5,7 +5,6 @@ import { Command } from "commander";
 import type { RoleKind } from "../operations/health.ts";
 import type { Lease } from "../operations/testing/lease-table.ts";
 import type { TestPool } from "../operations/testing/pool.ts";
-import { UserError } from "../operations/user-error.ts";
 import { PROJECT_DIRECTORY, STATE_DIRECTORY } from "../toolchain/directories.mjs";
 import { departureSignal, interruptionSignal } from "./interruption.ts";
 import { jsonOption, roleOption, stackName, taught, wholeNumber } from "./options.ts";
@@ -142,16 +141,13 @@ async function withPool(
   const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { connect, serverAddress } = await import("../operations/connection.ts");
   const { connectionInfo } = await import("../operations/connection-info.ts");
-  const { requireTestSetting } = await import("../operations/testing.ts");
+  const { requireTesting } = await import("./testing.ts");
   const { TestPool } = await import("../operations/testing/pool.ts");
   const { authorityFile } = await import("./authority-file.ts");
   const found = await readStackWithCredentials(stack);
   await requireStackEngine(found);
-  const { target, credentials, trust, testing, environment } = found;
-  requireTestSetting(stack, environment);
-  if (testing === undefined) {
-    throw new UserError(`stack ${stack} must be brought up again: npm start -- --stack ${stack}`);
-  }
+  const { target, credentials, trust } = found;
+  const testing = requireTesting(found);
   const address = await serverAddress(target);
   const file = await authorityFile(stack, trust);
   const connection: ConnectionOf = (database) => {

@@ -1,9 +1,8 @@
 import { identifier, literal } from "../sql.ts";
+import { QUOTED_LISTS } from "./quoted-lists.ts";
 import type { Template } from "./template.ts";
 
-/** Settings whose value is a list that is quoted already. */
-const QUOTED_LISTS =
-  "'search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries'";
+const LISTS = QUOTED_LISTS.map(literal).join(", ");
 
 /**
  * What makes a copy of a template, for psql as the superuser. The copy gets what PostgreSQL leaves out of one: access list,
@@ -23,7 +22,7 @@ SELECT format('GRANT %s ON DATABASE ${inText} TO %s%s', x.privilege_type,
 SELECT format('ALTER %s SET %s TO %s',
     CASE s.setrole WHEN 0 THEN 'DATABASE ${inText}' ELSE format('ROLE %I IN DATABASE ${inText}', pg_get_userbyid(s.setrole)) END,
     split_part(setting, '=', 1),
-    CASE WHEN lower(split_part(setting, '=', 1)) IN (${QUOTED_LISTS})
+    CASE WHEN lower(split_part(setting, '=', 1)) IN (${LISTS})
          THEN coalesce(nullif(substr(setting, strpos(setting, '=') + 1), ''), quote_literal('')) ELSE quote_literal(substr(setting, strpos(setting, '=') + 1)) END)
   FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) AS setting
   WHERE d.datname = ${template} \\gexec`;

@@ -8,6 +8,7 @@ import { UserError } from "../user-error.ts";
 import { describeDatabase } from "./describe.ts";
 import { loadSql } from "./load.ts";
 import { BUILDING_PREFIX, buildingName, sparePrefix, templateName } from "./names.ts";
+import { QUOTED_LISTS } from "./quoted-lists.ts";
 import type { Snapshot } from "./snapshot-files.ts";
 
 /** What a template is made from. */
@@ -27,14 +28,6 @@ export interface Template {
   /** Stands for everything that it was made from. */
   readonly key: string;
 }
-
-/** Settings whose value is a list that is quoted already. */
-const QUOTED_LISTS = new Set([
-  "search_path",
-  "temp_tablespaces",
-  "session_preload_libraries",
-  "local_preload_libraries",
-]);
 
 /**
  * Makes the template database of a snapshot, or finds it: it is named by a checksum of the snapshot, of what the stack
@@ -164,7 +157,7 @@ function finishing(building: string, name: string, snapshot: Snapshot): string {
   const database = identifier(building);
   const settings = snapshot.database.settings.map(({ role, parameter, value }) => {
     const whose = role === null ? `DATABASE ${database}` : `ROLE ${identifier(role)} IN DATABASE ${database}`;
-    const written = QUOTED_LISTS.has(parameter.toLowerCase()) ? value || "''" : literal(value);
+    const written = QUOTED_LISTS.includes(parameter.toLowerCase()) ? value || "''" : literal(value);
     return `ALTER ${whose} SET ${parameter.split(".").map(identifier).join(".")} TO ${written};`;
   });
   const comment = JSON.stringify({ snapshot: snapshot.name, sha256: snapshot.sha256 });
