@@ -92,17 +92,31 @@ const storage =
     kept,
   );
 
-const backupFiles =
+// Before the server is replaced: a way back, taken by the agent as it is.
+const backupBefore =
   backup &&
-  new BackupFiles("backup-files", {
+  new BackupBeforeChange("backup-before-change", {
     target,
-    configurationVolume: volume.configurationVolumeName,
-    imageId: image.imageId,
-    dataDirectory,
-    ...backupArgs(settings, backup),
-    labels,
+    trigger: replacementTrigger(settings, image.imageId, dataDirectory),
+    requireProof: settings.environment === "production",
     logsDirectory,
   });
+
+const backupFiles =
+  backup &&
+  new BackupFiles(
+    "backup-files",
+    {
+      target,
+      configurationVolume: volume.configurationVolumeName,
+      imageId: image.imageId,
+      dataDirectory,
+      ...backupArgs(settings, backup),
+      labels,
+      logsDirectory,
+    },
+    { dependsOn: backupBefore ? [backupBefore] : [] },
+  );
 
 const seed =
   restore?.from &&
@@ -115,16 +129,6 @@ const seed =
     ...(network.accessNetworkId === undefined ? {} : { networkName: network.accessNetworkId }),
     ...seedArgs(settings, restore.from, restoreAuthority, backup?.verificationSql ?? []),
     labels,
-    logsDirectory,
-  });
-
-// Before the server is replaced: a way back.
-const backupBefore =
-  backup &&
-  new BackupBeforeChange("backup-before-change", {
-    target,
-    trigger: replacementTrigger(settings, image.imageId, dataDirectory),
-    requireProof: settings.environment === "production",
     logsDirectory,
   });
 
@@ -159,7 +163,7 @@ const server = new Server(
     labels,
     logsDirectory,
   },
-  { dependsOn: [backupFiles, backupBefore, seed].filter((one) => one !== undefined) },
+  { dependsOn: [backupFiles, seed].filter((one) => one !== undefined) },
 );
 
 const restored =

@@ -67,8 +67,14 @@ export async function callAgent<Result>(
     throw last.kind === "user" ? new UserError(last.message) : new AgentError(last.message);
   }
   const { ExitCode } = await exec.inspect();
-  const said = Buffer.concat(complaints).toString("utf8").trim().split("\n").at(-1) ?? "";
+  const said = reasonOf(Buffer.concat(complaints).toString("utf8"));
   throw new AgentError(`the agent ended without an answer to ${operation} (exit code ${ExitCode}): ${said}`);
+}
+
+/** The line that tells why a Node.js program ended: the error of a stack trace, else what was said last. */
+function reasonOf(complaint: string): string {
+  const lines = complaint.trim().split("\n");
+  return lines.find((line) => /^\w*Error\b.*:/.test(line)) ?? lines.at(-1) ?? "";
 }
 
 async function start(

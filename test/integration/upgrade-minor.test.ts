@@ -51,4 +51,17 @@ describe("L10 a minor upgrade", () => {
     const { entries } = await callAgent<Backups>(stack.target, "list");
     expect(entries.filter(({ label }) => label === "before change")).toHaveLength(2);
   });
+
+  test("L8 the backup before it is over before the agent's files are written anew", async () => {
+    const audit = await stack.project.pgstack(["audit", "list", "--lines", "1000", "--json"]);
+    const operations = (JSON.parse(audit.stdout) as { operation: string }[])
+      .map(({ operation }) => operation)
+      .filter((operation) => ["backup.before-change", "backup.configure"].includes(operation));
+    expect(operations.slice(-4)).toEqual([
+      "backup.before-change",
+      "backup.configure",
+      "backup.before-change",
+      "backup.configure",
+    ]);
+  });
 });
