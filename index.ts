@@ -17,7 +17,13 @@ import { UpgradeLink } from "./components/upgrade-link.ts";
 import { agentContainer } from "./operations/agent.ts";
 import { DATA_MOUNT } from "./operations/data-directory.ts";
 import { isPermitted } from "./operations/permission.ts";
-import { certificateArgs, connectionLimit, containerLimits, roleNames } from "./program/arguments.ts";
+import {
+  certificateArgs,
+  connectionLimit,
+  containerLimits,
+  inMemory,
+  roleNames,
+} from "./program/arguments.ts";
 import {
   agentLimits,
   backupArgs,
@@ -61,6 +67,7 @@ const volume = new DataVolume(
     retain: settings.protectVolumes,
     adopt: settings.adoptDataVolume,
     ...(image.volumes.includes(DATA_MOUNT) ? {} : { ownedFor: image.imageId }),
+    ...inMemory(settings),
     labels,
   },
   kept,

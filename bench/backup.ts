@@ -6,7 +6,7 @@ import { agentContainer, callAgent } from "../operations/agent.ts";
 import { untilFirstBackup } from "../test/support/first-backup.ts";
 import { TestProject } from "../test/support/project.ts";
 import { lostAfterKill } from "./kill.ts";
-import { fillDatabase, ROOMY, shell } from "./pgbench.ts";
+import { FILL, fillDatabase, ROOMY, shell } from "./pgbench.ts";
 import { median, secondsOf, spread } from "./stopwatch.ts";
 
 const PAIRS = 3;
@@ -30,6 +30,7 @@ try {
   );
   await measureDump();
   await measurePhysical();
+  await measureBaseBackup();
   await measureRest();
 } finally {
   await project.remove();
@@ -74,6 +75,25 @@ async function measurePhysical(): Promise<void> {
       ),
   );
   report("drill / files restored", restored);
+}
+
+/** `pg_basebackup` from a server of its own with the same tables, since the stack's lets nobody replicate; gzip is what every build has. */
+async function measureBaseBackup(): Promise<void> {
+  progress("pgbench fills the server of pg_basebackup");
+  const server = "-h /scratch -p 5599 -U postgres";
+  const settings = "-h '' -k /scratch -p 5599 -c max_wal_size=4GB -c shared_buffers=512MB";
+  await inAgent("initdb --no-sync --data-checksums --auth=trust --username=postgres -D /scratch/plain");
+  await inAgent(`pg_ctl -D /scratch/plain -w -l /scratch/plain.log -o "${settings}" start`);
+  await inAgent(`createdb ${server} app && pgbench ${server} ${FILL} app`);
+  await inAgent(`psql ${server} -c CHECKPOINT app`);
+  const options = "--format=tar --compress=server-gzip:1 --checkpoint=fast --wal-method=fetch --no-sync";
+  const pairs = await inPairs(
+    "physical backup beside pg_basebackup",
+    () => backup("full"),
+    () => inAgent(`rm -rf /scratch/base && pg_basebackup ${server} -D /scratch/base ${options}`),
+  );
+  await inAgent("pg_ctl -D /scratch/plain -m immediate stop && rm -rf /scratch/base /scratch/plain");
+  report("full backup, pg_basebackup", pairs);
 }
 
 async function measureRest(): Promise<void> {

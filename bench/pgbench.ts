@@ -4,6 +4,8 @@ import type { Target } from "../operations/target.ts";
 
 /** About 15 MB each: https://www.postgresql.org/docs/16/pgbench.html */
 const SCALE = 70;
+/** What has pgbench fill a database with a gigabyte. */
+export const FILL = `--initialize --init-steps=dtGvp --quiet --scale=${SCALE}`;
 
 /** Settings of a stack that a database of a gigabyte is measured in. */
 export const ROOMY = {
@@ -13,7 +15,7 @@ export const ROOMY = {
 
 /** Fills the database with a gigabyte. @returns Its size, in words. */
 export async function fillDatabase(target: Target): Promise<string> {
-  await shell(target, `pgbench --initialize --init-steps=dtGvp --quiet --scale=${SCALE} app`);
+  await shell(target, `pgbench ${FILL} app`);
   await runAsSuperuser(target, "CHECKPOINT;");
   const bytes = Number(await shell(target, `psql -Atc "SELECT pg_database_size('app')" app`));
   return `${(bytes / 1024 ** 3).toFixed(2)} GiB`;

@@ -21,6 +21,8 @@ export interface DataVolumeArgs {
   readonly adopt?: boolean;
   /** Id of an image that has no folder for the data where the stack mounts it: its user is given the volume. Default: Docker does that by itself. */
   readonly ownedFor?: string;
+  /** The data is in a file system in memory of so many megabytes, and gone with the container. Default: it is on disk. */
+  readonly inMemoryMegabytes?: number;
   /** Further labels. */
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -34,7 +36,7 @@ export class DataVolume extends pulumi.ComponentResource {
 
   constructor(name: string, args: DataVolumeArgs, options?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:DataVolume", name, {}, options);
-    const { retain = false, adopt = false, ownedFor: image } = args;
+    const { retain = false, adopt = false, ownedFor: image, inMemoryMegabytes } = args;
     const owned = { volume: args.volumeName, image: image ?? "" };
     const own = new pulumi.ResourceHook(`${name}-owner`, () => ownVolume(dockerEngine(), owned));
     this.volumeName = this.createVolume(
@@ -42,7 +44,8 @@ export class DataVolume extends pulumi.ComponentResource {
       args.volumeName,
       args,
       retain || adopt,
-      image === undefined ? {} : { afterCreate: [own] },
+      image === undefined || inMemoryMegabytes !== undefined ? {} : { afterCreate: [own] },
+      inMemoryMegabytes,
     ).name;
     this.configurationVolumeName = this.createVolume(
       `${name}-configuration`,
@@ -62,12 +65,14 @@ export class DataVolume extends pulumi.ComponentResource {
     args: DataVolumeArgs,
     retain: boolean,
     hooks: pulumi.ResourceHookBinding = {},
+    inMemoryMegabytes?: number,
   ): docker.Volume {
     return new docker.Volume(
       name,
       {
         name: volumeName,
         driver: "local",
+        ...(inMemoryMegabytes === undefined ? {} : { driverOpts: inMemory(inMemoryMegabytes) }),
         labels: dockerLabels(args.stack, pulumi.getProject(), args.labels),
       },
       {
@@ -75,8 +80,14 @@ export class DataVolume extends pulumi.ComponentResource {
         retainOnDelete: retain,
         hooks,
         // Docker changes neither of a volume that is there: the provider would delete it, with its data, to make it anew.
-        ignoreChanges: ["labels", "driverOpts"],
+        ignoreChanges: inMemoryMegabytes === undefined ? ["labels", "driverOpts"] : ["labels"],
       },
     );
   }
+}
+
+/** Options of Docker's local driver: https://docs.docker.com/reference/cli/docker/volume/create/#opt */
+function inMemory(megabytes: number): Record<string, string> {
+  // The server's user makes its folder in it, as in /tmp.
+  return { type: "tmpfs", device: "tmpfs", o: `size=${megabytes}m,mode=1777,nosuid,nodev,noexec` };
 }

@@ -112,6 +112,7 @@ export class Server extends pulumi.ComponentResource {
         configurationVolume: args.configurationVolume,
         imageId: args.image.imageId,
         parameters: args.parameters,
+        environment: args.environment ?? "development",
         ...(args.archive === undefined ? {} : { archiveTimeoutSeconds: args.archive.timeoutSeconds }),
         access: access(args),
         tls: args.tls,

@@ -31,7 +31,10 @@ export class TestEnvironment extends pulumi.ComponentResource {
     if (snapshot !== undefined) {
       new TestSnapshotResource(
         `${name}-snapshot`,
-        { target, snapshot: snapshot.name, sha256: snapshot.sha256, specification, logsDirectory },
+        {
+          ...{ target, snapshot: snapshot.name, sha256: snapshot.sha256, specification },
+          ...{ readyTimeoutSeconds, logsDirectory },
+        },
         { parent: this, dependsOn: mark },
       );
     }

@@ -23,7 +23,10 @@ export async function clusterProblem(target: Target, known: KnownCluster): Promi
   const docker = dockerEngine(target.dockerHost);
   const { dataVolume, systemIdentifier } = known;
   const had = `stack ${target.stack} had cluster ${systemIdentifier} there`;
-  if ((await findVolume(docker, dataVolume)) === undefined) {
+  const volume = await findVolume(docker, dataVolume);
+  // What was in memory is gone with its container: that it is made anew is what is wanted.
+  if (volume !== undefined && isInMemory(volume)) return undefined;
+  if (volume === undefined) {
     return `the data volume ${dataVolume} is gone; ${had}. Nothing was made in its place: restore the volume, ${GIVE_UP}`;
   }
   let proof = await proofInside(target, dataVolume);
@@ -37,6 +40,11 @@ export async function clusterProblem(target: Target, known: KnownCluster): Promi
   }
   if (proof.systemIdentifier === "unknown" || proof.systemIdentifier === systemIdentifier) return undefined;
   return `the data volume ${dataVolume} holds another cluster (${proof.systemIdentifier}); ${had}. Nothing was changed: put the right volume back, ${GIVE_UP}`;
+}
+
+/** Whether a volume is a file system in memory. */
+export function isInMemory({ Options }: Pick<Docker.VolumeInspectInfo, "Options">): boolean {
+  return Options?.["type"] === "tmpfs";
 }
 
 /** The proof as the running server's container sees it, which is quicker to get; undefined when that cannot be had. */

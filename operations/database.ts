@@ -9,6 +9,7 @@ import { UserError } from "./user-error.ts";
 
 export type { Change } from "./change.ts";
 export { type InitSqlFile, runInitSql } from "./database/init-sql.ts";
+export { RolesMissing } from "./database/plan.ts";
 export type { DatabaseSpecification } from "./database/specification.ts";
 
 const ALREADY_THERE = "42P04";

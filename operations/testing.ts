@@ -6,6 +6,7 @@ import { requireSnapshot, snapshotFile } from "./testing/snapshot-files.ts";
 import { ensureTemplate } from "./testing/template.ts";
 
 export { requireTestEnvironment, requireTestSetting } from "./testing/environment.ts";
+export { isTemplateThere } from "./testing/template.ts";
 
 /** What a database is reset to. */
 export interface ResetOptions {

@@ -39,6 +39,11 @@ export function containerLimits(settings: Settings): ContainerLimits {
   };
 }
 
+/** Size of the file system in memory that holds the data; nothing where it is on disk. */
+export function inMemory({ dataInMemory }: Settings): { inMemoryMegabytes?: number } {
+  return dataInMemory === undefined ? {} : { inMemoryMegabytes: megabytes(dataInMemory) };
+}
+
 /** How the server's certificate comes about. */
 export function certificateArgs(
   settings: Settings,

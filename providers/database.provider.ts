@@ -1,5 +1,5 @@
 import { audited } from "../operations/audit.ts";
-import { applyDatabase, planDatabase, runInitSql } from "../operations/database.ts";
+import { applyDatabase, planDatabase, RolesMissing, runInitSql } from "../operations/database.ts";
 import { dockerEngine, findContainer } from "../operations/docker.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
 import type { DatabaseInputs } from "./database.ts";
@@ -22,9 +22,15 @@ export const provider = dynamicProvider<DatabaseInputs, object>({
   },
   async drift(inputs) {
     const { target, readyTimeoutSeconds } = inputs;
-    return liveDrift(target, target.database, readyTimeoutSeconds, () =>
-      planDatabase(target, specification(inputs)),
-    );
+    return liveDrift(target, target.database, readyTimeoutSeconds, async () => {
+      try {
+        return await planDatabase(target, specification(inputs));
+      } catch (error) {
+        // They are made again first; then the database is looked at again.
+        if (error instanceof RolesMissing) return [{ description: error.message }];
+        throw error;
+      }
+    });
   },
 });
 

@@ -1,7 +1,7 @@
 import { audited } from "../operations/audit.ts";
 import { saveBootstrapLog } from "../operations/bootstrap-log.ts";
-import { clusterProblem } from "../operations/cluster-identity.ts";
-import { dockerEngine, findContainer } from "../operations/docker.ts";
+import { clusterProblem, isInMemory } from "../operations/cluster-identity.ts";
+import { dockerEngine, findContainer, findVolume } from "../operations/docker.ts";
 import { backUpLast } from "../operations/final-backup.ts";
 import { markProven } from "../operations/first-provision.ts";
 import { readBackupFolder } from "../operations/health/backup-folder.ts";
@@ -80,7 +80,7 @@ async function check(
         );
       }
       const cluster = await systemIdentifier(inputs);
-      refuseOtherCluster(inputs, cluster, previous);
+      await refuseOtherCluster(inputs, cluster, previous);
       await markProven(target);
       await saveBootstrapLog(target, { logsDirectory });
       return {
@@ -94,13 +94,15 @@ async function check(
 }
 
 /** Where nothing was looked at before, as with `--refresh=false`: another cluster on the same volume is no success. */
-function refuseOtherCluster(
+async function refuseOtherCluster(
   { target, firstProvision }: HealthCheckInputs,
   cluster: string,
   previous?: HealthCheckInputs & HealthCheckResults,
-): void {
+): Promise<void> {
   if (previous === undefined || previous.systemIdentifier === cluster) return;
   if (previous.firstProvision.dataVolume !== firstProvision.dataVolume) return;
+  const volume = await findVolume(dockerEngine(target.dockerHost), firstProvision.dataVolume);
+  if (volume !== undefined && isInMemory(volume)) return;
   throw new UserError(
     `the data volume ${firstProvision.dataVolume} holds another cluster (${cluster}) than stack ${target.stack} had (${previous.systemIdentifier})`,
   );

@@ -7,6 +7,7 @@ import {
   type ServerCertificates,
   serverConfigurationFiles,
 } from "../operations/server-configuration.ts";
+import { requireDurable } from "../operations/testing/fast-settings.ts";
 import { dynamicProvider } from "./provider.ts";
 import type {
   ServerConfigurationInputs,
@@ -33,6 +34,7 @@ async function apply(
   operation: string,
 ): Promise<ServerConfigurationResults> {
   const { target, tls } = inputs;
+  requireDurable(inputs.environment, inputs.parameters);
   const context = { logsDirectory: inputs.logsDirectory, stack: target.stack };
   const parameters: Record<string, unknown> = { volume: inputs.configurationVolume, tls: tls.mode };
   return audited(context, operation, parameters, async () => {

@@ -30,6 +30,8 @@ export interface ServerConfigurationInputs {
   readonly imageId: string;
   /** PostgreSQL parameters by name. */
   readonly parameters: Readonly<Record<string, ParameterValue>>;
+  /** What the stack is for. */
+  readonly environment: string;
   /** Archive the write-ahead log, a segment that is not full after this long. Absent: no archive. */
   readonly archiveTimeoutSeconds?: number;
   /** Who may sign in from where. */

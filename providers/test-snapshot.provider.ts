@@ -1,5 +1,6 @@
 import { audited } from "../operations/audit.ts";
-import { resetToSnapshot } from "../operations/testing.ts";
+import { isTemplateThere, resetToSnapshot } from "../operations/testing.ts";
+import { liveDrift } from "./live-drift.ts";
 import { dynamicProvider } from "./provider.ts";
 import type { TestSnapshotInputs, TestSnapshotResults } from "./test-snapshot.ts";
 
@@ -9,6 +10,12 @@ export const provider = dynamicProvider<TestSnapshotInputs, TestSnapshotResults>
   },
   async update(inputs) {
     return reset(inputs);
+  },
+  // A cluster without it is not the one that was reset: what was in memory is gone with its container.
+  async drift({ target, readyTimeoutSeconds }, { template }) {
+    return liveDrift(target, "snapshot", readyTimeoutSeconds, async () =>
+      (await isTemplateThere(target, template)) ? [] : [{ description: `the template ${template} is gone` }],
+    );
   },
 });
 

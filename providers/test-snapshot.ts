@@ -11,6 +11,8 @@ export interface TestSnapshotInputs {
   /** SHA-256 of its SQL: with another one the database is reset. */
   readonly sha256: string;
   readonly specification: DatabaseSpecification;
+  /** Seconds that the server may take to accept connections. */
+  readonly readyTimeoutSeconds: number;
   readonly logsDirectory: string;
 }
 

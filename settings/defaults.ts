@@ -25,7 +25,8 @@ export function applyDefaults(given: Given, context: Pick<SettingsContext, "stac
     protectVolumes: given.protectVolumes ?? production,
     containerName: given.containerName ?? prefix,
     networkName: given.networkName ?? prefix,
-    dataVolumeName: given.dataVolumeName ?? `${prefix}-data`,
+    dataVolumeName:
+      given.dataVolumeName ?? `${prefix}-${given.dataInMemory === undefined ? "data" : "memory"}`,
     configurationVolumeName: given.configurationVolumeName ?? `${prefix}-configuration`,
     publishPort: given.publishPort ?? given.port,
     memoryLimit,

@@ -1,5 +1,6 @@
 import { DEFAULT_PARAMETERS, type ParameterValue } from "../operations/postgresql-conf/defaults.ts";
 import { ALLOWED_VALUES, OWNED_PARAMETERS } from "../operations/postgresql-conf/owned-parameters.ts";
+import { FAST_PARAMETERS } from "../operations/testing/fast-settings.ts";
 import { nearest } from "./nearest.ts";
 import {
   type MajorVersion,
@@ -172,14 +173,10 @@ export function isServerParameter(name: string): boolean {
   return parametersNamed(name.toLowerCase()).length > 0;
 }
 
-/** Whether a switch is off, however it is written. */
-export function isOff(given: ParameterValue | undefined): boolean {
-  return given === false || given === 0 || ["off", "false", "no", "0"].includes(String(given).toLowerCase());
-}
-
 /** All PostgreSQL settings of a stack by their PostgreSQL names, for `renderPostgresqlConf`; the port is its option. */
 export function serverParameters(settings: Settings): Readonly<Record<string, ParameterValue>> {
   return {
+    ...(settings.dataInMemory === undefined ? {} : FAST_PARAMETERS),
     ...settings.serverSettings,
     max_connections: settings.maxConnections,
     shared_buffers: settings.sharedBuffers,

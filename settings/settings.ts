@@ -173,6 +173,8 @@ export interface Settings {
   /** An older server that this one takes over from, for the time of an upgrade. */
   readonly upgradeFrom?: UpgradeFromSettings | undefined;
 
+  /** Size of the file system in memory that holds a test stack's data; absent: the data is on disk. */
+  readonly dataInMemory?: MemorySize | undefined;
   /** Name of the snapshot that a test stack's database is brought to. */
   readonly testSnapshot?: string | undefined;
 

@@ -8,6 +8,11 @@ import type { AclItem, DatabaseInspection, LiveColumn, LiveObject, StrayGrant } 
 import { type DatabaseSpecification, managedSchemas, TECHNICAL_SCHEMA } from "./specification.ts";
 import { newObject, probeTable, wantedGrants, wantedOwner } from "./wanted.ts";
 
+/** Roles that a database's grants are for are not there. */
+export class RolesMissing extends Error {
+  override readonly name = "RolesMissing";
+}
+
 /** The statement that makes a missing database; it can't be part of a transaction. */
 export function createDatabase(database: DatabaseSpecification): Change {
   return {
@@ -21,11 +26,11 @@ export function createDatabase(database: DatabaseSpecification): Change {
  * What makes the live database the one that is wanted, in order, without {@link createDatabase}.
  *
  * @throws UserError when it can't be: another encoding.
- * @throws Error when a role is missing, since roles come first.
+ * @throws RolesMissing, since roles come first.
  */
 export function databasePlan(live: DatabaseInspection, database: DatabaseSpecification): Change[] {
   if (live.missingRoles.length > 0) {
-    throw new Error(
+    throw new RolesMissing(
       `database ${shown(database.name)}: there is no role ${live.missingRoles.map(shown).join(", ")}`,
     );
   }

@@ -39,7 +39,7 @@ export async function ensureTemplate(target: Target, options: TemplateOptions): 
   const { snapshot, specification, onStep } = options;
   const key = await templateKey(target, options);
   const name = templateName(key);
-  if (await exists(target, name)) return { name, key };
+  if (await isTemplateThere(target, name)) return { name, key };
   const building = buildingName();
   onStep?.(`loading snapshot ${snapshot.name}`);
   try {
@@ -54,7 +54,7 @@ export async function ensureTemplate(target: Target, options: TemplateOptions): 
   } catch (error) {
     await runAsSuperuser(target, `DROP DATABASE IF EXISTS ${identifier(building)} WITH (FORCE);`);
     // Another run may have made the very same meanwhile.
-    if (!(await exists(target, name))) throw error;
+    if (!(await isTemplateThere(target, name))) throw error;
   }
   return { name, key };
 }
@@ -124,7 +124,8 @@ async function templateKey(target: Target, { snapshot, specification }: Template
     .slice(0, 12);
 }
 
-async function exists(target: Target, database: string): Promise<boolean> {
+/** Whether a template is there. */
+export async function isTemplateThere(target: Target, database: string): Promise<boolean> {
   const rows = await queryAsSuperuser(
     target,
     `SELECT datname FROM pg_database WHERE datname = ${literal(database)}`,

@@ -30,6 +30,16 @@ export function memoryProblems({ settings }: Combination): Problem[] {
       ),
     );
   }
+  const inMemory = settings.dataInMemory === undefined ? 0 : bytesOf(settings.dataInMemory);
+  if (inMemory > 0 && needed <= limit && needed + inMemory > limit) {
+    problems.push(
+      mismatch(
+        ["memoryLimit", "dataInMemory"],
+        settings.memoryLimit,
+        `at least ${wholeMegabytes(needed + inMemory, Math.ceil)}: dataInMemory ${settings.dataInMemory} beside what the server needs`,
+      ),
+    );
+  }
   for (const key of ["workMem", "maintenanceWorkMem", "shmSize"] as const) {
     if (bytesOf(settings[key]) > limit) {
       problems.push(mismatch([key, "memoryLimit"], settings[key], `at most ${ofLimit}`));

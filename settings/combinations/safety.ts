@@ -1,10 +1,9 @@
+import { DURABILITY, isOff } from "../../operations/testing/fast-settings.ts";
 import type { Combination } from "../combination.ts";
 import { mismatch, type Problem } from "../problem.ts";
-import { isOff, parameterNumber, parameterValue } from "../server-parameters.ts";
+import { parameterNumber, parameterValue } from "../server-parameters.ts";
 import { inServerSettings, isMinimal } from "./server.ts";
 
-/** Switches that make the server faster by losing data at the next crash. */
-const DURABILITY = ["fsync", "full_page_writes", "synchronous_commit"] as const;
 /** A server with a large cache writes for a while before it can stop. */
 const LEAST_GRACE_SECONDS = 120;
 
@@ -85,6 +84,7 @@ export function safetyProblems({ settings }: Combination): Problem[] {
       ),
     );
   }
+  if (settings.dataInMemory !== undefined) problems.push(...inMemoryProblems(settings));
   if (environment === "production" && settings.allowDestroy) {
     problems.push(
       mismatch(
@@ -104,4 +104,27 @@ export function safetyProblems({ settings }: Combination): Problem[] {
     );
   }
   return problems;
+}
+
+/** What does not go together with data that is gone with its container. */
+function inMemoryProblems(settings: Combination["settings"]): Problem[] {
+  const { environment, dataInMemory } = settings;
+  if (environment !== "test") {
+    return [
+      mismatch(
+        ["dataInMemory", "environment"],
+        dataInMemory,
+        'absent: the data is gone with its container, which is for pgstack:environment "test" only',
+      ),
+    ];
+  }
+  return (["backup", "protectVolumes", "adoptDataVolume"] as const)
+    .filter((key) => settings[key])
+    .map((key) =>
+      mismatch(
+        [key, "dataInMemory"],
+        settings[key],
+        "false with pgstack:dataInMemory: nothing of it is kept",
+      ),
+    );
 }

@@ -25,7 +25,7 @@ export const dockerNameKeys = {
   ),
   dataVolumeName: setting(dockerName().optional(), "Name of the volume with the data.", {
     group: "Names in Docker",
-    fallback: "pgstack-<stack>-data",
+    fallback: "pgstack-<stack>-data; pgstack-<stack>-memory with dataInMemory",
     example: "shop-data",
     caution: DATA_LEFT,
   }),

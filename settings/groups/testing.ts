@@ -1,8 +1,19 @@
 import { setting } from "../documentation.ts";
+import { memory } from "../memory-size.ts";
 import { text } from "../values.ts";
 
 /** What a test stack begins with. */
 export const testingKeys = {
+  dataInMemory: setting(
+    memory("64MB", "1TB").optional(),
+    "Size of a file system in memory that holds the data of a test stack, and that memoryLimit has room for. The server then does not wait for disks either: fsync, full_page_writes and synchronous_commit are off. The data is gone when the container stops; `pulumi up` makes it anew.",
+    {
+      group: "Container",
+      fallback: "none: the data is on disk",
+      example: "1GB",
+      caution: "A change makes the data volume anew, empty. For test stacks only.",
+    },
+  ),
   testSnapshot: setting(
     text("a snapshot's name, such as standard", (given) =>
       /^[a-z0-9][a-z0-9_-]{0,39}$/.test(given),

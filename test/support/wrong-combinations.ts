@@ -64,6 +64,18 @@ export const WRONG_COMBINATIONS: readonly Wrong[] = [
     'pgstack:serverSettings.full_page_writes is "no"; it must be on: a crash would lose data; off is for pgstack:environment "test" only',
   ],
   [
+    { dataInMemory: "256MB" },
+    'pgstack:dataInMemory is "256MB"; it must be absent: the data is gone with its container, which is for pgstack:environment "test" only',
+  ],
+  [
+    { environment: "test", dataInMemory: "256MB", backup: "true" },
+    "pgstack:backup is true; it must be false with pgstack:dataInMemory: nothing of it is kept",
+  ],
+  [
+    { environment: "test", dataInMemory: "1GB" },
+    'pgstack:memoryLimit is "1GB"; it must be at least 1444MB: dataInMemory 1GB beside what the server needs',
+  ],
+  [
     { environment: "staging", stopGraceSeconds: "30" },
     "pgstack:stopGraceSeconds is 30; it must be at least 120 in staging: a killed server has to recover",
   ],
