@@ -11,6 +11,7 @@ import { IsolatedNetwork } from "./components/isolated-network.ts";
 import { RestoreInPlace } from "./components/restore-in-place.ts";
 import { RestoredCluster } from "./components/restored-cluster.ts";
 import { RoleSecrets } from "./components/role-secrets.ts";
+import { SchemaVersion } from "./components/schema-version.ts";
 import { Server } from "./components/server.ts";
 import { TestEnvironment } from "./components/test-environment.ts";
 import { UpgradeLink } from "./components/upgrade-link.ts";
@@ -37,7 +38,7 @@ import { seedArgs } from "./program/restore.ts";
 import { serverParameters } from "./settings/server-parameters.ts";
 
 // What the stack's config asks for, and what is on the Docker host: wrong values end the run here, nothing is made yet.
-const { settings, image, dataDirectory, backup, recovery, restoreAuthority, initSql, snapshot } =
+const { settings, image, dataDirectory, backup, recovery, restoreAuthority, initSql, snapshot, schema } =
   await prepare();
 const stack = pulumi.getStack();
 const { labels, logsDirectory, restore } = settings;
@@ -237,6 +238,22 @@ const agent =
     { dependsOn: database },
   );
 
+const schemaVersion =
+  schema &&
+  new SchemaVersion(
+    "schema",
+    {
+      ...{ target: server.target, administrator: roles.administrator, logsDirectory, ...schema },
+      password: secrets.passwords.administrator,
+      authority: certificates.authority,
+      serverName: certificates.serverName,
+      tls: certificates.enabled,
+      ...(snapshot ? { trigger: snapshot.sha256 } : {}),
+      readyTimeoutSeconds: settings.healthTimeoutSeconds,
+    },
+    { dependsOn: [database, agent, tests].filter((one) => one !== undefined) },
+  );
+
 if (storage && backupFiles && settings.upgradeFrom) {
   const { container, port } = settings.upgradeFrom;
   new UpgradeLink(
@@ -277,7 +294,7 @@ const health = new HealthCheck(
     ...(settings.environment === "production" ? { destroyUntil } : {}),
     firstProvision: server.firstProvision,
   },
-  { ...kept, dependsOn: [agent, tests].filter((one) => one !== undefined) },
+  { ...kept, dependsOn: [agent, tests, schemaVersion].filter((one) => one !== undefined) },
 );
 
 /** What clients and the command line need to find the server. */
@@ -302,6 +319,7 @@ export const deployed = {
   dataVolume: volume.volumeName,
   serverVersion: health.serverVersion,
   systemIdentifier: health.systemIdentifier,
+  schemaVersion: schemaVersion ? schemaVersion.version : null,
   health: health.status,
 };
 

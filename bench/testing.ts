@@ -1,7 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "pg";
-import { serverAddress } from "../operations/connection.ts";
+import { type ServerAddress, serverAddress } from "../operations/connection.ts";
+import { DATA_MOUNT } from "../operations/data-directory.ts";
+import { MIGRATION_FOLDER, migrate } from "../operations/migrations.ts";
 import { runAsSuperuser } from "../operations/superuser.ts";
 import { createSnapshot } from "../operations/testing/create.ts";
 import { TestPool } from "../operations/testing/pool.ts";
@@ -13,28 +15,50 @@ import { shell } from "./pgbench.ts";
 const ROUNDS = 100;
 const PEER_ROUNDS = 10;
 const LIVE_CLIENTS = 5;
+const DUMP = `${DATA_MOUNT}/peer.dump`;
+const PLAIN = `${DATA_MOUNT}/peer.sql`;
 /** Rows of pgbench's accounts that make a snapshot of about these sizes, beside the standard one. */
 const SIZES = [
   { name: "standard", rows: 0 },
   { name: "hundred", rows: 650_000 },
+  { name: "thousand", rows: 5_000_000 },
 ] as const;
-
-const SETTINGS = {
-  ...{ memoryLimit: "2GB", sharedBuffers: "512MB", testSnapshot: "standard" },
-  serverSettings: { fsync: false, full_page_writes: false, synchronous_commit: false },
+/** The data in memory, and on disk with everything that makes it durable. */
+const PLACES = {
+  "data in memory": { memoryLimit: "16GB", dataInMemory: "11GB" },
+  "data on disk": { memoryLimit: "2GB" },
 };
-const stack = await LiveStack.bringUp(SETTINGS);
-const { target, project } = stack;
+const ALIKE = { sharedBuffers: "512MB", testSnapshot: "standard" };
+
+let stack: LiveStack;
 const specification = {
   ...{ name: "app", administrator: "administrator", application: "application", readonly: "readonly" },
   ...{ schemas: [], extensions: ["uuid-ossp", "pgcrypto", "pg_stat_statements"] },
 };
-const address = await serverAddress(target);
+let address: ServerAddress;
 const lines: string[] = [
   `milliseconds: p50, p95, p99 of ${ROUNDS} (the tools alone: of ${PEER_ROUNDS}); the first query included`,
 ];
-try {
-  for (const { name, rows } of SIZES) {
+for (const [place, settings] of Object.entries(PLACES)) {
+  stack = await LiveStack.bringUp({ ...ALIKE, ...settings });
+  address = await serverAddress(stack.target);
+  lines.push("", place);
+  try {
+    await measure(place === "data in memory" ? SIZES : SIZES.slice(0, 1));
+  } finally {
+    await stack.project.remove();
+  }
+}
+const text = lines.join("\n");
+console.log(text);
+const output = join(import.meta.dirname, "output");
+await mkdir(output, { recursive: true });
+await writeFile(join(output, "testing.txt"), `${text}\n`);
+
+async function measure(sizes: readonly { readonly name: string; readonly rows: number }[]): Promise<void> {
+  const { target, project } = stack;
+  for (const { name, rows } of sizes) {
+    console.error(`snapshot ${name}`);
     await resetToSnapshot(target, { project: project.directory, name: "standard", specification });
     if (rows > 0) {
       await runAsSuperuser(
@@ -51,18 +75,12 @@ try {
     await pool(name);
     await peers(name);
   }
-} finally {
-  await project.remove();
 }
-const text = lines.join("\n");
-console.log(text);
-const output = join(import.meta.dirname, "output");
-await mkdir(output, { recursive: true });
-await writeFile(join(output, "testing.txt"), `${text}\n`);
 
 async function pool(name: string): Promise<void> {
+  const { target, project } = stack;
   const opened = await TestPool.open(target, {
-    ...{ project: project.directory, snapshot: name, specification, ready: 4 },
+    ...{ project: project.directory, snapshot: name, specification, ready: 2 },
     connect: () => stack.session("administrator", { database: "postgres" }),
   });
   const server = await servePool(opened, { port: 0, token: "bench", connection: () => ({}) });
@@ -169,11 +187,13 @@ async function peers(name: string): Promise<void> {
     }
     report(`CREATE DATABASE … TEMPLATE … STRATEGY ${strategy} alone`, times);
   }
+  const { target } = stack;
+  if (name === "standard") await migrations(administrator);
   await administrator.end();
-  await shell(target, "pg_dump -Fc -f /tmp/peer.dump app && pg_dump -f /tmp/peer.sql app || true");
+  await shell(target, `pg_dump -Fc --compress=1 -f ${DUMP} app && pg_dump -f ${PLAIN} app`);
   const restores: Record<string, string> = {
-    "psql -f": "createdb peer && psql -q -v ON_ERROR_STOP=1 -f /tmp/peer.sql peer >/dev/null",
-    pg_restore: "createdb peer && pg_restore -d peer /tmp/peer.dump",
+    "psql -f": `createdb peer && psql -q -v ON_ERROR_STOP=1 -f ${PLAIN} peer >/dev/null`,
+    pg_restore: `createdb peer && pg_restore -d peer ${DUMP}`,
   };
   for (const [tool, script] of Object.entries(restores)) {
     const times: number[] = [];
@@ -183,7 +203,35 @@ async function peers(name: string): Promise<void> {
     }
     report(`${tool} alone`, times);
   }
-  await shell(target, "rm -f /tmp/peer.*");
+  await shell(target, `rm -f ${DUMP} ${PLAIN}`);
+}
+
+/** The snapshot's SQL as a migration on an empty database: what a suite without templates does before each test. */
+async function migrations(administrator: Client): Promise<void> {
+  const project = join(stack.project.directory, "migrated");
+  await mkdir(join(project, MIGRATION_FOLDER), { recursive: true });
+  const sql = await shell(
+    stack.target,
+    "pg_dump --no-owner --no-privileges --inserts --rows-per-insert=100 app",
+  );
+  const usable = sql.replaceAll(
+    /^(\\|SET |SELECT pg_catalog.set_config|CREATE SCHEMA public|COMMENT ON ).*$/gm,
+    "",
+  );
+  await writeFile(join(project, MIGRATION_FOLDER, "0001_all.up.sql"), usable);
+  const times: number[] = [];
+  for (let round = 0; round < 3; round += 1) {
+    times.push(
+      await millisecondsOf(async () => {
+        await administrator.query("CREATE DATABASE peer TEMPLATE template0");
+        const client = await stack.session("administrator", { database: "peer" });
+        await migrate(client, { project, direction: "up" });
+        await client.end();
+      }),
+    );
+    await administrator.query("DROP DATABASE peer");
+  }
+  report("a migration run", times);
 }
 
 /** As a test's own client connects: to an address that it was given, with the certificate verified. */

@@ -13,11 +13,13 @@ import {
   requireSameHistory,
 } from "./migrations/history.ts";
 import { requireSound } from "./migrations/lint.ts";
+import { versionNamed } from "./migrations/wanted.ts";
 import { UserError } from "./user-error.ts";
 
 export { createMigration, MIGRATION_FOLDER, type MigrationFile } from "./migrations/files.ts";
 export type { Applied } from "./migrations/history.ts";
 export { type Finding, lint } from "./migrations/lint.ts";
+export { LATEST, type SchemaVersion, wantedSchema } from "./migrations/wanted.ts";
 
 /** What is to be done. */
 export interface MigrateOptions {
@@ -50,7 +52,10 @@ export interface MigrationStatus {
 
 /** Compares the files with what was applied. @throws UserError for a history that they do not tell any more. */
 export async function migrationStatus(client: Client, project: string): Promise<MigrationStatus> {
-  const files = await listMigrationFiles(project);
+  return compare(client, await listMigrationFiles(project));
+}
+
+async function compare(client: Client, files: readonly MigrationFile[]): Promise<MigrationStatus> {
   const applied = await readHistory(client);
   requireSameHistory(applied, files);
   const names = new Set(applied.map(({ name }) => name));
@@ -60,24 +65,22 @@ export async function migrationStatus(client: Client, project: string): Promise<
 /** The migrations that a run would apply or take back, in its order. */
 export async function plannedMigrations(
   client: Client,
-  { project, direction, to }: MigrateOptions,
+  options: Pick<MigrateOptions, "project" | "direction" | "to">,
 ): Promise<MigrationFile[]> {
-  const files = await listMigrationFiles(project);
-  const { applied, pending } = await migrationStatus(client, project);
-  const target = to === undefined ? undefined : targetOf(to, files);
+  return plan(client, await listMigrationFiles(options.project), options);
+}
+
+async function plan(
+  client: Client,
+  files: readonly MigrationFile[],
+  { direction, to }: Pick<MigrateOptions, "direction" | "to">,
+): Promise<MigrationFile[]> {
+  const { applied, pending } = await compare(client, files);
+  const target = to === undefined ? undefined : versionNamed(to, files, "--to");
   if (direction === "up")
     return pending.filter(({ version }) => target === undefined || Number(version) <= target);
   const done = applied.map(({ name }) => files.find((one) => one.name === name) as MigrationFile).reverse();
   return target === undefined ? done.slice(0, 1) : done.filter(({ version }) => Number(version) > target);
-}
-
-function targetOf(to: string, files: readonly MigrationFile[]): number {
-  const wanted = /^\d+$/.test(to) ? Number(to) : Number.NaN;
-  if (wanted === 0 || files.some(({ version }) => Number(version) === wanted)) return wanted;
-  const known = files.map(({ version }) => version).join(", ");
-  throw new UserError(
-    `--to ${to}: there is no such version${known === "" ? "" : `; there are ${known}, and 0`}`,
-  );
 }
 
 /**
@@ -93,7 +96,8 @@ export async function migrate(client: Client, options: MigrateOptions): Promise<
     throw new UserError("another run of migrations is at work: wait until it has ended");
   try {
     await client.query(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
-    const planned = await plannedMigrations(client, options);
+    const files = await listMigrationFiles(options.project);
+    const planned = await plan(client, files, options);
     for (const one of planned) {
       await requireSound(one);
       if (options.direction === "down" && one.down === undefined) {
@@ -109,7 +113,7 @@ export async function migrate(client: Client, options: MigrateOptions): Promise<
     for (const [index, one] of planned.entries()) {
       options.signal?.throwIfAborted();
       options.onStep?.(`${options.direction} ${one.name}`, index / planned.length);
-      await applyPatiently(client, one, options);
+      await applyPatiently(client, files, one, options);
     }
     return planned;
   } finally {
@@ -117,10 +121,15 @@ export async function migrate(client: Client, options: MigrateOptions): Promise<
   }
 }
 
-async function applyPatiently(client: Client, file: MigrationFile, options: MigrateOptions): Promise<void> {
+async function applyPatiently(
+  client: Client,
+  files: readonly MigrationFile[],
+  file: MigrationFile,
+  options: MigrateOptions,
+): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      await apply(client, file, options);
+      await apply(client, files, file, options);
       return;
     } catch (error) {
       await client.query("ROLLBACK");
@@ -145,6 +154,7 @@ async function applyPatiently(client: Client, file: MigrationFile, options: Migr
 
 async function apply(
   client: Client,
+  files: readonly MigrationFile[],
   file: MigrationFile,
   { project, direction }: MigrateOptions,
 ): Promise<void> {
@@ -153,7 +163,6 @@ async function apply(
     builder.sql(sql);
     builder.sql(record);
   };
-  const files = await listMigrationFiles(project);
   await runner({
     dbClient: client,
     dir: `${project}/${MIGRATION_FOLDER}`,

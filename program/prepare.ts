@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { readCertificateFiles } from "../operations/certificate-files.ts";
 import { dockerEngine } from "../operations/docker.ts";
 import { LABEL_AGENT, type ResolvedImage } from "../operations/image.ts";
+import { type SchemaVersion, wantedSchema } from "../operations/migrations/wanted.ts";
 import { preflight } from "../operations/preflight.ts";
 import { type RecoveryProof, recoveryProof } from "../operations/recovery-proof.ts";
 import { requireSnapshot } from "../operations/testing/snapshot-files.ts";
@@ -27,6 +28,8 @@ export interface Prepared {
   readonly backup?: BackupSources;
   /** What the database of a test stack is brought to; absent: nothing. */
   readonly snapshot?: { readonly name: string; readonly sha256: string };
+  /** Where the schema is to be; absent: migrations run by command alone. */
+  readonly schema?: SchemaVersion;
   /** The init SQL files with their content. */
   readonly initSql: readonly { readonly name: string; readonly sql: string }[];
 }
@@ -69,12 +72,18 @@ export async function prepare(): Promise<Prepared> {
     }
     if ((settings.backup || restore?.from !== undefined) && !image.agent)
       throw new UserError(withoutAgent(image.reference));
-    const { testSnapshot } = settings;
+    const { testSnapshot, schemaVersion } = settings;
+    const schema =
+      // An upgrade brings the old stack's schema with its data.
+      schemaVersion === undefined || settings.upgradeFrom !== undefined
+        ? undefined
+        : await wantedSchema(process.cwd(), schemaVersion);
     const snapshot =
       testSnapshot === undefined ? undefined : await requireSnapshot(process.cwd(), testSnapshot);
     return {
       ...{ settings, image, dataDirectory, initSql },
       ...(snapshot === undefined ? {} : { snapshot: { name: snapshot.name, sha256: snapshot.sha256 } }),
+      ...(schema === undefined ? {} : { schema }),
       restoreAuthority: await restoreAuthority(settings),
       recovery: await proof,
       ...(settings.backup ? { backup: await backupSources(settings) } : {}),

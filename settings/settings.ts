@@ -173,6 +173,8 @@ export interface Settings {
   /** An older server that this one takes over from, for the time of an upgrade. */
   readonly upgradeFrom?: UpgradeFromSettings | undefined;
 
+  /** Version that the schema is to be at, or `latest`; absent: migrations run by command alone. */
+  readonly schemaVersion?: string | undefined;
   /** Size of the file system in memory that holds a test stack's data; absent: the data is on disk. */
   readonly dataInMemory?: MemorySize | undefined;
   /** Name of the snapshot that a test stack's database is brought to. */

@@ -1,7 +1,7 @@
 import { setting } from "../documentation.ts";
 import { databaseName, extensionName, roleName, schemaName } from "../names.ts";
 import { projectFile } from "../paths.ts";
-import { listOf } from "../values.ts";
+import { listOf, text } from "../values.ts";
 
 const RENAMED = "Chosen once: another name makes a new one beside the old, which keeps its data or rights.";
 
@@ -49,5 +49,16 @@ export const databaseKeys = {
     listOf(projectFile(), '["sql/tables.sql"]').default([]),
     "SQL files inside the project, of at most 10 MB each, run in this order, each once in a database: what is added later runs at the next `up`.",
     { group: "Database", fallback: "none", example: "[sql/tables.sql]", structured: true, common: true },
+  ),
+  schemaVersion: setting(
+    text('a version with a file in migrations/, such as 0007, or "latest"', (given) =>
+      /^(latest|\d{1,14})$/.test(given),
+    ).optional(),
+    "Version that an `up` brings the schema to, by the files in migrations/, with a backup before. It takes nothing back: `pgstack migrate down` does.",
+    {
+      group: "Database",
+      fallback: "none: pgstack migrate alone applies migrations",
+      example: "latest",
+    },
   ),
 };

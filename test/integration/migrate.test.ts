@@ -216,3 +216,64 @@ describe("F37 what goes wrong", () => {
     expect(ended.code, ended.output).toBe(0);
   });
 });
+
+describe("M1 the schema's version by the stack's config", () => {
+  async function upRefused(settings: Readonly<Record<string, unknown>>): Promise<string> {
+    await stack.project.configure({ backup: true, ...settings });
+    const ended = await stack.project.up();
+    expect(ended.code, ended.output).not.toBe(0);
+    return ended.output;
+  }
+
+  test("M1 up brings it there, with a backup before where there is data; a preview then shows nothing", async () => {
+    await three();
+    const before = await backups();
+    await stack.change({ backup: true, schemaVersion: "0002" });
+    expect(await tables()).toBe("orders");
+    expect(await migrate("status")).toMatch(/0002_note +applied.*\n0003_lines +waits/);
+    await stack.change({ backup: true, schemaVersion: "latest" });
+    expect(await tables()).toBe("lines,orders");
+    expect((await backups()) - before).toBe(1);
+    expect(stack.outputs).toMatchObject({ deployed: { schemaVersion: "0003" } });
+    const none = await stack.project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+    expect(none.code, none.output).toBe(0);
+  });
+
+  test("M1 a new file and one that was taken back by hand are seen, and applied by the next up", async () => {
+    await three();
+    await stack.change({ backup: true, schemaVersion: "latest" });
+    await migrate("down", "--yes");
+    await file("0004_big", "CREATE TABLE big (n int);", "DROP TABLE big;");
+    const preview = await stack.project.pulumi(["preview"]);
+    expect(preview.output).toMatch(/SchemaVersion +schema +update/);
+    await stack.up();
+    expect(await tables()).toBe("big,lines,orders");
+  });
+
+  test("M1 F37 nothing is taken back by an up, and a version without a file is refused", async () => {
+    await three();
+    await stack.change({ backup: true, schemaVersion: "latest" });
+    expect(await upRefused({ schemaVersion: "0001" })).toMatch(
+      /the schema is past version 0001 \(0002_note is applied\), and an up takes nothing back: pgstack migrate down --to 0001 does/,
+    );
+    expect(await upRefused({ schemaVersion: "0009" })).toMatch(
+      /pgstack:schemaVersion 0009: there is no such version; there are 0001, 0002, 0003, and 0/,
+    );
+    expect(await tables()).toBe("lines,orders");
+  });
+
+  test("F37 a migration that fails fails the up, and the schema is as before it", async () => {
+    await three();
+    await file("0004_bad", "CREATE TABLE big (n int); SELECT nothing;");
+    expect(await upRefused({ schemaVersion: "latest" })).toMatch(
+      /migration 0004_bad failed, and the schema is as it was before it: column "nothing" does not exist/,
+    );
+    expect(await tables()).toBe("lines,orders");
+    await stack.change({ backup: true });
+  });
+
+  async function backups(): Promise<number> {
+    const { entries } = await callAgent<Backups>(stack.target, "list");
+    return entries.filter(({ label }) => label === "before migration").length;
+  }
+});
