@@ -215,7 +215,7 @@ async function migrations(administrator: Client): Promise<void> {
     "pg_dump --no-owner --no-privileges --inserts --rows-per-insert=100 app",
   );
   const usable = sql.replaceAll(
-    /^(\\|SET |SELECT pg_catalog.set_config|CREATE SCHEMA public|COMMENT ON ).*$/gm,
+    /^(\\|SET |SELECT pg_catalog.set_config|CREATE SCHEMA public|CREATE EXTENSION|COMMENT ON ).*$/gm,
     "",
   );
   await writeFile(join(project, MIGRATION_FOLDER, "0001_all.up.sql"), usable);

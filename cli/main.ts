@@ -15,6 +15,7 @@ import { EXIT, exitCodeOf, Interrupted } from "./exit-codes.ts";
 import { healthCommand } from "./health.ts";
 import { watchInterruption } from "./interruption.ts";
 import { logsCommand } from "./logs.ts";
+import { membershipCommand } from "./membership.ts";
 import { migrateCommand } from "./migrate.ts";
 import { taught } from "./options.ts";
 import { harmless, note } from "./print.ts";
@@ -61,6 +62,7 @@ function program(): Command {
     drCheckCommand(),
     upgradeCommand(),
     migrateCommand(),
+    membershipCommand(),
     snapshotCommand(),
     resetTestCommand(),
     testDbCommand(),

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { BackupEntry } from "../agent/entry.ts";
 import type { MigrationFile } from "../operations/migrations.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
+import { withAdministrator } from "./administrator.ts";
 import { ask } from "./ask.ts";
 import { UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
@@ -44,7 +45,7 @@ function statusCommand(parent: Command): Command {
     .addOption(jsonOption())
     .action(async ({ json }: { readonly json: boolean }) => {
       const { migrationStatus } = await import("../operations/migrations.ts");
-      const { applied, pending } = await withAdministrator(stackName(parent), ({ client }) =>
+      const { applied, pending } = await withAdministrator(stackName(parent), "migrate", ({ client }) =>
         migrationStatus(client, PROJECT_DIRECTORY),
       );
       if (json) {
@@ -98,7 +99,7 @@ async function run(stack: string, direction: "up" | "down", { to, dryRun, yes }:
   const { migrate, plannedMigrations } = await import("../operations/migrations.ts");
   const { audited } = await import("../operations/audit.ts");
   const wanted = { project: PROJECT_DIRECTORY, direction, ...(to === undefined ? {} : { to }) };
-  await withAdministrator(stack, async ({ client, target, logsDirectory, hasBackups }) => {
+  await withAdministrator(stack, "migrate", async ({ client, target, logsDirectory, hasBackups }) => {
     const planned = await plannedMigrations(client, wanted);
     if (planned.length === 0) {
       printLine("Nothing to do.");
@@ -147,30 +148,5 @@ async function warn(planned: readonly MigrationFile[], direction: "up" | "down")
     for (const { line, message } of await lint(file, direction === "up" ? up : (down ?? ""))) {
       note(`warning: ${MIGRATION_FOLDER}/${file}, line ${line}: ${message}`);
     }
-  }
-}
-
-async function withAdministrator<Value>(
-  stack: string,
-  work: (opened: {
-    readonly client: import("pg").Client;
-    readonly target: import("../operations/target.ts").Target;
-    readonly logsDirectory: string;
-    readonly hasBackups: boolean;
-  }) => Promise<Value>,
-): Promise<Value> {
-  const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
-  const { connect } = await import("../operations/connection.ts");
-  const found = await readStackWithCredentials(stack);
-  await requireStackEngine(found);
-  const { target, credentials, trust, logsDirectory, backupSchedule } = found;
-  const client = await connect(target, credentials.administrator, trust, {
-    applicationName: "pgstack migrate",
-  });
-  client.on("error", () => {});
-  try {
-    return await work({ client, target, logsDirectory, hasBackups: backupSchedule !== undefined });
-  } finally {
-    await client.end();
   }
 }

@@ -7,8 +7,8 @@ import { dockerEngine } from "../../../operations/docker.ts";
 import { executeInContainer } from "../../../operations/execute.ts";
 import { LABEL_STACK } from "../../../operations/target.ts";
 import { makeArchive } from "../../../operations/volume/archive.ts";
+import { goProgram } from "../go-program.ts";
 import { TEST_IMAGE } from "../image.ts";
-import { s3ServerProgram } from "./program.ts";
 
 /** What goes wrong between a client and the server. */
 export interface StorageFaults {
@@ -20,6 +20,8 @@ export interface StorageFaults {
 const FOLDER = "/s3";
 const HOST = "s3.test";
 const BUCKET = "backups";
+const MODULE = fileURLToPath(new URL("./versitygw/", import.meta.url));
+const PACKAGE = "github.com/versity/versitygw/cmd/versitygw";
 const FRONT = fileURLToPath(new URL("./front.mjs", import.meta.url));
 
 /**
@@ -74,7 +76,7 @@ exec node ${FOLDER}/front.mjs ${FOLDER} 7070`,
       ["access", server.key, 0o600],
       ["secret", server.secret, 0o600],
       ["front.mjs", await readFile(FRONT), 0o644],
-      ["versitygw", await readFile(await s3ServerProgram()), 0o755],
+      ["versitygw", await readFile(await goProgram("versitygw", MODULE, PACKAGE)), 0o755],
     ];
     const archive = await makeArchive([
       { header: { name: FOLDER.slice(1), type: "directory", mode: 0o755 } },
