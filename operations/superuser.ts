@@ -26,7 +26,8 @@ export interface SuperuserOptions {
 /** The bootstrap superuser, and the user of that name in the container's operating system. */
 export const SUPERUSER = "postgres";
 
-const PSQL: readonly string[] = [
+/** psql as it is run for SQL of ours: no file of its user, bare rows, and an end at the first error. */
+export const SUPERUSER_PSQL: readonly string[] = [
   ...["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only"],
   ...["--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose", "--set=SHOW_CONTEXT=never"],
 ];
@@ -97,9 +98,9 @@ export function psqlExecution(
   target: Target,
   options: { readonly database: string; readonly searchPath: string; readonly singleTransaction: boolean },
 ): Pick<Execution, "command" | "environment" | "user"> {
-  const variables = environment(target, options);
+  const variables = superuserEnvironment(target, options);
   return {
-    command: [...PSQL, ...(options.singleTransaction ? ["--single-transaction"] : []), "--file=-"],
+    command: [...SUPERUSER_PSQL, ...(options.singleTransaction ? ["--single-transaction"] : []), "--file=-"],
     environment: {
       ...variables,
       PGOPTIONS: `${variables.PGOPTIONS} -c search_path=${options.searchPath.replaceAll(/[\\\s]/g, "\\$&")}`,
@@ -116,7 +117,7 @@ export function psqlExecution(
 export async function psql(target: Target, sql: string, options: SuperuserOptions): Promise<string> {
   const { before, after, singleTransaction = false } = options;
   const command = [
-    ...PSQL,
+    ...SUPERUSER_PSQL,
     ...(singleTransaction ? ["--single-transaction"] : []),
     ...(before === undefined ? [] : [`--command=${before}`]),
     "--file=-",
@@ -127,7 +128,7 @@ export async function psql(target: Target, sql: string, options: SuperuserOption
     command: singleTransaction
       ? ["sh", "-c", WHOLE_INPUT, "psql", String(Buffer.byteLength(sql)), ...command]
       : command,
-    environment: environment(target, options),
+    environment: superuserEnvironment(target, options),
     user: SUPERUSER,
     input: sql,
     ...(options.timeoutMilliseconds === undefined
@@ -138,8 +139,8 @@ export async function psql(target: Target, sql: string, options: SuperuserOption
   return stdout;
 }
 
-// The database's name goes by environment: in an argument psql would read `a=b` as a connection string.
-function environment(
+/** Environment of such a psql. The database's name is in it: in an argument psql would read `a=b` as a connection string. */
+export function superuserEnvironment(
   target: Target,
   options: SuperuserOptions,
 ): Record<string, string> & { readonly PGOPTIONS: string } {

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
 import type { DatabaseSpecification } from "../database.ts";
-import { identifier } from "../sql.ts";
-import { runAsSuperuser } from "../superuser.ts";
+import { identifier, literal } from "../sql.ts";
+import { SuperuserSession } from "../superuser/session.ts";
 import type { Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
 import { copyScript } from "./copy.ts";
@@ -51,6 +51,7 @@ export class TestPool {
   readonly #template: Template;
   readonly #table: LeaseTable;
   readonly #idle: Client[] = [];
+  readonly #superusers: SuperuserSession[] = [];
   #background: Promise<void> | undefined;
   #soon: NodeJS.Timeout | undefined;
 
@@ -69,8 +70,10 @@ export class TestPool {
     const template = await ensureTemplate(target, {
       ...{ snapshot, file: snapshotFile(project, name), specification },
     });
-    await runAsSuperuser(target, makeLeaseTable(specification.administrator));
     const pool = new TestPool(target, options, template);
+    await pool.#asSuperuser(
+      `${makeLeaseTable(specification.administrator)}\nSELECT pg_advisory_unlock_all();`,
+    );
     await pool.clean();
     return pool;
   }
@@ -119,7 +122,8 @@ export class TestPool {
   async reset(lease: string): Promise<Lease> {
     const held = await this.#table.find(lease);
     if (held === undefined) throw unknownLease(lease);
-    const fresh = await this.acquire({ seconds: RESET_SECONDS, takenBy: `reset of ${held.database}` });
+    const takenBy = `reset of ${held.database}`;
+    const fresh = await this.acquire({ seconds: RESET_SECONDS, takenBy });
     await this.#exchange(held.database, fresh);
     return held;
   }
@@ -161,6 +165,7 @@ export class TestPool {
 
   async close(): Promise<void> {
     await this.settled();
+    for (const session of this.#superusers.splice(0)) session.close();
     await Promise.all(this.#idle.splice(0).map((client) => client.end()));
   }
 
@@ -174,10 +179,8 @@ export class TestPool {
       try {
         const limits = { databases: this.#maxDatabases, bytes: this.#maxBytes };
         if (!(await this.#table.reserve(database, name, limits))) return false;
-        await runAsSuperuser(
-          this.#target,
+        await this.#asSuperuser(
           `${copyScript(this.#template, database)}\nALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true;`,
-          { timeoutMilliseconds: 0 },
         );
         await this.#table.markReady(database);
         return true;
@@ -209,10 +212,11 @@ export class TestPool {
     const old = testName(this.#template.key);
     await this.#with(async (client) => {
       await emptied(client, database);
-      await client.query("BEGIN");
       try {
-        await client.query(`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old)}`);
-        await client.query(`ALTER DATABASE ${identifier(fresh.database)} RENAME TO ${identifier(database)}`);
+        await client.query(
+          `BEGIN; ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old)};
+           ALTER DATABASE ${identifier(fresh.database)} RENAME TO ${identifier(database)}`,
+        );
         const table = new LeaseTable(queryOf(client), this.#template.key);
         await table.giveBack(fresh.lease, old);
         await client.query("COMMIT");
@@ -235,6 +239,13 @@ export class TestPool {
 
   async #query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> {
     return await this.#with((client) => queryOf(client)<Row>(text, values));
+  }
+
+  async #asSuperuser(sql: string): Promise<void> {
+    const idle = this.#superusers.pop();
+    const session = idle?.isOpen ? idle : await SuperuserSession.open(this.#target);
+    await session.run(sql);
+    this.#superusers.push(session);
   }
 
   async #with<Value>(work: (client: Client) => Promise<Value>): Promise<Value> {
@@ -272,22 +283,25 @@ async function emptied(client: Client, database: string): Promise<void> {
   const there = "SELECT 1 FROM pg_database WHERE datname = $1 AND datconnlimit <> -2";
   if ((await client.query(there, [database])).rowCount === 0) return;
   await client.query(`ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS false`);
-  const deadline = performance.now() + LONGEST_END_MILLISECONDS;
-  await client.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
-      WHERE datname = $1 AND NOT rolsuper`,
-    [database],
-  );
-  for (;;) {
-    const { rows } = await client.query<{ n: number }>(
-      // An autovacuum worker makes way by itself.
-      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'",
-      [database],
-    );
-    if (rows[0]?.n === 0) return;
-    if (performance.now() > deadline) throw new Error(`a session in database ${database} does not end`);
-    await delay(1);
-  }
+  await client.query(endSessions(database));
+}
+
+/** Waits in the server: each question from here would take longer than most sessions take to end. */
+function endSessions(database: string): string {
+  const name = literal(database);
+  return `DO $wait$
+BEGIN
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+    WHERE datname = ${name} AND NOT rolsuper;
+  FOR i IN 1..${LONGEST_END_MILLISECONDS * 2} LOOP
+    PERFORM pg_stat_clear_snapshot();
+    -- An autovacuum worker makes way by itself.
+    IF NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = ${name} AND backend_type = 'client backend') THEN RETURN; END IF;
+    PERFORM pg_sleep(0.0005);
+  END LOOP;
+  RAISE EXCEPTION 'a session in database % does not end', ${name};
+END
+$wait$`;
 }
 
 function queryOf(client: Client): Query {

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Manual } from "../support/manual.ts";
 import { OpenFgaServer } from "../support/openfga/server.ts";
 import type { RunOptions } from "../support/project.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
@@ -268,5 +269,17 @@ describe("M4 with OpenFGA", () => {
     await done(["sync"]);
     const audit = await stack.project.pgstack(["audit", "--json"]);
     expect(audit.stdout).not.toContain(openfga.token);
+  });
+});
+
+describe("M4 docs/testing.md", () => {
+  test("M4 each command as it is written", async () => {
+    const lines = (await Manual.read("testing.md")).commands("Memberships");
+    expect(lines).toHaveLength(3);
+    for (const line of lines) {
+      const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
+      expect(words.slice(0, 4)).toEqual(["./pgstack", "--stack", "ci", "membership"]);
+      expect(await done(words.slice(4)), line).not.toBe("");
+    }
   });
 });

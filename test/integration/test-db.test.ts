@@ -1,57 +1,25 @@
-import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { Client } from "pg";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { PoolEntry } from "../../operations/testing/lease-table.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { acquireDatabase, databaseTest, type TestDatabase } from "../../testing/vitest/index.ts";
+import { PoolService } from "../support/pool-service.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 const FAST = { serverSettings: { fsync: false, full_page_writes: false, synchronous_commit: false } };
 
 let stack: LiveStack;
-let service: ChildProcess | undefined;
+let service: PoolService;
 
 beforeAll(async () => {
   stack = await LiveStack.bringUp(FAST);
+  service = new PoolService(stack);
 });
 
 afterAll(async () => {
-  await endService();
+  await service?.end();
   await stack?.project.remove();
 });
-
-/** Starts the service; its address is where the fixture looks for it. */
-async function serve(...more: string[]): Promise<void> {
-  const { directory } = stack.project;
-  const file = join(directory, "test-db.json");
-  await rm(file, { force: true });
-  process.env.PGSTACK_TEST_DB = file;
-  void stack.project.pgstack(["test-db", "serve", "--address-file", file, ...more], {
-    onStart: (child) => {
-      service = child;
-    },
-  });
-  const there = () => {
-    if (!existsSync(file)) throw new Error("the service has not written its address");
-  };
-  await vi.waitFor(there, { timeout: 30_000, interval: 20 });
-}
-
-async function endService(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-  if (service === undefined || service.exitCode !== null || service.signalCode !== null) return;
-  const ended = once(service, "close");
-  service.kill(signal);
-  await ended;
-}
-
-async function entries(): Promise<PoolEntry[]> {
-  const listed = await stack.project.pgstack(["test-db", "list", "--json"]);
-  expect(listed.code, listed.output).toBe(0);
-  return JSON.parse(listed.stdout);
-}
 
 async function session({ clientConfig }: TestDatabase): Promise<Client> {
   const client = new Client(clientConfig);
@@ -96,7 +64,9 @@ describe("T3 by command", () => {
     await client.query("SELECT set_app_user((SELECT NULL::uuid))").catch(() => {});
     expect((await client.query("SELECT count(*)::int AS n FROM tenants")).rows).toEqual([{ n: 0 }]);
     await expect
-      .poll(async () => (await entries()).some(({ lease }) => lease === given.lease), { timeout: 20_000 })
+      .poll(async () => (await service.entries()).some(({ lease }) => lease === given.lease), {
+        timeout: 20_000,
+      })
       .toBe(false);
     const late = await stack.project.pgstack(["test-db", "release", given.lease]);
     expect([late.code, late.stderr]).toEqual([
@@ -110,12 +80,12 @@ describe("T3 by command", () => {
     const released = await stack.project.pgstack(["test-db", "release", lease]);
     expect(released.code, released.output).toBe(0);
     expect(await stack.value(`(SELECT count(*) FROM pg_database WHERE datname = '${database}')`)).toBe("0");
-    expect((await entries()).filter(({ state }) => state !== "ready")).toEqual([]);
+    expect((await service.entries()).filter(({ state }) => state !== "ready")).toEqual([]);
   });
 });
 
 describe("T3 over HTTP", () => {
-  beforeAll(() => serve("--ready", "8"));
+  beforeAll(() => service.start("--ready", "8"));
 
   test("T3 the token is needed, and each slip has its own answer", async () => {
     expect((await ask("GET", "/databases", undefined, "wrong"))[0]).toBe(401);
@@ -177,17 +147,16 @@ describe("T3 over HTTP", () => {
 
   test("F59 the service is killed: leases stay until they expire, and the next one makes up for what is missing", async () => {
     const database = await acquireDatabase(4);
-    await endService("SIGKILL");
-    await serve("--ready", "8");
+    await service.end("SIGKILL");
+    await service.start("--ready", "8");
     const client = await session(database);
     await client.end();
     await expect
-      .poll(async () => (await entries()).filter(({ state }) => state !== "ready"), { timeout: 30_000 })
+      .poll(async () => (await service.entries()).filter(({ state }) => state !== "ready"), {
+        timeout: 30_000,
+      })
       .toEqual([]);
-    const names = await stack.value(
-      "(SELECT count(*) FROM pg_database WHERE datname LIKE 'pgstack\\_test\\_%')",
-    );
-    expect(Number(names)).toBe((await entries()).length);
+    expect(await service.databases()).toBe((await service.entries()).length);
   });
 
   test("F59 a hundred claims at once share no database", async () => {
@@ -204,8 +173,8 @@ describe("T3 over HTTP", () => {
 
 describe("T3 limits", () => {
   test("T3 at the limit a taker waits, and is told when none becomes free", async () => {
-    await endService();
-    await serve("--ready", "1", "--max-databases", "2");
+    await service?.end();
+    await service.start("--ready", "1", "--max-databases", "2");
     const two = [await acquireDatabase(60), await acquireDatabase(60)];
     expect(await ask("POST", "/databases", '{"waitSeconds": 1}')).toEqual([
       503,

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { acquireDatabase } from "../../testing/vitest/index.ts";
+import { PoolService } from "../support/pool-service.ts";
+import { LiveStack } from "../support/security/live-stack.ts";
+
+const RESETS = 10_000;
+const WORKERS = 8;
+const TESTS = 500;
+/** Every so manieth reset is looked at, the others only counted. */
+const LOOKED_AT = 20;
+
+let stack: LiveStack;
+let service: PoolService;
+
+beforeAll(async () => {
+  stack = await LiveStack.bringUp({ memoryLimit: "2GB", dataInMemory: "1GB", testSnapshot: "standard" });
+  service = new PoolService(stack);
+});
+
+afterAll(async () => {
+  await service?.end();
+  await stack?.project.remove();
+});
+
+/** Rows that a test has left in a database; then leaves one itself. */
+async function leftBehind(database: string): Promise<number> {
+  const client = await stack.session("administrator", { database });
+  try {
+    const { rows } = await client.query<{ n: number }>(
+      "SELECT count(*)::int AS n FROM public.tenants WHERE slug LIKE 'mine-%'",
+    );
+    await client.query(
+      "INSERT INTO public.tenants (slug, name) VALUES ('mine-' || $1::text, 'of one test')",
+      [database.replaceAll("_", "-")],
+    );
+    return rows[0]?.n ?? -1;
+  } finally {
+    await client.end();
+  }
+}
+
+describe("F59 the pool in the long run", () => {
+  test(`F59 ${RESETS} resets in a row: none fails, none leaks a database`, async () => {
+    await service.start("--ready", "4");
+    const database = await acquireDatabase(3_600);
+    for (let reset = 0; reset < RESETS; reset += 1) {
+      if (reset % LOOKED_AT === 0) expect(await leftBehind(database.database), `reset ${reset}`).toBe(0);
+      await database.reset();
+    }
+    await database.release();
+    await expect
+      .poll(async () => (await service.entries()).filter(({ state }) => state !== "ready"), {
+        timeout: 60_000,
+      })
+      .toEqual([]);
+    expect(await service.databases()).toBe((await service.entries()).length);
+  }, 1_800_000);
+
+  test(`T3 ${WORKERS} workers with ${TESTS} tests each never see each other's data`, async () => {
+    const seen = await Promise.all(
+      Array.from({ length: WORKERS }, async () => {
+        let others = 0;
+        for (let round = 0; round < TESTS; round += 1) {
+          const database = await acquireDatabase(60);
+          others += await leftBehind(database.database);
+          await database.release();
+        }
+        return others;
+      }),
+    );
+    expect(seen).toEqual(Array.from({ length: WORKERS }, () => 0));
+    await expect
+      .poll(async () => (await service.entries()).filter(({ state }) => state !== "ready"), {
+        timeout: 60_000,
+      })
+      .toEqual([]);
+    expect(await service.databases()).toBe((await service.entries()).length);
+  }, 1_800_000);
+});

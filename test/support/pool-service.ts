@@ -1,0 +1,60 @@
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { vi } from "vitest";
+import type { PoolEntry } from "../../operations/testing/lease-table.ts";
+import type { LiveStack } from "./security/live-stack.ts";
+
+/** `pgstack test-db serve` of a stack, where the vitest fixture finds it. */
+export class PoolService {
+  readonly #stack: LiveStack;
+  #service: ChildProcess | undefined;
+
+  constructor(stack: LiveStack) {
+    this.#stack = stack;
+  }
+
+  /** Path of the file with its address and token. */
+  get addressFile(): string {
+    return join(this.#stack.project.directory, "test-db.json");
+  }
+
+  async start(...more: string[]): Promise<void> {
+    const file = this.addressFile;
+    await rm(file, { force: true });
+    process.env.PGSTACK_TEST_DB = file;
+    void this.#stack.project.pgstack(["test-db", "serve", "--address-file", file, ...more], {
+      onStart: (child) => {
+        this.#service = child;
+      },
+    });
+    const there = () => {
+      if (!existsSync(file)) throw new Error("the service has not written its address");
+    };
+    await vi.waitFor(there, { timeout: 30_000, interval: 20 });
+  }
+
+  async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    const service = this.#service;
+    if (service === undefined || service.exitCode !== null || service.signalCode !== null) return;
+    const ended = once(service, "close");
+    service.kill(signal);
+    await ended;
+  }
+
+  /** What the pool has, by the command line. */
+  async entries(): Promise<PoolEntry[]> {
+    const listed = await this.#stack.project.pgstack(["test-db", "list", "--json"]);
+    if (listed.code !== 0) throw new Error(listed.output);
+    return JSON.parse(listed.stdout);
+  }
+
+  /** Databases of the pool that the cluster has. */
+  async databases(): Promise<number> {
+    return Number(
+      await this.#stack.value("(SELECT count(*) FROM pg_database WHERE datname LIKE 'pgstack\\_test\\_%')"),
+    );
+  }
+}
