@@ -1,6 +1,7 @@
 import { DEFAULT_PARAMETERS, type ParameterValue } from "../operations/postgresql-conf/defaults.ts";
 import { ALLOWED_VALUES, OWNED_PARAMETERS } from "../operations/postgresql-conf/owned-parameters.ts";
 import { FAST_PARAMETERS } from "../operations/testing/fast-settings.ts";
+import { bytesOf, type MemorySize } from "./memory-size.ts";
 import { nearest } from "./nearest.ts";
 import {
   type MajorVersion,
@@ -176,7 +177,7 @@ export function isServerParameter(name: string): boolean {
 /** All PostgreSQL settings of a stack by their PostgreSQL names, for `renderPostgresqlConf`; the port is its option. */
 export function serverParameters(settings: Settings): Readonly<Record<string, ParameterValue>> {
   return {
-    ...(settings.dataInMemory === undefined ? {} : FAST_PARAMETERS),
+    ...(settings.dataInMemory === undefined ? {} : inMemoryParameters(settings.dataInMemory)),
     ...settings.serverSettings,
     max_connections: settings.maxConnections,
     shared_buffers: settings.sharedBuffers,
@@ -184,4 +185,10 @@ export function serverParameters(settings: Settings): Readonly<Record<string, Pa
     work_mem: settings.workMem,
     maintenance_work_mem: settings.maintenanceWorkMem,
   };
+}
+
+/** What does not wait for disks, and a write-ahead log that leaves room for the data. */
+function inMemoryParameters(size: MemorySize): Readonly<Record<string, ParameterValue>> {
+  const quarter = Math.floor(bytesOf(size) / 4 / 1024 ** 2);
+  return { ...FAST_PARAMETERS, min_wal_size: "32MB", max_wal_size: `${Math.max(32, quarter)}MB` };
 }

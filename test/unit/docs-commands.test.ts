@@ -8,7 +8,7 @@ import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
 const PAGES = ["operations", "backup", "upgrade", "testing", "migrations", "security", "set-up"];
 const FILES = ["README.md", ...PAGES.map((page) => `docs/${page}.md`)];
 /** Commands that have commands below them. */
-const FAMILIES = ["audit", "migrate", "snapshot", "test-db"];
+const FAMILIES = ["audit", "membership", "migrate", "snapshot", "test-db"];
 /** From the command's name to the end of the code. */
 const CALL = /(?:\.\/)?pgstack((?: --stack \S+)? [a-z][a-z-]*[^`\n#|)"]*)/g;
 

@@ -48,8 +48,8 @@ describe("G2 stack files", () => {
     });
   });
 
-  it("T4 ci is not published and small", () => {
-    expect(readStack("ci")).toMatchObject({ publish: false, memoryLimit: "512MB", allowDestroy: true });
+  it("T4 ci is not published, small, and in memory", () => {
+    expect(readStack("ci")).toMatchObject({ publish: false, memoryLimit: "1536MB", dataInMemory: "1GB", allowDestroy: true });
   });
 
   it.each(["staging", "prod"])("S5 %s has TLS, is not published and stops gracefully", (stack) => {

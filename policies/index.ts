@@ -1,0 +1,65 @@
+import { PolicyPack, type ResourceValidationPolicy, type StackValidationPolicy } from "@pulumi/policy";
+import * as pulumi from "@pulumi/pulumi";
+import { exceptionProblems, isAccepted, readExceptions } from "./exceptions.ts";
+import type { Context, Declared, Rule } from "./rule.ts";
+import { RULES } from "./rules.ts";
+import { STACK_RULES, type StackRule } from "./whole-stack.ts";
+
+// The stack's own config, not what the program made of it.
+const config = new pulumi.Config("pgstack");
+const allowDestroyUntil = config.get("allowDestroyUntil");
+const context: Context = {
+  stack: pulumi.getStack(),
+  environment: config.get("environment") ?? "development",
+  ...(allowDestroyUntil === undefined ? {} : { allowDestroyUntil }),
+  now: new Date(),
+};
+const exceptions = readExceptions();
+
+function policyOf(rule: Rule): ResourceValidationPolicy {
+  return {
+    ...head(rule),
+    validateResource: (args, report) => {
+      if (rule.types.length > 0 && !rule.types.includes(args.type)) return;
+      if (rule.environments !== undefined && !rule.environments.includes(context.environment)) return;
+      const found = rule.check(args as Declared, context);
+      if (found !== undefined && !accepted(rule, args.name)) report(message(rule, found));
+    },
+  };
+}
+
+function stackPolicyOf(rule: StackRule): StackValidationPolicy {
+  return {
+    ...head(rule),
+    validateStack: ({ resources }, report) => {
+      if (accepted(rule, "")) return;
+      for (const found of rule.check(resources as unknown as readonly Declared[]))
+        report(message(rule, found));
+    },
+  };
+}
+
+/** An exception that is none must not look like one. */
+const current: StackValidationPolicy = {
+  name: "exceptions-current",
+  description: "An exception has a rule, a reason and a day that it ends on.",
+  enforcementLevel: "mandatory",
+  validateStack: (_, report) => {
+    const rules = new Set([...RULES, ...STACK_RULES].map(({ name }) => name));
+    for (const problem of exceptionProblems(exceptions, rules, context.stack, context.now)) report(problem);
+  },
+};
+
+function head({ name, reason }: Pick<Rule, "name" | "reason">) {
+  return { name, description: reason, enforcementLevel: "mandatory" as const };
+}
+
+function accepted({ name }: Pick<Rule, "name">, resource: string): boolean {
+  return isAccepted({ rule: name, stack: context.stack, resource }, exceptions, context.now);
+}
+
+function message({ remedy }: Pick<Rule, "remedy">, found: string): string {
+  return `${found}. To mend it: ${remedy}. (docs/policies.md says how to accept it for a while.)`;
+}
+
+new PolicyPack("pgstack", { policies: [...RULES.map(policyOf), ...STACK_RULES.map(stackPolicyOf), current] });

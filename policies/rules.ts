@@ -1,0 +1,8 @@
+import type { Rule } from "./rule.ts";
+import { containerRules } from "./rules/containers.ts";
+import { dataRules } from "./rules/data.ts";
+import { networkRules } from "./rules/networks.ts";
+import { secretRules } from "./rules/secrets.ts";
+
+/** Every rule on single resources. */
+export const RULES: readonly Rule[] = [...containerRules, ...networkRules, ...dataRules, ...secretRules];
