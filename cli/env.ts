@@ -1,11 +1,12 @@
 import { Command, Option } from "commander";
 import { shellWord } from "../operations/connection-info/encode.ts";
 import { UserError } from "../operations/user-error.ts";
-import { cacheDirectory } from "../toolchain/directories.mjs";
+import { cacheDirectory, POLICIES } from "../toolchain/directories.mjs";
 import { readRecord, toolVariables } from "../toolchain/environment.mjs";
 import { taught } from "./options.ts";
 import { print, printJson } from "./print.ts";
 
+const PACK = "policies/PulumiPolicy.yaml";
 /** What the caller's environment does not override; of PATH it is what comes in front. */
 const OURS = new Set(["PATH", "PULUMI_HOME"]);
 
@@ -23,13 +24,36 @@ export function envCommand(): Command {
     .action(async ({ shell, json }: { shell: "posix" | "fish"; json: boolean }) => {
       const variables = await settings();
       if (json) printJson(Object.fromEntries(variables));
-      else print(shell === "fish" ? fishLines(variables) : posixLines(variables));
+      else {
+        print(
+          shell === "fish" ? fishLines(variables) + FISH_POLICIES : posixLines(variables) + POSIX_POLICIES,
+        );
+      }
     });
   return taught(command, [
     ['eval "$(./pgstack env)"', "then pulumi preview, up, refresh, destroy work in this shell"],
     ["./pgstack env --shell fish | source", "the same in fish"],
   ]);
 }
+
+/** Has plain `pulumi` hold its runs in this project against the policies; any other command is handed on as it is. */
+export const POSIX_POLICIES = `pulumi() {
+  if [ -f ${PACK} ]; then
+    case "\${1-}" in preview|pre|up|update) set -- "$@" ${POLICIES.join(" ")} ;; esac
+  fi
+  command pulumi "$@"
+}
+`;
+
+/** The same for fish. */
+export const FISH_POLICIES = `function pulumi
+  set -l policies
+  if test -f ${PACK}; and contains -- "$argv[1]" preview pre up update
+    set policies ${POLICIES.join(" ")}
+  end
+  command pulumi $argv $policies
+end
+`;
 
 /** What the set-up says, except where the caller has chosen otherwise. */
 async function settings(): Promise<[name: string, value: string][]> {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { UserError } from "../operations/user-error.ts";
-import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
+import { POLICIES, PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 
 /** What is kept of Pulumi's output to tell why it failed. */
 const LONGEST_OUTPUT = 64 * 1024;
@@ -21,7 +21,10 @@ export async function pulumiUp(stack: string): Promise<number> {
     stack,
   ];
   return await new Promise((resolve, reject) => {
-    const child = spawn("pulumi", ["up", ...options], { cwd: PROJECT_DIRECTORY, stdio: "inherit" });
+    const child = spawn("pulumi", ["up", ...POLICIES, ...options], {
+      cwd: PROJECT_DIRECTORY,
+      stdio: "inherit",
+    });
     child.once("error", reject);
     child.once("close", (code) => resolve(code ?? 1));
   });

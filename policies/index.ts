@@ -22,7 +22,7 @@ function policyOf(rule: Rule): ResourceValidationPolicy {
     validateResource: (args, report) => {
       if (rule.types.length > 0 && !rule.types.includes(args.type)) return;
       if (rule.environments !== undefined && !rule.environments.includes(context.environment)) return;
-      const found = rule.check(args as Declared, context);
+      const found = whereKnown(() => rule.check(args as Declared, context));
       if (found !== undefined && !accepted(rule, args.name)) report(message(rule, found));
     },
   };
@@ -33,8 +33,8 @@ function stackPolicyOf(rule: StackRule): StackValidationPolicy {
     ...head(rule),
     validateStack: ({ resources }, report) => {
       if (accepted(rule, "")) return;
-      for (const found of rule.check(resources as unknown as readonly Declared[]))
-        report(message(rule, found));
+      const declared = resources as unknown as readonly Declared[];
+      for (const found of whereKnown(() => rule.check(declared)) ?? []) report(message(rule, found));
     },
   };
 }
@@ -52,6 +52,16 @@ const current: StackValidationPolicy = {
 
 function head({ name, reason }: Pick<Rule, "name" | "reason">) {
   return { name, description: reason, enforcementLevel: "mandatory" as const };
+}
+
+/** A preview does not know every value yet: what depends on one is looked at by the up, before it is made. */
+function whereKnown<Value>(look: () => Value): Value | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if ((error as Error).constructor.name === "UnknownValueError") return undefined;
+    throw error;
+  }
 }
 
 function accepted({ name }: Pick<Rule, "name">, resource: string): boolean {

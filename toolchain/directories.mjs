@@ -5,6 +5,9 @@ import { fileURLToPath } from "node:url";
 /** The checkout. */
 export const PROJECT_DIRECTORY = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** Has Pulumi hold a run against the project's policies. */
+export const POLICIES = ["--policy-pack", "policies"];
+
 /** What a run of this checkout keeps: the stacks' state, the passphrase, the tools' settings. */
 export const STATE_DIRECTORY = join(PROJECT_DIRECTORY, ".pgstack");
 

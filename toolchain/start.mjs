@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { PROJECT_DIRECTORY, STATE_DIRECTORY } from "./directories.mjs";
+import { POLICIES, PROJECT_DIRECTORY, STATE_DIRECTORY } from "./directories.mjs";
 import { runMain } from "./main.mjs";
 import { run, runAttached } from "./run.mjs";
 import { setUp } from "./set-up.mjs";
@@ -33,7 +33,7 @@ await runMain(async () => {
     process.stdout.isTTY ? "always" : "never",
   ];
   const command = preview ? ["preview"] : ["up", "--yes", "--skip-preview"];
-  const code = await runAttached("pulumi", [...command, ...options], {
+  const code = await runAttached("pulumi", [...command, ...POLICIES, ...options], {
     cwd: PROJECT_DIRECTORY,
     env: environment,
   });

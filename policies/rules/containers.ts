@@ -14,8 +14,9 @@ export const containerRules: readonly Rule[] = [
     remedy: "set pgstack:image to a reference with @sha256:…, or let the stack resolve the tag",
     environments: STRICT,
     types: [IMAGE],
+    // One that was made on the host itself is in no registry: its container runs it by its id.
     check: ({ props }) =>
-      /(@|^)sha256:[0-9a-f]{64}$/.test(String(props["name"]))
+      /(^pgstack\.local\/|(@|^)sha256:[0-9a-f]{64}$)/.test(String(props["name"]))
         ? undefined
         : `the image ${props["name"]} has no digest`,
   },

@@ -23,6 +23,7 @@ const PARTS = [
   "operations",
   "cli",
   "snapshots",
+  "policies",
   "toolchain",
 ] as const;
 

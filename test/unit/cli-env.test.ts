@@ -1,7 +1,10 @@
 import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fishLines, posixLines } from "../../cli/env.ts";
+import { fishLines, POSIX_POLICIES, posixLines } from "../../cli/env.ts";
 
 /** Anything that an environment can hold. */
 const value = fc
@@ -28,6 +31,29 @@ describe("env", () => {
       "/tools of mine/bin:/it's/node:/usr/bin:/bin",
     );
   });
+
+  test.each(["sh", "bash"])(
+    "G3 in %s plain pulumi is held against the policies, in this project and where it changes things",
+    (shell) => {
+      const folder = mkdtempSync(join(tmpdir(), "pgstack-env-"));
+      try {
+        mkdirSync(join(folder, "policies"));
+        writeFileSync(join(folder, "pulumi"), '#!/bin/sh\necho "$@"\n', { mode: 0o755 });
+        const run = (command: string) =>
+          execFileSync(shell, ["-euc", `PATH="$PWD:$PATH"\n${POSIX_POLICIES}${POSIX_POLICIES}${command}`], {
+            cwd: folder,
+            encoding: "utf8",
+          });
+        expect(run("pulumi up --stack 'a b'")).toBe("up --stack a b\n");
+        writeFileSync(join(folder, "policies", "PulumiPolicy.yaml"), "");
+        expect(run("pulumi up --stack dev; pulumi preview; pulumi destroy; pulumi")).toBe(
+          "up --stack dev --policy-pack policies\npreview --policy-pack policies\ndestroy\n\n",
+        );
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 
   test("fish quotes backslashes and quotes", () => {
     expect(fishLines([["A", "it's \\ here"]])).toBe("set -gx A 'it\\'s \\\\ here'\n");

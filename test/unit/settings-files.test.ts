@@ -49,7 +49,12 @@ describe("G2 stack files", () => {
   });
 
   it("T4 ci is not published, small, and in memory", () => {
-    expect(readStack("ci")).toMatchObject({ publish: false, memoryLimit: "1536MB", dataInMemory: "1GB", allowDestroy: true });
+    expect(readStack("ci")).toMatchObject({
+      publish: false,
+      memoryLimit: "1536MB",
+      dataInMemory: "1GB",
+      allowDestroy: true,
+    });
   });
 
   it.each(["staging", "prod"])("S5 %s has TLS, is not published and stops gracefully", (stack) => {
