@@ -323,6 +323,9 @@ export const deployed = {
   health: health.status,
 };
 
+/** What was promoted to the stack last: from which stack, at which commit, when; null: nothing. */
+export const promotion = settings.promotion ?? null;
+
 /** What a reset of a test stack's database goes by; null elsewhere. */
 export const testing = tests ? { specification, snapshot: snapshot?.name ?? null } : null;
 

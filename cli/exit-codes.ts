@@ -10,6 +10,8 @@ export const EXIT = {
   usage: 2,
   /** There is no such stack, or nothing of it has been brought up yet. */
   notProvisioned: 3,
+  /** The live world is not what the stack says; of `drift` alone. */
+  drifted: 4,
   /** Ended by Ctrl-C: 128 and the signal's number, as shells count. */
   interrupted: 130,
 } as const;

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { HealthReport } from "../operations/health.ts";
+import { examine } from "./examine.ts";
 import { EXIT } from "./exit-codes.ts";
 import { departureSignal, interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught, wholeNumber } from "./options.ts";
@@ -78,19 +79,6 @@ async function checkAndLog(stack: StackWithCredentials, full: boolean): Promise<
   const report = await examine(stack, full);
   await log(stack, report);
   return report;
-}
-
-async function examine(
-  { target, credentials, trust, thresholds, backupSchedule: schedule }: StackWithCredentials,
-  full: boolean,
-): Promise<HealthReport> {
-  const { checkHealth } = await import("../operations/health.ts");
-  return await checkHealth(target, {
-    ...{ credentials, full },
-    ...(trust === undefined ? {} : { trust }),
-    ...(thresholds === undefined ? {} : { thresholds }),
-    ...(schedule === undefined ? {} : { backup: { schedule } }),
-  });
 }
 
 /** A log that can't be written does not hide the answer. */

@@ -9,6 +9,7 @@ import { completionCommand } from "./completion.ts";
 import { connectionInfoCommand } from "./connection-info.ts";
 import { doctorCommand } from "./doctor.ts";
 import { drCheckCommand } from "./dr-check.ts";
+import { driftCommand } from "./drift.ts";
 import { drillCommand } from "./drill.ts";
 import { envCommand } from "./env.ts";
 import { EXIT, exitCodeOf, Interrupted } from "./exit-codes.ts";
@@ -19,6 +20,7 @@ import { membershipCommand } from "./membership.ts";
 import { migrateCommand } from "./migrate.ts";
 import { taught } from "./options.ts";
 import { harmless, note } from "./print.ts";
+import { promoteCommand, promotionsCommand } from "./promote.ts";
 import { psqlCommand } from "./psql.ts";
 import { resetTestCommand } from "./reset-test.ts";
 import { restoreCommand } from "./restore.ts";
@@ -58,6 +60,9 @@ function program(): Command {
     restoreCommand(),
     restoreDumpCommand(),
     restorePointCommand(),
+    driftCommand(),
+    promoteCommand(),
+    promotionsCommand(),
     drillCommand(),
     drCheckCommand(),
     upgradeCommand(),

@@ -1,13 +1,13 @@
 import { X509Certificate } from "node:crypto";
-import { posix } from "node:path";
 import { checkCertificatePair } from "./certificates/pair.ts";
 import { dockerEngine, findContainer } from "./docker.ts";
-import { CONFIGURATION_DIRECTORY, CONFIGURATION_FILES } from "./postgresql-conf.ts";
+import { CONFIGURATION_FILES } from "./postgresql-conf.ts";
 import {
   configurationErrors,
-  overruledParameters,
+  foreignParameters,
   pendingRestart,
   reload,
+  resetParameters,
   tryParameters,
 } from "./server-configuration/live-checks.ts";
 import { servedCertificate } from "./server-configuration/served-certificate.ts";
@@ -21,6 +21,7 @@ export {
   type ServerConfiguration,
   serverConfigurationFiles,
 } from "./server-configuration/files.ts";
+export { configurationDrift } from "./server-configuration/live-checks.ts";
 
 /** What {@link applyServerConfiguration} brings where. */
 export interface ApplyServerConfigurationOptions {
@@ -42,8 +43,8 @@ export interface AppliedServerConfiguration {
   readonly reloaded: boolean;
   /** Parameters whose new value waits for a restart of the server. */
   readonly pendingRestart: readonly string[];
-  /** Parameters that something beside our file overrules, `ALTER SYSTEM` above all. */
-  readonly overruled: readonly string[];
+  /** Parameters that somebody had set by `ALTER SYSTEM`: they are as the stack says again. */
+  readonly reset: readonly string[];
 }
 
 /**
@@ -86,7 +87,7 @@ export async function applyServerConfiguration(
   const running = (await findContainer(docker, target.container))?.State.Running === true;
   if (!running) {
     if (changed.length > 0) await write(changed);
-    return { changed: changed.map((file) => file.path), reloaded: false, pendingRestart: [], overruled: [] };
+    return { changed: changed.map((file) => file.path), reloaded: false, pendingRestart: [], reset: [] };
   }
 
   const parameters = text(CONFIGURATION_FILES.postgresqlConf);
@@ -102,14 +103,16 @@ export async function applyServerConfiguration(
     });
     throw error;
   }
+  const reset = await foreignParameters(target);
+  if (reset.length > 0) {
+    await resetParameters(target, reset);
+    await reload(target);
+  }
   return {
     changed: changed.map((file) => file.path),
     reloaded: true,
     pendingRestart: await pendingRestart(target),
-    overruled: await overruledParameters(
-      target,
-      posix.join(CONFIGURATION_DIRECTORY, CONFIGURATION_FILES.postgresqlConf),
-    ),
+    reset,
   };
 }
 

@@ -1,13 +1,15 @@
 import { audited } from "../operations/audit.ts";
 import { readCertificateFiles } from "../operations/certificate-files.ts";
 import { fingerprintOf } from "../operations/certificates.ts";
-import { dockerEngine, findVolume } from "../operations/docker.ts";
+import { dockerEngine, findContainer, findVolume } from "../operations/docker.ts";
 import {
   applyServerConfiguration,
+  configurationDrift,
   type ServerCertificates,
   serverConfigurationFiles,
 } from "../operations/server-configuration.ts";
 import { requireDurable } from "../operations/testing/fast-settings.ts";
+import type { VolumeFile } from "../operations/volume-files.ts";
 import { dynamicProvider } from "./provider.ts";
 import type {
   ServerConfigurationInputs,
@@ -27,6 +29,13 @@ export const provider = dynamicProvider<ServerConfigurationInputs, ServerConfigu
   async exists({ target, configurationVolume }) {
     return (await findVolume(dockerEngine(target.dockerHost), configurationVolume)) !== undefined;
   },
+  async drift(inputs) {
+    const { target } = inputs;
+    const container = await findContainer(dockerEngine(target.dockerHost), target.container);
+    // Of a server that is away or not well, others tell.
+    if (container?.State.Health?.Status !== "healthy") return [];
+    return configurationDrift(target, filesOf(inputs, await certificatesOf(inputs.tls)));
+  },
 });
 
 async function apply(
@@ -40,22 +49,25 @@ async function apply(
   return audited(context, operation, parameters, async () => {
     const certificates = await certificatesOf(tls);
     if (certificates !== undefined) parameters.certificate = fingerprintOf(certificates.certificate);
-    const { changed, reloaded, pendingRestart } = await applyServerConfiguration(target, {
+    const { changed, reloaded, pendingRestart, reset } = await applyServerConfiguration(target, {
       configurationVolume: inputs.configurationVolume,
       image: inputs.imageId,
-      files: serverConfigurationFiles({
-        parameters: inputs.parameters,
-        access: inputs.access,
-        port: target.port,
-        ...(inputs.archiveTimeoutSeconds === undefined
-          ? {}
-          : { archiveTimeoutSeconds: inputs.archiveTimeoutSeconds }),
-        ...(certificates === undefined ? {} : { certificates }),
-      }),
+      files: filesOf(inputs, certificates),
       labels: inputs.labels,
     });
-    Object.assign(parameters, { changed, reloaded });
+    Object.assign(parameters, { changed, reloaded, ...(reset.length > 0 ? { reset } : {}) });
     return { pendingRestart };
+  });
+}
+
+function filesOf(
+  { target, parameters, access, archiveTimeoutSeconds }: ServerConfigurationInputs,
+  certificates: ServerCertificates | undefined,
+): VolumeFile[] {
+  return serverConfigurationFiles({
+    ...{ parameters, access, port: target.port },
+    ...(archiveTimeoutSeconds === undefined ? {} : { archiveTimeoutSeconds }),
+    ...(certificates === undefined ? {} : { certificates }),
   });
 }
 

@@ -69,6 +69,14 @@ export interface RestoreSettings {
   };
 }
 
+/** What was promoted to a stack. */
+export interface PromotionSettings {
+  readonly from: string;
+  readonly commit: string;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
 /** The server that a stack takes over from. */
 export interface UpgradeFromSettings {
   readonly container: string;
@@ -172,6 +180,8 @@ export interface Settings {
 
   /** An older server that this one takes over from, for the time of an upgrade. */
   readonly upgradeFrom?: UpgradeFromSettings | undefined;
+  /** What was promoted to the stack last. */
+  readonly promotion?: PromotionSettings | undefined;
 
   /** Version that the schema is to be at, or `latest`; absent: migrations run by command alone. */
   readonly schemaVersion?: string | undefined;

@@ -1,21 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { dockerEngine, statusCode } from "../docker.ts";
 import { waitUntilReady } from "../readiness.ts";
+import { RECOVERY_PARAMETERS } from "../recovery-parameters.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
-
-/** What recovery left in postgresql.auto.conf; it means nothing to a server that has ended its recovery. */
-const RECOVERY_PARAMETERS = [
-  "restore_command",
-  "recovery_target",
-  "recovery_target_time",
-  "recovery_target_name",
-  "recovery_target_xid",
-  "recovery_target_lsn",
-  "recovery_target_action",
-  "recovery_target_inclusive",
-  "recovery_target_timeline",
-];
 
 /** Stops the server as its container says, and returns when it has ended. */
 export async function stopServer(target: Target): Promise<void> {

@@ -1,7 +1,13 @@
+import { createHash } from "node:crypto";
+import { posix } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { executeInContainer } from "../execute.ts";
-import { queryAsSuperuser } from "../superuser.ts";
+import { CONFIGURATION_DIRECTORY } from "../postgresql-conf.ts";
+import { RECOVERY_PARAMETERS } from "../recovery-parameters.ts";
+import { identifier, literal } from "../sql.ts";
+import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
+import type { VolumeFile } from "../volume-files.ts";
 
 const RELOAD_TIMEOUT_MILLISECONDS = 15_000;
 const POLL_MILLISECONDS = 25;
@@ -10,6 +16,10 @@ const POLL_MILLISECONDS = 25;
  * {@link tryParameters}.
  */
 const NEEDS_RESTART = "setting could not be applied";
+
+/** What a recovery leaves there is the stack's own. */
+const FOREIGN = `SELECT DISTINCT name FROM pg_file_settings
+  WHERE sourcefile LIKE '%/postgresql.auto.conf' AND name <> ALL (ARRAY[${RECOVERY_PARAMETERS.map(literal).join(", ")}]) ORDER BY 1`;
 
 /** Reads the text as configuration with the server's own program, beside the running server. */
 const TRY_SCRIPT = `set -eu
@@ -88,14 +98,28 @@ export async function pendingRestart(target: Target): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-/** Parameters of our file that something else overrules, `ALTER SYSTEM` above all. */
-export async function overruledParameters(target: Target, configurationFile: string): Promise<string[]> {
-  const rows = await queryAsSuperuser<{ name: string }>(
+/** Names of the parameters that somebody has set by `ALTER SYSTEM`, which overrules the stack's own file. */
+export async function foreignParameters(target: Target): Promise<string[]> {
+  return (await queryAsSuperuser<{ name: string }>(target, FOREIGN)).map(({ name }) => name);
+}
+
+/** Takes such parameters back; the next reload brings that into force. */
+export async function resetParameters(target: Target, names: readonly string[]): Promise<void> {
+  const statements = names.map((name) => `ALTER SYSTEM RESET ${name.split(".").map(identifier).join(".")};`);
+  await runAsSuperuser(target, statements.join("\n"));
+}
+
+/** How the files that a running server sees, and its own, differ from what is wanted, a line each. */
+export async function configurationDrift(target: Target, files: readonly VolumeFile[]): Promise<string[]> {
+  const wanted = files.map(({ path, content }) => {
+    const sum = createHash("sha256").update(content).digest("hex");
+    return `(${literal(path)}, ${literal(posix.join(CONFIGURATION_DIRECTORY, path))}, ${literal(sum)})`;
+  });
+  const rows = await queryAsSuperuser<{ line: string }>(
     target,
-    `SELECT DISTINCT ours.name
-       FROM pg_file_settings ours JOIN pg_file_settings later USING (name)
-      WHERE ours.sourcefile = '${configurationFile}' AND later.sourcefile <> ours.sourcefile
-      ORDER BY 1`,
+    `SELECT format('%s was changed', path) AS line FROM (VALUES ${wanted.join(", ")}) AS w(path, place, sum)
+      WHERE encode(sha256(pg_read_binary_file(place, true)), 'hex') IS DISTINCT FROM sum
+     UNION ALL SELECT format('%s was set by ALTER SYSTEM', name) FROM (${FOREIGN}) AS f`,
   );
-  return rows.map((row) => row.name);
+  return rows.map(({ line }) => line);
 }

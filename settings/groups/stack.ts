@@ -1,8 +1,11 @@
+import * as z from "zod";
 import { setting } from "../documentation.ts";
 import { imageReference } from "../names.ts";
 import { MAJOR_VERSIONS, type MajorVersion } from "../parameter-catalogue.ts";
+import type { PromotionSettings } from "../settings.ts";
 import { flag, mapOf, moment, oneOf, value } from "../values.ts";
 
+const PROMOTION = 'a map such as {"from": "staging", "commit": "1a2b3c", "at": "2026-03-01T12:00:00Z"}';
 const LABEL = /^[a-z0-9]([a-z0-9]|[._/-](?=[a-z0-9])){0,127}$/;
 /** https://docs.docker.com/engine/manage-resources/labels/#key-format-recommendations */
 const KEPT_LABELS = ["com.docker.", "io.docker.", "org.dockerproject."];
@@ -38,6 +41,19 @@ export const stackKeys = {
       fallback: "16",
       example: "18",
       caution: "The data of a stack stays of its version: `pgstack upgrade` brings it into a new stack.",
+    },
+  ),
+  promotion: setting(
+    z
+      .strictObject({ from: z.string(), commit: z.string(), at: z.string() }, { error: PROMOTION })
+      .transform((given): PromotionSettings => given)
+      .optional(),
+    "What was promoted to the stack last: from which stack, at which commit, when. `pgstack promote` writes it.",
+    {
+      group: "Stack",
+      fallback: "none",
+      example: '{from: staging, commit: 1a2b3c, at: "2026-03-01T12:00:00Z"}',
+      structured: true,
     },
   ),
   allowDestroy: setting(

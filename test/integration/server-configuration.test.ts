@@ -9,6 +9,7 @@ import { reload } from "../../operations/server-configuration/live-checks.ts";
 import { servedCertificate } from "../../operations/server-configuration/served-certificate.ts";
 import {
   applyServerConfiguration,
+  configurationDrift,
   type ServerConfiguration,
   serverConfigurationFiles,
 } from "../../operations/server-configuration.ts";
@@ -96,7 +97,7 @@ describe("P6 a server with the stack's files", () => {
       changed: ["postgresql.conf"],
       reloaded: true,
       pendingRestart: ["max_connections"],
-      overruled: [],
+      reset: [],
     });
     expect(await setting(server, "work_mem")).toBe("8192");
     expect(await setting(server, "max_connections")).toBe("100");
@@ -104,11 +105,23 @@ describe("P6 a server with the stack's files", () => {
     expect(again).toMatchObject({ changed: [], reloaded: true, pendingRestart: ["max_connections"] });
   });
 
-  test("P3 a parameter that ALTER SYSTEM overrules is told", async () => {
+  test("P3 F13 a parameter that ALTER SYSTEM overrules, and a file that was changed, are drift; both are put right", async () => {
     const server = await readyServer();
     await runAsSuperuser(server.target, "ALTER SYSTEM SET work_mem = '9MB';");
-    const applied = await apply(server, filesOf(server));
-    expect(applied.overruled).toEqual(["work_mem"]);
+    const files = filesOf(server);
+    expect(await configurationDrift(server.target, files)).toEqual(["work_mem was set by ALTER SYSTEM"]);
+    const content = "local all all trust\n";
+    await writeVolumeFiles(dockerEngine(), {
+      ...{ volume: server.configurationVolume, image: TEST_IMAGE, directory: "", labels: {} },
+      files: [{ path: "pg_hba.conf", content, mode: 0o600 }],
+    });
+    expect(await configurationDrift(server.target, files)).toEqual([
+      "pg_hba.conf was changed",
+      "work_mem was set by ALTER SYSTEM",
+    ]);
+    const applied = await apply(server, files);
+    expect(applied.reset).toEqual(["work_mem"]);
+    expect(await configurationDrift(server.target, files)).toEqual([]);
   });
 });
 

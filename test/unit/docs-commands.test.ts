@@ -5,7 +5,17 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
 
-const PAGES = ["operations", "backup", "upgrade", "testing", "migrations", "security", "set-up"];
+const PAGES = [
+  "operations",
+  "backup",
+  "upgrade",
+  "testing",
+  "migrations",
+  "environments",
+  "policies",
+  "security",
+  "set-up",
+];
 const FILES = ["README.md", ...PAGES.map((page) => `docs/${page}.md`)];
 /** Commands that have commands below them. */
 const FAMILIES = ["audit", "membership", "migrate", "snapshot", "test-db"];

@@ -1,0 +1,145 @@
+import { isDeepStrictEqual } from "node:util";
+import { Command } from "commander";
+import { ask } from "./ask.ts";
+import { EXIT, UsageError } from "./exit-codes.ts";
+import { interruptionSignal } from "./interruption.ts";
+import { jsonOption, stackName, taught } from "./options.ts";
+import { printJson, printLine, table } from "./print.ts";
+import {
+  harmlessText,
+  nameOf,
+  type Preview,
+  type PreviewStep,
+  previewStack,
+  typeOf,
+} from "./pulumi-preview.ts";
+import { pulumiUp } from "./up.ts";
+
+/** A resource that is not what it should be. */
+export interface Difference {
+  readonly resource: string;
+  readonly type: string;
+  /** What an `up` would do: `create`, `update`, `replace`, `delete`. */
+  readonly operation: string;
+  /** Properties that differ, where Pulumi tells them. */
+  readonly properties: readonly string[];
+}
+
+/** What was changed behind the stack's back, and what its config asks for and was not applied yet. */
+export interface Drift {
+  readonly drift: readonly Difference[];
+  /** What differs in server and network, in words. */
+  readonly details: readonly string[];
+  readonly pending: readonly Difference[];
+}
+
+/** Steps that change nothing in the world, and the parts of a replacement beside the one that tells it. */
+const QUIET = new Set([
+  ...["same", "read", "refresh", "read-replacement", "import", "create-replacement", "delete-replaced"],
+]);
+const MARK = "drift: ";
+/** Stands in a preview for what is known only afterwards. */
+const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/** `pgstack drift`. */
+export function driftCommand(): Command {
+  const command = new Command("drift")
+    .description(
+      "Compare the live world with the stack: containers, networks, volumes, server settings and files, roles, grants, extensions, schema version.",
+    )
+    .option("--fix", "bring the live world back to what the stack says, after showing what that does", false)
+    .option("-y, --yes", "do not ask", false)
+    .addOption(jsonOption())
+    .action(async (options: { readonly fix: boolean; readonly yes: boolean; readonly json: boolean }) => {
+      await drift(stackName(command), options);
+    });
+  taught(command, [
+    ["pgstack drift", "what somebody has changed by hand"],
+    ["pgstack --stack prod drift --json || mail-the-team", "from cron"],
+    ["pgstack drift --fix", "shows it, asks, and puts it right"],
+  ]);
+  return command.addHelpText(
+    "after",
+    `  ${EXIT.drifted}    drift: the live world is not what the stack says`,
+  );
+}
+
+async function drift(
+  stack: string,
+  { fix, yes, json }: { readonly fix: boolean; readonly yes: boolean; readonly json: boolean },
+): Promise<void> {
+  const { readStack, requireStackEngine } = await import("./stack.ts");
+  await requireStackEngine(await readStack(stack));
+  const found = driftOf(await previewStack(stack, { signal: interruptionSignal() }));
+  const clean = found.drift.length === 0;
+  if (json) printJson(found);
+  else show(found);
+  if (!clean) process.exitCode = EXIT.drifted;
+  if (!fix || clean) return;
+  if (!yes) {
+    if (!process.stdin.isTTY) throw new UsageError("nobody can be asked here: --yes fixes without asking");
+    if (!(await ask("Bring the live world back? [y/N] "))) {
+      printLine("Nothing was changed.");
+      return;
+    }
+  }
+  const code = await pulumiUp(stack);
+  process.exitCode = code === 0 ? EXIT.ok : EXIT.failed;
+}
+
+/** Tells drift from changes of the config: where the inputs are as they were last applied, the world is what has changed. */
+export function driftOf({ steps, diagnostics }: Preview): Drift {
+  const applied = new Map(
+    steps.filter(({ op }) => op === "refresh").map(({ urn, oldState }) => [urn, oldState?.inputs]),
+  );
+  const isDrift = ({ op, urn, newState }: PreviewStep): boolean =>
+    applied.has(urn) && (op === "create" || sameWhereKnown(applied.get(urn), newState?.inputs));
+  const changing = steps.filter(({ op, urn }) => !QUIET.has(op) && !typeOf(urn).startsWith("pulumi:"));
+  const lines = diagnostics
+    .flatMap(({ message }) => harmlessText(message).split("\n"))
+    .filter((line) => line.startsWith(MARK))
+    .map((line) => line.slice(MARK.length));
+  return {
+    drift: changing.filter(isDrift).map(described),
+    details: [...new Set(lines)],
+    pending: changing.filter((step) => !isDrift(step)).map(described),
+  };
+}
+
+function described({ op, urn, diffReasons = [], replaceReasons = [] }: PreviewStep): Difference {
+  return {
+    resource: nameOf(urn),
+    type: typeOf(urn),
+    operation: op,
+    properties: [...new Set([...replaceReasons, ...diffReasons])],
+  };
+}
+
+/** Whether inputs are the same, as far as a preview knows them. */
+function sameWhereKnown(before: unknown, after: unknown): boolean {
+  if (after === UNKNOWN) return true;
+  if (typeof before !== "object" || typeof after !== "object" || before === null || after === null) {
+    return isDeepStrictEqual(before, after);
+  }
+  const [one, other] = [before, after] as Record<string, unknown>[];
+  const names = new Set([...Object.keys(one ?? {}), ...Object.keys(other ?? {})]);
+  return [...names].every((name) => sameWhereKnown(one?.[name], other?.[name]));
+}
+
+function show({ drift, details, pending }: Drift): void {
+  if (drift.length === 0) printLine("No drift: the live world is what the stack says.");
+  else printLine([rowsOf(drift), ...details.map((line) => `  ${line}`)].join("\n"));
+  if (pending.length > 0) {
+    printLine(
+      `\nNot applied yet, by the stack's config (an up, and --fix, does this as well):\n${rowsOf(pending)}`,
+    );
+  }
+}
+
+function rowsOf(differences: readonly Difference[]): string {
+  return table(
+    differences.map(({ resource, type, operation, properties }) => [
+      ...[operation, resource, type, properties.join(", ")],
+    ]),
+  ).trimEnd();
+}

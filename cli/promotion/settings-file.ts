@@ -1,0 +1,38 @@
+import { open, readFile, rename } from "node:fs/promises";
+import { parseDocument } from "yaml";
+import { settingsFile } from "../new-stack.ts";
+import type { Row } from "./carried.ts";
+
+/** The text of a stack's settings with some of them changed; comments and everything else stay. */
+export function changedSettings(
+  text: string,
+  rows: readonly Row[],
+  record: Readonly<Record<string, string>>,
+): string {
+  const document = parseDocument(text);
+  for (const { setting, after } of rows) {
+    const [key = "", ...below] = setting.split(/\.(.*)/s).filter((part) => part !== "");
+    const path = ["config", `pgstack:${key}`, ...below];
+    if (after === undefined) document.deleteIn(path);
+    else document.setIn(path, document.createNode(after));
+  }
+  document.setIn(["config", "pgstack:promotion"], document.createNode(record));
+  return document.toString({ lineWidth: 0 });
+}
+
+export async function readSettings(stack: string): Promise<string> {
+  return readFile(settingsFile(stack), "utf8");
+}
+
+/** Writes a file whole or not at all. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  const draft = `${path}.new`;
+  const file = await open(draft, "w", 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(draft, path);
+}

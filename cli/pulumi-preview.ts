@@ -1,0 +1,92 @@
+import { spawn } from "node:child_process";
+import { UserError } from "../operations/user-error.ts";
+import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
+
+/** What Pulumi would do to one resource: https://www.pulumi.com/docs/iac/cli/commands/pulumi_preview/ */
+export interface PreviewStep {
+  readonly op: string;
+  readonly urn: string;
+  readonly oldState?: ResourceState;
+  readonly newState?: ResourceState;
+  readonly diffReasons?: readonly string[];
+  readonly replaceReasons?: readonly string[];
+}
+
+interface ResourceState {
+  readonly type?: string;
+  readonly inputs?: Readonly<Record<string, unknown>>;
+  readonly outputs?: Readonly<Record<string, unknown>>;
+}
+
+/** What `pulumi preview --json` tells. */
+export interface Preview {
+  readonly steps: readonly PreviewStep[];
+  readonly diagnostics: readonly {
+    readonly urn?: string;
+    readonly message: string;
+    readonly severity: string;
+  }[];
+}
+
+/** Has Pulumi preview a stack against the live world. @throws UserError with what it says when it fails. */
+export async function previewStack(
+  stack: string,
+  {
+    cwd = PROJECT_DIRECTORY,
+    environment = {},
+    more = [],
+    signal,
+  }: {
+    readonly cwd?: string;
+    readonly environment?: Readonly<Record<string, string>>;
+    readonly more?: readonly string[];
+    readonly signal?: AbortSignal;
+  } = {},
+): Promise<Preview> {
+  const child = spawn("pulumi", ["preview", "--json", "--non-interactive", "--stack", stack, ...more], {
+    ...{ cwd, env: { ...process.env, ...environment }, stdio: ["ignore", "pipe", "pipe"] },
+    ...(signal === undefined ? {} : { signal }),
+  });
+  let output = "";
+  let complaints = "";
+  child.stdout.on("data", (piece: Buffer) => {
+    output += String(piece);
+  });
+  child.stderr.on("data", (piece: Buffer) => {
+    complaints += String(piece);
+  });
+  const code = await new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (ended) => resolve(ended ?? 1));
+  });
+  const preview = parsed(output);
+  const errors = preview?.diagnostics.filter(({ severity }) => severity === "error") ?? [];
+  if (code === 0 && preview !== undefined && errors.length === 0) return preview;
+  const said =
+    errors.map(({ message }) => harmlessText(message)).find((line) => line !== "") ?? complaints.trim();
+  throw new UserError(`pulumi preview of stack ${stack} failed: ${said || `exit code ${code}`}`);
+}
+
+function parsed(output: string): Preview | undefined {
+  try {
+    const { steps = [], diagnostics = [] } = JSON.parse(output) as Partial<Preview>;
+    return { steps, diagnostics };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Without the marks by which Pulumi colours its messages. */
+export function harmlessText(message: string): string {
+  return message.replaceAll(/<\{%[^%]*%\}>/g, "").trim();
+}
+
+/** The last part of a URN. */
+export function nameOf(urn: string): string {
+  return urn.split("::").at(-1) ?? urn;
+}
+
+/** The type in a URN, without those of its parents. */
+export function typeOf(urn: string): string {
+  return urn.split("::").at(-2)?.split("$").at(-1) ?? urn;
+}

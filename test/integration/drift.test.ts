@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dockerEngine, findContainer } from "../../operations/docker.ts";
+import { runAsSuperuser } from "../../operations/superuser.ts";
+import { writeVolumeFiles } from "../../operations/volume-files.ts";
+import { TEST_IMAGE } from "../support/image.ts";
+import { LiveStack } from "../support/security/live-stack.ts";
+
+const docker = dockerEngine();
+const MEGABYTE = 1024 ** 2;
+
+let stack: LiveStack;
+
+beforeAll(async () => {
+  stack = await LiveStack.bringUp();
+});
+
+afterAll(() => stack?.project.remove());
+
+function drift(...words: string[]) {
+  return stack.project.pgstack(["drift", ...words]);
+}
+
+async function expectNone(): Promise<void> {
+  const ended = await drift();
+  expect([ended.code, ended.stdout], ended.output).toEqual([
+    0,
+    "No drift: the live world is what the stack says.\n",
+  ]);
+}
+
+describe("F13 pgstack drift", () => {
+  test("F13 what Docker, SQL and a file were changed to by hand is told, and brought back", async () => {
+    await expectNone();
+    await runAsSuperuser(
+      stack.target,
+      `GRANT pg_read_all_data TO readonly; ALTER SYSTEM SET work_mem = '9MB'; SELECT pg_reload_conf();`,
+    );
+    await runAsSuperuser(stack.target, "CREATE TABLE public.t (n int); DROP EXTENSION pgcrypto;", {
+      database: "app",
+    });
+    const memory = 400 * MEGABYTE;
+    await docker.getContainer(stack.target.container).update({ Memory: memory, MemorySwap: memory });
+    await writeVolumeFiles(docker, {
+      ...{ volume: `${stack.target.container}-configuration`, image: TEST_IMAGE, directory: "", labels: {} },
+      files: [{ path: "pg_hba.conf", content: "local all all peer\nhost all all all trust\n", mode: 0o600 }],
+    });
+
+    const told = await drift();
+    expect(told.code, told.output).toBe(4);
+    for (const line of [
+      /update +server +docker:index\/container:Container +memory/,
+      /work_mem was set by ALTER SYSTEM/,
+      /pg_hba\.conf was changed/,
+      /role "readonly": take away membership in "pg_read_all_data"/,
+      /create extension "pgcrypto"/,
+    ]) {
+      expect(told.stdout).toMatch(line);
+    }
+    const json = await drift("--json");
+    expect(json.code).toBe(4);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      pending: [],
+      details: expect.arrayContaining(["pg_hba.conf was changed"]),
+    });
+    const refused = await drift("--fix");
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining("--yes fixes without asking"),
+    ]);
+
+    const fixed = await drift("--fix", "--yes");
+    expect(fixed.code, fixed.output).toBe(0);
+    await expectNone();
+    expect(await stack.value("current_setting('work_mem')")).toBe("4MB");
+    expect((await findContainer(docker, stack.target.container))?.HostConfig.Memory).toBe(512 * MEGABYTE);
+    await expect(stack.session("readonly", { password: "wrong" })).rejects.toThrow(/password/);
+  });
+
+  test("F13 a change of the config is no drift, and told beside it; a container that is gone is drift", async () => {
+    await stack.project.configure({
+      serverSettings: { work_mem: undefined, log_min_duration_statement: "1s" },
+    });
+    const pending = await drift();
+    expect(pending.code, pending.output).toBe(0);
+    expect(pending.stdout).toMatch(/No drift.*Not applied yet.*update +server-configuration/s);
+    await docker.getContainer(stack.target.container).remove({ force: true });
+    const gone = await drift();
+    expect(gone.code, gone.output).toBe(4);
+    expect(gone.stdout).toMatch(/create +server +docker:index\/container:Container/);
+    const fixed = await drift("--fix", "--yes");
+    expect(fixed.code, fixed.output).toBe(0);
+    await expectNone();
+  });
+});

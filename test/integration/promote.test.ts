@@ -1,0 +1,225 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Backups } from "../../agent/metadata.ts";
+import { callAgent } from "../../operations/agent.ts";
+import { type RunOptions, TestProject } from "../support/project.ts";
+import { LiveStack } from "../support/security/live-stack.ts";
+
+const SOURCE = {
+  schemaVersion: "latest",
+  extensions: ["citext"],
+  serverSettings: { random_page_cost: 1.1, max_wal_size: "2GB", fsync: false },
+};
+const TARGET = {
+  ...{
+    environment: "staging",
+    backup: true,
+    backupEncryption: true,
+    stopGraceSeconds: 120,
+    ballastMegabytes: 0,
+  },
+  ...{ schemaVersion: "0001", serverSettings: { log_lock_waits: true, max_wal_size: "512MB" } },
+};
+
+let project: TestProject;
+let source: LiveStack;
+let target: LiveStack;
+
+beforeAll(async () => {
+  project = await TestProject.create();
+  await mkdir(join(project.directory, "migrations"));
+  await migration("0001_orders", "CREATE TABLE orders (id int PRIMARY KEY);", "DROP TABLE orders;");
+  const next = project.sibling("s");
+  await next.pulumi(["stack", "init", next.stack]);
+  await Promise.all([project.configure(SOURCE), next.configure(TARGET)]);
+  await writeFile(join(project.directory, ".gitignore"), ".pgstack\nlogs\nnode_modules\n");
+  for (const one of [project, next]) {
+    const ended = await one.up();
+    if (ended.code !== 0) throw new Error(ended.output);
+  }
+  [source, target] = [await LiveStack.of(project), await LiveStack.of(next)];
+  await git("init", "--quiet");
+  await commit();
+}, 300_000);
+
+afterAll(() => project?.remove());
+
+async function git(...words: string[]): Promise<string> {
+  const ended = await project.run("git", [
+    ...["-c", "user.name=tests", "-c", "user.email=tests@example.org", "-c", "commit.gpgsign=false"],
+    ...words,
+  ]);
+  expect(ended.code, ended.output).toBe(0);
+  return ended.stdout.trim();
+}
+
+async function commit(): Promise<string> {
+  await git("add", "--all");
+  await git("commit", "--quiet", "--allow-empty", "--message", "a change");
+  return git("rev-parse", "HEAD");
+}
+
+async function migration(name: string, up: string, down?: string): Promise<void> {
+  const file = (direction: string) => join(project.directory, "migrations", `${name}.${direction}.sql`);
+  await writeFile(file("up"), up);
+  if (down !== undefined) await writeFile(file("down"), down);
+}
+
+/** A change that is committed and proven in the source. */
+async function prove(settings: Readonly<Record<string, unknown>> = {}): Promise<string> {
+  await project.configure({ ...SOURCE, ...settings });
+  await source.up();
+  return commit();
+}
+
+function promote(words: readonly string[] = ["--yes"], options: RunOptions = {}) {
+  return project.pgstack(["promote", project.stack, target.project.stack, ...words], options);
+}
+
+async function refused(...words: string[]): Promise<string> {
+  const ended = await promote(words.length === 0 ? ["--yes"] : words);
+  expect(ended.code, ended.output).not.toBe(0);
+  return ended.stderr.trim().split("\n").at(-1) ?? "";
+}
+
+function targetSettings(): Promise<string> {
+  return readFile(join(project.directory, `Pulumi.${target.project.stack}.yaml`), "utf8");
+}
+
+describe("G2 what is refused", () => {
+  test("G2 a step that skips the order, or goes back", async () => {
+    const back = await project.pgstack(["promote", target.project.stack, project.stack, "--yes"]);
+    expect([back.code, back.stderr]).toEqual([
+      1,
+      expect.stringMatching(/from staging it goes to production/),
+    ]);
+    const itself = await project.pgstack(["promote", project.stack, project.stack, "--yes"]);
+    expect(itself.stderr).toMatch(/from test it goes to staging/);
+  });
+
+  test("G2 what is not committed, and what was not applied", async () => {
+    await writeFile(join(project.directory, "note.txt"), "not committed");
+    expect(await refused()).toMatch(/^pgstack: nothing was changed: not committed yet: note\.txt; commit/);
+    await rm(join(project.directory, "note.txt"));
+    await project.configure({ ...SOURCE, maxConnections: 50 });
+    await commit();
+    expect(await refused()).toMatch(/is not what this commit says: .*server/);
+    await project.configure(SOURCE);
+    await commit();
+  });
+
+  test("G2 a source that is not healthy", async () => {
+    const administrator = await source.session("administrator");
+    await administrator.query("ALTER TABLE orders ADD COLUMN n int");
+    await administrator.end();
+    const stopped = await project.pgstack(["shutdown", "--yes"]);
+    expect(stopped.code, stopped.output).toBe(0);
+    expect(await refused()).toMatch(/is not healthy|does not run|cannot be reached/);
+    await project.pgstack(["start"]);
+  });
+
+  test("G2 migrations without a way down", async () => {
+    await migration("0002_note", "ALTER TABLE orders ADD COLUMN note text;");
+    await prove();
+    expect(await refused()).toMatch(
+      /0002_note\.down\.sql is not there, so a promotion that fails could not put stack/,
+    );
+    await migration(
+      "0002_note",
+      "ALTER TABLE orders ADD COLUMN note text;",
+      "ALTER TABLE orders DROP COLUMN note;",
+    );
+    await commit();
+  });
+});
+
+describe("G2 promotion", () => {
+  test("G2 a dry run shows what would change and what Pulumi would do, and changes nothing", async () => {
+    const before = await targetSettings();
+    const ended = await promote(["--dry-run"]);
+    expect(ended.code, ended.output).toBe(0);
+    expect(ended.stdout).toMatch(/extensions +- +\["citext"\]/);
+    expect(ended.stdout).toMatch(/schemaVersion +0001 +0002/);
+    expect(ended.stdout).toMatch(/serverSettings\.log_lock_waits +true +-/);
+    expect(ended.stdout).toMatch(/serverSettings\.random_page_cost +- +1\.1/);
+    // Sizes are each environment's own, and what is fast at the cost of data is for tests alone.
+    expect(ended.stdout).not.toMatch(/max_wal_size|fsync|memoryLimit/);
+    expect(ended.stdout).toMatch(/Pulumi would:\n.*update +schema/s);
+    expect(await targetSettings()).toBe(before);
+    expect(await git("status", "--porcelain")).toBe("");
+  });
+
+  test("G2 exactly what was proven: applied after a backup, migrated, recorded", async () => {
+    const proven = await git("rev-parse", "HEAD");
+    const ended = await promote();
+    expect(ended.code, ended.output).toBe(0);
+    expect(await target.value("(SELECT extname FROM pg_extension WHERE extname = 'citext')")).toBe("citext");
+    expect(await target.value("current_setting('random_page_cost')")).toBe("1.1");
+    expect(await target.value("current_setting('max_wal_size')")).toBe("512MB");
+    expect(await target.value("current_setting('fsync')")).toBe("on");
+    expect(
+      await target.value("(SELECT count(*) FROM information_schema.columns WHERE column_name = 'note')"),
+    ).toBe("1");
+    const { entries } = await callAgent<Backups>(target.target, "list");
+    expect(entries.some(({ label }) => label === "before promotion")).toBe(true);
+    expect(await target.project.outputs()).toMatchObject({
+      promotion: { from: project.stack, commit: proven },
+      deployed: { schemaVersion: "0002" },
+    });
+    const listed = await target.project.pgstack(["promotions"]);
+    expect(listed.stdout).toMatch(new RegExp(`ok +${project.stack} +${proven.slice(0, 12)}`));
+    expect(await git("status", "--porcelain")).toBe(`M Pulumi.${target.project.stack}.yaml`);
+    expect(await refused()).toMatch(/not committed yet: Pulumi/);
+    await commit();
+    expect((await promote()).stdout).toMatch(/has what was proven in .* already/);
+  });
+});
+
+describe("F42 a promotion that fails", () => {
+  test("F42 a migration that the target's data is against: settings and schema are as before", async () => {
+    const administrator = await target.session("administrator");
+    await administrator.query("INSERT INTO orders (id, note) VALUES (1, 'a'), (2, 'a')");
+    await administrator.end();
+    await migration("0003_more", "CREATE TABLE more (n int);", "DROP TABLE more;");
+    await migration(
+      "0004_once",
+      "ALTER TABLE orders ADD CONSTRAINT once UNIQUE (note);",
+      "ALTER TABLE orders DROP CONSTRAINT once;",
+    );
+    await prove({ serverSettings: { random_page_cost: 2 } });
+    const before = await targetSettings();
+    expect(await refused()).toMatch(
+      /the promotion failed, and stack \S+ is as it was before: pulumi up of stack \S+ ended with/,
+    );
+    expect(await targetSettings()).toBe(before);
+    expect(await target.value("to_regclass('public.more')")).toBeNull();
+    expect(await target.value("(SELECT count(*) FROM orders)")).toBe("2");
+    expect(await target.value("current_setting('random_page_cost')")).toBe("1.1");
+    const none = await target.project.pulumi(["preview", "--expect-no-changes"]);
+    expect(none.code, none.output).toBe(0);
+    expect((await target.project.pgstack(["promotions"])).stdout).toMatch(/failed/);
+  });
+
+  test("F42 killed while it is applied: the next one puts the target back first, then does it", async () => {
+    const administrator = await target.session("administrator");
+    await administrator.query("DELETE FROM orders WHERE id = 2");
+    await administrator.end();
+    const killed = await promote(["--yes"], {
+      onStart: (child) => {
+        child.stdout?.on("data", (piece: Buffer) => {
+          if (String(piece).includes("Updating")) child.kill("SIGKILL");
+        });
+      },
+    });
+    expect(killed.code).toBe(-1);
+    const told = await target.project.pgstack(["promotions"]);
+    expect(told.stderr).toMatch(/was cut off: the next promote puts the stack back first/);
+    await target.project.releaseDeadLocks();
+    const ended = await promote();
+    expect(ended.code, ended.output).toBe(0);
+    expect(ended.stderr).toMatch(/Putting stack/);
+    expect(await target.value("to_regclass('public.more')")).toBe("more");
+    expect(await target.value("current_setting('random_page_cost')")).toBe("2");
+  });
+});
