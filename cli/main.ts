@@ -19,6 +19,7 @@ import { logsCommand } from "./logs.ts";
 import { membershipCommand } from "./membership.ts";
 import { migrateCommand } from "./migrate.ts";
 import { taught } from "./options.ts";
+import { previewChangeCommand } from "./preview-change.ts";
 import { harmless, note } from "./print.ts";
 import { promoteCommand, promotionsCommand } from "./promote.ts";
 import { psqlCommand } from "./psql.ts";
@@ -63,6 +64,7 @@ function program(): Command {
     driftCommand(),
     promoteCommand(),
     promotionsCommand(),
+    previewChangeCommand(),
     drillCommand(),
     drCheckCommand(),
     upgradeCommand(),

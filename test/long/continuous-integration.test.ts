@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { dockerEngine } from "../../operations/docker.ts";
-import { LABEL_STACK } from "../../operations/target.ts";
+import { listThings, removeContainers, removeStorage } from "../../operations/stack-things.ts";
 import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
 import { Manual } from "../support/manual.ts";
 import { endProcessesIn } from "../support/processes.ts";
@@ -30,14 +29,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await endProcessesIn(folder);
-  const docker = dockerEngine();
-  const filters = { label: [`${LABEL_STACK}=${stack}`] };
-  for (const { Id } of await docker.listContainers({ all: true, filters })) {
-    await docker.getContainer(Id).remove({ force: true, v: true });
-  }
-  for (const { Name } of (await docker.listVolumes({ filters })).Volumes)
-    await docker.getVolume(Name).remove();
-  for (const { Id } of await docker.listNetworks({ filters })) await docker.getNetwork(Id).remove();
+  await removeContainers(stack);
+  await removeStorage(stack);
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -72,8 +65,6 @@ describe("T4 docs/testing.md, in continuous integration", () => {
       /Policies:\s+\S+ pgstack@/,
     );
     expect(await line(own(destroy))).toMatch(/destroyed|deleted/);
-    const filters = { label: [`${LABEL_STACK}=${stack}`] };
-    expect(await dockerEngine().listContainers({ all: true, filters })).toEqual([]);
-    expect((await dockerEngine().listVolumes({ filters })).Volumes).toEqual([]);
+    expect(await listThings(stack)).toEqual({ containers: [], volumes: [], networks: [] });
   }, 900_000);
 });

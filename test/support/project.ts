@@ -4,8 +4,13 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { dockerEngine } from "../../operations/docker.ts";
-import { LABEL_STACK, type Target } from "../../operations/target.ts";
+import {
+  listThings,
+  removeContainers,
+  removeStorage,
+  type StackThings,
+} from "../../operations/stack-things.ts";
+import type { Target } from "../../operations/target.ts";
 import { endProcessesIn } from "./processes.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
@@ -53,13 +58,6 @@ export function onSaying(text: string, then: (kill: () => void) => unknown): Run
       });
     },
   };
-}
-
-/** What a stack has on the Docker host, by name. */
-export interface Things {
-  readonly containers: readonly string[];
-  readonly volumes: readonly string[];
-  readonly networks: readonly string[];
 }
 
 /** How to run one. */
@@ -139,17 +137,8 @@ export class TestProject {
   }
 
   /** What is on the Docker host with this stack's label. */
-  async things(): Promise<Things> {
-    const docker = dockerEngine();
-    const filters = this.#filters;
-    const containers = await docker.listContainers({ all: true, filters });
-    const { Volumes } = await docker.listVolumes({ filters });
-    const networks = await docker.listNetworks({ filters });
-    return {
-      containers: containers.map(({ Names }) => (Names[0] ?? "").slice(1)).sort(),
-      volumes: Volumes.map(({ Name }) => Name).sort(),
-      networks: networks.map(({ Name }) => Name).sort(),
-    };
+  things(): Promise<StackThings> {
+    return listThings(this.stack);
   }
 
   /** Releases the locks of killed runs, exactly as `npm start` does. */
@@ -240,31 +229,13 @@ export class TestProject {
     await endProcessesIn(this.directory);
     // All containers first: one may hold another stack's volume.
     const projects = [this, ...this.#siblings];
-    for (const project of projects) await project.removeContainers();
-    for (const project of projects) await project.removeStorage();
+    for (const { stack } of projects) await removeContainers(stack);
+    for (const { stack } of projects) await removeStorage(stack);
     await rm(this.directory, { recursive: true, force: true });
   }
 
   /** Removes the stack's containers. */
-  async removeContainers(): Promise<void> {
-    const docker = dockerEngine();
-    for (const { Id } of await docker.listContainers({ all: true, filters: this.#filters })) {
-      await docker.getContainer(Id).remove({ force: true, v: true });
-    }
-  }
-
-  /** Removes the stack's volumes and networks. */
-  private async removeStorage(): Promise<void> {
-    const docker = dockerEngine();
-    for (const { Name } of (await docker.listVolumes({ filters: this.#filters })).Volumes) {
-      await docker.getVolume(Name).remove();
-    }
-    for (const { Id } of await docker.listNetworks({ filters: this.#filters })) {
-      await docker.getNetwork(Id).remove();
-    }
-  }
-
-  get #filters(): { label: string[] } {
-    return { label: [`${LABEL_STACK}=${this.stack}`] };
+  removeContainers(): Promise<void> {
+    return removeContainers(this.stack);
   }
 }

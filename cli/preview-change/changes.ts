@@ -1,0 +1,78 @@
+import { nameOf, type PreviewStep, typeOf } from "../pulumi-preview.ts";
+
+/** How bad a change may be, the worst first. */
+export const WEIGHTS = ["data at risk", "deletion", "replacement", "change"] as const;
+export type Weight = (typeof WEIGHTS)[number];
+
+/** One resource that a change touches. */
+export interface Change {
+  readonly weight: Weight;
+  readonly resource: string;
+  readonly type: string;
+  readonly operation: string;
+  readonly properties: readonly string[];
+  /** Clients lose their connections. */
+  readonly interrupts: boolean;
+}
+
+const QUIET = new Set(["same", "read", "refresh", "create-replacement", "delete-replaced", "discard"]);
+const VOLUME = "docker:index/volume:Volume";
+/** Without it a backup cannot be read. */
+const KEY = /^backup-files-key$/;
+/** The server's container, by the component that makes it. */
+const SERVER = /pgstack:index:Server\$docker:index\/container:Container$/;
+
+/** What changes, the worst first. */
+export function changesOf(steps: readonly PreviewStep[]): Change[] {
+  return steps
+    .filter(({ op, urn }) => !QUIET.has(op) && !typeOf(urn).startsWith("pulumi:"))
+    .map((step) => ({
+      weight: weightOf(step),
+      resource: nameOf(step.urn),
+      type: typeOf(step.urn),
+      operation: step.op,
+      properties: [...new Set([...(step.replaceReasons ?? []), ...(step.diffReasons ?? [])])],
+      interrupts: SERVER.test(step.urn.split("::").at(-2) ?? "") && step.op !== "create",
+    }))
+    .sort((one, other) => WEIGHTS.indexOf(one.weight) - WEIGHTS.indexOf(other.weight));
+}
+
+function weightOf({ op, urn }: PreviewStep): Weight {
+  const [type, name] = [typeOf(urn), nameOf(urn)];
+  const goes = op === "delete" || op === "replace";
+  if (goes && ((type === VOLUME && !name.endsWith("-configuration")) || KEY.test(name)))
+    return "data at risk";
+  if (op === "delete") return "deletion";
+  return op === "replace" ? "replacement" : "change";
+}
+
+/** A finding of a policy. */
+export interface Finding {
+  readonly level: string;
+  readonly rule: string;
+  readonly resource: string;
+  readonly message: string;
+}
+
+/** What the policies found, from the text of a preview. */
+export function findingsIn(text: string): Finding[] {
+  const section = /^Policies:\n((?: .*\n|\n)*)/m.exec(text)?.[1] ?? "";
+  const found: Finding[] = [];
+  for (const line of section.split("\n")) {
+    const [, level, rule, resource] = /^\s+- \[(\w+)\]\s+(\S+)\s+\(.*: (.*)\)$/.exec(line) ?? [];
+    if (level !== undefined && rule !== undefined && resource !== undefined) {
+      found.push({ level, rule, resource, message: "" });
+      continue;
+    }
+    const last = found.pop();
+    if (last !== undefined) found.push({ ...last, message: `${last.message} ${line.trim()}`.trim() });
+  }
+  return found;
+}
+
+/** Why a preview failed, from its text: the errors of its diagnostics. */
+export function errorsIn(text: string): string[] {
+  const section = /^Diagnostics:\n((?: .*\n|\n)*)/m.exec(text)?.[1] ?? "";
+  const errors = [...section.matchAll(/^\s+error: (.*)$/gm)].map(([, message = ""]) => message);
+  return [...new Set(errors)].filter((message) => !/^(preview|update) failed$/.test(message));
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { dockerEngine } from "../../operations/docker.ts";
+import { waitUntilReady } from "../../operations/readiness.ts";
+import { removeContainers, removeStorage } from "../../operations/stack-things.ts";
+import { errorLine } from "../../operations/user-error.ts";
+import { POLICIES } from "../../toolchain/directories.mjs";
+import { previewStack } from "../pulumi-preview.ts";
+import { changesOf, errorsIn, findingsIn } from "./changes.ts";
+import { type Checkouts, writeThrowAwaySettings } from "./checkouts.ts";
+import type { Report } from "./comment.ts";
+import { type Said, say } from "./pulumi-run.ts";
+
+/** How {@link previewChange} is followed. */
+export interface PreviewChangeOptions {
+  readonly onStep: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Brings a stack of the base up under a throw-away name, with a state and a passphrase of its own, and previews the head on
+ * it. Nothing of the live stack is used or needed.
+ */
+export async function previewChange(
+  checkouts: Checkouts,
+  stack: string,
+  { onStep, signal }: PreviewChangeOptions,
+): Promise<Report> {
+  const { base, head, folder } = checkouts;
+  const throwAway = `preview-${randomBytes(4).toString("hex")}`;
+  const state = join(folder, "state");
+  await mkdir(state, { recursive: true, mode: 0o700 });
+  const environment = {
+    PULUMI_BACKEND_URL: `${pathToFileURL(state).href}?metadata=skip`,
+    PULUMI_CONFIG_PASSPHRASE: randomBytes(24).toString("base64url"),
+  };
+  const pulumi = (place: string, ...words: string[]): Promise<Said> =>
+    say([...words, "--stack", throwAway, "--non-interactive", "--color", "never"], {
+      cwd: place,
+      environment,
+      signal,
+    });
+  const failed = (errors: readonly string[], text: string): Report => ({
+    ...{ stack, errors, changes: [], findings: findingsIn(text), text },
+  });
+  try {
+    const isNew = !(await writeThrowAwaySettings(base, stack, throwAway));
+    if (!(await writeThrowAwaySettings(head, stack, throwAway))) {
+      return failed(
+        [`Pulumi.${stack}.yaml is not there any more: destroy the stack before its settings go`],
+        "",
+      );
+    }
+    await pulumi(base.folder, "stack", "init");
+    if (!isNew) {
+      onStep(`${stack}: bringing up the base`);
+      const up = await pulumi(base.folder, "up", "--yes", "--skip-preview", "--suppress-outputs");
+      if (up.code !== 0) return failed(["the base does not come up", ...errorsIn(up.output)], up.output);
+    }
+    onStep(`${stack}: previewing the head`);
+    const { code, output } = await pulumi(head.folder, "preview", "--diff", ...POLICIES);
+    const findings = findingsIn(output);
+    if (code !== 0 && findings.length === 0) {
+      const errors = errorsIn(output);
+      return failed(errors.length > 0 ? errors : [`the preview ends with ${code}`], output);
+    }
+    const { steps } = await previewStack(throwAway, { cwd: head.folder, environment, signal });
+    const changes = changesOf(steps);
+    const report: Report = { stack, errors: [], changes, findings, text: output };
+    if (isNew || !changes.some(({ interrupts }) => interrupts)) return report;
+    onStep(`${stack}: measuring a restart`);
+    return { ...report, restartSeconds: await restartSeconds(throwAway) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return failed([errorLine(error)], "");
+  } finally {
+    await removeContainers(throwAway);
+    await removeStorage(throwAway);
+  }
+}
+
+/** How long clients of the throw-away server are without it, on this machine. */
+async function restartSeconds(stack: string): Promise<number> {
+  const container = `pgstack-${stack}`;
+  const started = performance.now();
+  await dockerEngine().getContainer(container).restart();
+  await waitUntilReady({ stack, container, port: 5432, database: "postgres" }, { timeoutSeconds: 120 });
+  return Math.max(1, (performance.now() - started) / 1_000);
+}

@@ -1,0 +1,119 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dockerEngine } from "../../operations/docker.ts";
+import { TestProject } from "../support/project.ts";
+
+const SETTINGS = {
+  environment: "staging",
+  ...{
+    memoryLimit: "512MB",
+    sharedBuffers: "64MB",
+    backup: true,
+    backupEncryption: true,
+    ballastMegabytes: 0,
+  },
+};
+
+let project: TestProject;
+let base: string;
+
+beforeAll(async () => {
+  project = await TestProject.create();
+  await writeFile(join(project.directory, ".gitignore"), ".pgstack\nlogs\nnode_modules\ncomment.md\n");
+  await settings(SETTINGS);
+  await git("init", "--quiet");
+  base = await commit();
+});
+
+afterAll(() => project?.remove());
+
+/** Settings of the stack that the changes are about; no stack of that name is ever brought up. */
+async function settings(all: Readonly<Record<string, unknown>>): Promise<void> {
+  const lines = Object.entries(all).map(([key, value]) => `  pgstack:${key}: ${JSON.stringify(value)}`);
+  await writeFile(join(project.directory, "Pulumi.shop.yaml"), ["config:", ...lines, ""].join("\n"));
+}
+
+async function git(...words: string[]): Promise<string> {
+  const ended = await project.run("git", [
+    ...["-c", "user.name=tests", "-c", "user.email=tests@example.org", "-c", "commit.gpgsign=false"],
+    ...words,
+  ]);
+  expect(ended.code, ended.output).toBe(0);
+  return ended.stdout.trim();
+}
+
+async function commit(): Promise<string> {
+  await git("add", "--all");
+  await git("commit", "--quiet", "--allow-empty", "--message", "a change");
+  return git("rev-parse", "HEAD");
+}
+
+/** The comment on a change of the settings, and how the command ended. */
+async function commentOn(all: Readonly<Record<string, unknown>>): Promise<{ code: number; text: string }> {
+  await settings(all);
+  await commit();
+  const words = ["preview-change", "--base", base, "--stacks", "shop", "--output", "comment.md"];
+  // Nothing of a live environment: neither its state nor its passphrase.
+  const ended = await project.pgstack(words, {
+    environment: { PULUMI_BACKEND_URL: "file:///nonexistent", PULUMI_CONFIG_PASSPHRASE: "" },
+  });
+  const text = await readFile(join(project.directory, "comment.md"), "utf8").catch(() => ended.output);
+  return { code: ended.code, text };
+}
+
+async function throwAways(): Promise<string[]> {
+  const containers = await dockerEngine().listContainers({ all: true });
+  return containers.flatMap(({ Names }) => Names).filter((name) => name.startsWith("/pgstack-preview-"));
+}
+
+describe("G4 preview of a change, on real commits", () => {
+  test("G4 harmless: a changed setting, no flag, no downtime", async () => {
+    const { code, text } = await commentOn({
+      ...SETTINGS,
+      serverSettings: { log_min_duration_statement: "1s" },
+    });
+    expect(code, text).toBe(0);
+    expect(text).toMatch(/#### shop: \d+ changes\n\n\| \| \| resource/);
+    expect(text).toMatch(/\| update \| `server-configuration` \|/);
+    expect(text).toContain("Downtime: none; connections stay.");
+    expect(text).not.toMatch(/\*\*(data at risk|deletion|replacement)\*\*/);
+    expect(text).toMatch(/<details><summary>The whole preview<\/summary>/);
+  });
+
+  test("G4 replacing: the server starts anew, with the time that takes here", async () => {
+    const { code, text } = await commentOn({ ...SETTINGS, port: 5433 });
+    expect(code, text).toBe(0);
+    expect(text).toMatch(/- \*\*replacement\*\*: .*`server`/);
+    expect(text).toMatch(/Downtime: the server starts anew, connections end; about \d+ s here\./);
+  });
+
+  test("G4 destructive: a volume goes, told before anything else", async () => {
+    const { code, text } = await commentOn({ ...SETTINGS, dataVolumeName: "another-volume" });
+    expect(code, text).toBe(0);
+    expect(text).toMatch(/#### shop: .*\n\n- \*\*data at risk\*\*: `volume`/);
+  });
+
+  test("G4 refused by a policy, and failing: told with the words, and exit code 1", async () => {
+    const refused = await commentOn({ ...SETTINGS, backupEncryption: false });
+    expect(refused.code, refused.text).toBe(1);
+    expect(refused.text).toMatch(
+      /#### shop: refused by the policies\n\n.*- \*\*policy\*\* `backups-encrypted` \(mandatory\)/s,
+    );
+    const failing = await commentOn({ ...SETTINGS, maxConnections: 0 });
+    expect(failing.code, failing.text).toBe(1);
+    expect(failing.text).toMatch(
+      /#### shop: fails\n\n- \*\*fails\*\*: pgstack:maxConnections is 0; it must be/,
+    );
+  });
+
+  test("G4 nothing is left of it, and what git does not know is refused", async () => {
+    expect(await throwAways()).toEqual([]);
+    expect(await git("worktree", "list")).not.toMatch(/preview/);
+    const unknown = await project.pgstack(["preview-change", "--base", "nowhere", "--stacks", "shop"]);
+    expect([unknown.code, unknown.stderr]).toEqual([
+      1,
+      'pgstack: --base "nowhere": git knows no such commit here\n',
+    ]);
+  });
+});
