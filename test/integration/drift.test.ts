@@ -52,7 +52,7 @@ describe("F13 pgstack drift", () => {
       /work_mem was set by ALTER SYSTEM/,
       /pg_hba\.conf was changed/,
       /role "readonly": take away membership in "pg_read_all_data"/,
-      /create extension "pgcrypto"/,
+      /create extension pgcrypto/,
     ]) {
       expect(told.stdout).toMatch(line);
     }
