@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { Command } from "commander";
 import type { RoleKind } from "../operations/health.ts";
 import type { Lease } from "../operations/testing/lease-table.ts";
@@ -113,16 +113,15 @@ function serveCommand(parent: Command): Command {
 
 async function serve(stack: string, options: ServeOptions): Promise<void> {
   const { servePool } = await import("../operations/testing/pool-server.ts");
+  const { writeWhole } = await import("../operations/write-whole.ts");
   const ended = AbortSignal.any([interruptionSignal(), departureSignal()]);
   await withPool(stack, options, options.role, async (pool, connection) => {
     const token = randomBytes(24).toString("base64url");
     pool.keepReady();
     const server = await servePool(pool, { port: options.port, token, connection });
     const file = options.addressFile ?? join(STATE_DIRECTORY, "stacks", stack, "test-db.json");
-    await mkdir(dirname(file), { recursive: true });
     const address = { url: `http://127.0.0.1:${server.port}`, token };
-    await writeFile(`${file}.new`, `${JSON.stringify(address)}\n`, { mode: 0o600 });
-    await rename(`${file}.new`, file);
+    await writeWhole(file, `${JSON.stringify(address)}\n`);
     note(`databases of stack ${stack} at ${address.url}; Ctrl-C ends it`);
     if (!ended.aborted)
       await new Promise((resolve) => ended.addEventListener("abort", resolve, { once: true }));

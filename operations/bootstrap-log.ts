@@ -1,4 +1,3 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import { dataDirectoryOf } from "./data-directory.ts";
@@ -8,6 +7,7 @@ import { LOG_DIRECTORY } from "./postgresql-conf.ts";
 import { redactText } from "./redaction.ts";
 import type { Target } from "./target.ts";
 import { readContainerFile, streamContainerFile } from "./volume/archive.ts";
+import { writeWhole } from "./write-whole.ts";
 
 /** What {@link saveBootstrapLog} writes where. */
 export interface BootstrapLogOptions {
@@ -57,7 +57,7 @@ export async function saveBootstrapLog(target: Target, options: BootstrapLogOpti
     .replace("T", "-")
     .replace(/\.(\d+)Z$/, "-$1Z");
   const path = join(options.logsDirectory, `bootstrap-${target.stack}-${stamp}.log`);
-  await writeWhole(path, `${redactText(sections.join("\n"))}\n`, options.logsDirectory);
+  await writeWhole(path, `${redactText(sections.join("\n"))}\n`);
   return path;
 }
 
@@ -116,23 +116,5 @@ class LastLines {
   end(): string[] {
     const lines = this.#rest.length === 0 ? this.#lines : [...this.#lines, this.#rest.toString("utf8")];
     return lines.slice(-this.#limit).map((line) => line.slice(0, LONGEST_LINE).replace(/\r$/, ""));
-  }
-}
-
-async function writeWhole(path: string, text: string, directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const draft = `${path}.new`;
-  try {
-    const file = await open(draft, "wx", 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
   }
 }

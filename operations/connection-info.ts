@@ -1,6 +1,3 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, rename, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { ServerAddress } from "./connection.ts";
 import {
   type ConnectionParameters,
@@ -13,6 +10,7 @@ import {
 import type { RoleKind } from "./roles.ts";
 import type { Credential, ServerTrust, Target } from "./target.ts";
 import { UserError } from "./user-error.ts";
+import { writeWhole } from "./write-whole.ts";
 
 /** Stands where a password would, as long as nobody asks for it. */
 export const MASKED_PASSWORD = "********";
@@ -110,10 +108,7 @@ export function formatConnectionInfo(info: ConnectionInfo, format: "text" | "jso
 
 /** Writes the authority's certificates where `sslrootcert` can name them; replaced whole, readable by all. */
 export async function writeAuthorityFile(path: string, authority: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, authority, { mode: 0o644 });
-  await rename(draft, path);
+  await writeWhole(path, authority, 0o644);
 }
 
 function placeOf(target: Target, { trust, address }: ConnectionInfoOptions) {

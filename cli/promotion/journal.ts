@@ -1,7 +1,7 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { writeWhole } from "../../operations/write-whole.ts";
 import { STATE_DIRECTORY } from "../../toolchain/directories.mjs";
-import { writeWhole } from "./settings-file.ts";
 
 /** What puts a stack back to where a promotion found it. */
 export interface Journal {
@@ -24,7 +24,6 @@ export async function readJournal(stack: string): Promise<Journal | undefined> {
 }
 
 export async function writeJournal(stack: string, journal: Journal): Promise<void> {
-  await mkdir(dirname(place(stack)), { recursive: true, mode: 0o700 });
   await writeWhole(place(stack), JSON.stringify(journal, undefined, 2));
 }
 

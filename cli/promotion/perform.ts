@@ -1,6 +1,7 @@
 import type { BackupEntry } from "../../agent/entry.ts";
 import { audited } from "../../operations/audit.ts";
 import { errorLine, UserError } from "../../operations/user-error.ts";
+import { writeWhole } from "../../operations/write-whole.ts";
 import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
 import { withAdministrator } from "../administrator.ts";
 import { examine } from "../examine.ts";
@@ -11,7 +12,6 @@ import { pulumiUp } from "../up.ts";
 import type { Row } from "./carried.ts";
 import { requireSameImage } from "./checks.ts";
 import { type Journal, removeJournal, writeJournal } from "./journal.ts";
-import { writeWhole } from "./settings-file.ts";
 
 /** A promotion that was found to be possible. */
 export interface Promotion {

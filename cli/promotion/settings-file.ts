@@ -1,4 +1,4 @@
-import { open, readFile, rename } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { parseDocument } from "yaml";
 import { settingsFile } from "../new-stack.ts";
 import type { Row } from "./carried.ts";
@@ -22,17 +22,4 @@ export function changedSettings(
 
 export async function readSettings(stack: string): Promise<string> {
   return readFile(settingsFile(stack), "utf8");
-}
-
-/** Writes a file whole or not at all. */
-export async function writeWhole(path: string, text: string): Promise<void> {
-  const draft = `${path}.new`;
-  const file = await open(draft, "w", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(draft, path);
 }

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Method, UpgradeState } from "../../agent/upgrade/state.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { UserError } from "../../operations/user-error.ts";
+import { writeWhole } from "../../operations/write-whole.ts";
 import { STATE_DIRECTORY } from "../../toolchain/directories.mjs";
 import { interruptionSignal } from "../interruption.ts";
 import { readConfig, settingsFile } from "../new-stack.ts";
@@ -105,10 +106,7 @@ async function removeLeftOver(name: string, of: string): Promise<void> {
 }
 
 async function writeRehearsal(stack: string, rehearsal: Rehearsal): Promise<void> {
-  const file = rehearsalFile(stack);
-  await mkdir(join(STATE_DIRECTORY, "stacks", stack), { recursive: true });
-  await writeFile(`${file}.new`, `${JSON.stringify(rehearsal, undefined, 2)}\n`);
-  await rename(`${file}.new`, file);
+  await writeWhole(rehearsalFile(stack), `${JSON.stringify(rehearsal, undefined, 2)}\n`);
 }
 
 function rehearsalFile(stack: string): string {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { withLock } from "../lock.ts";
 import { readTail, textOf } from "../log-lines.ts";
 import { redactParameters, redactText } from "../redaction.ts";
+import { syncDirectory } from "../write-whole.ts";
 import {
   type AuditHead,
   auditFileName,
@@ -11,7 +12,6 @@ import {
   auditLockPath,
   checkStackName,
   readHead,
-  syncDirectory,
   writeHead,
 } from "./files.ts";
 import { type AuditRecord, FIRST_PREVIOUS_HASH, readRecord, recordLine, sealRecord } from "./record.ts";

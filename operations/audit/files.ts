@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
-import { open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../user-error.ts";
+import { writeWhole } from "../write-whole.ts";
 
 /** What the head file keeps: how many records there are and the hash of the last, so that missing last ones show. */
 export interface AuditHead {
@@ -69,32 +69,7 @@ export async function readHead(
 
 /** Replaces the head file whole or not at all, also across a power cut. */
 export async function writeHead(logsDirectory: string, stack: string, head: AuditHead): Promise<void> {
-  const path = headPath(logsDirectory, stack);
-  const draft = `${path}.${randomUUID()}`;
-  try {
-    const file = await open(draft, "wx", 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify(head)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
-  await syncDirectory(logsDirectory);
-}
-
-/** Makes new names in a directory survive a power cut. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await writeWhole(headPath(logsDirectory, stack), `${JSON.stringify(head)}\n`);
 }
 
 function isMissing(error: unknown): boolean {

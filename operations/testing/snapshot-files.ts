@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open, readFile, rename } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import * as z from "zod";
 import { errorLine, UserError } from "../user-error.ts";
+import { writeWhole } from "../write-whole.ts";
 
 /** Folder of the snapshots in the project. */
 export const SNAPSHOT_FOLDER = "snapshots";
@@ -74,14 +75,7 @@ export async function recordSnapshot(project: string, one: Snapshot): Promise<vo
   const others = (await listSnapshots(project)).filter(({ name }) => name !== one.name);
   const snapshots = [...others, one].sort((left, right) => left.name.localeCompare(right.name));
   const path = join(project, SNAPSHOT_FOLDER, METADATA);
-  const draft = await open(`${path}.new`, "w");
-  try {
-    await draft.writeFile(`${JSON.stringify({ format: 1, snapshots }, undefined, 2)}\n`);
-    await draft.sync();
-  } finally {
-    await draft.close();
-  }
-  await rename(`${path}.new`, path);
+  await writeWhole(path, `${JSON.stringify({ format: 1, snapshots }, undefined, 2)}\n`, 0o644);
 }
 
 /**

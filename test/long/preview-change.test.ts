@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dockerEngine } from "../../operations/docker.ts";
 import { TestProject } from "../support/project.ts";
+import { Repository } from "../support/repository.ts";
 
 const SETTINGS = {
   environment: "staging",
@@ -16,14 +17,14 @@ const SETTINGS = {
 };
 
 let project: TestProject;
+let repository: Repository;
 let base: string;
 
 beforeAll(async () => {
   project = await TestProject.create();
-  await writeFile(join(project.directory, ".gitignore"), ".pgstack\nlogs\nnode_modules\ncomment.md\n");
   await settings(SETTINGS);
-  await git("init", "--quiet");
-  base = await commit();
+  repository = await Repository.make(project, ["comment.md"]);
+  base = await repository.commit();
 });
 
 afterAll(() => project?.remove());
@@ -34,25 +35,10 @@ async function settings(all: Readonly<Record<string, unknown>>): Promise<void> {
   await writeFile(join(project.directory, "Pulumi.shop.yaml"), ["config:", ...lines, ""].join("\n"));
 }
 
-async function git(...words: string[]): Promise<string> {
-  const ended = await project.run("git", [
-    ...["-c", "user.name=tests", "-c", "user.email=tests@example.org", "-c", "commit.gpgsign=false"],
-    ...words,
-  ]);
-  expect(ended.code, ended.output).toBe(0);
-  return ended.stdout.trim();
-}
-
-async function commit(): Promise<string> {
-  await git("add", "--all");
-  await git("commit", "--quiet", "--allow-empty", "--message", "a change");
-  return git("rev-parse", "HEAD");
-}
-
 /** The comment on a change of the settings, and how the command ended. */
 async function commentOn(all: Readonly<Record<string, unknown>>): Promise<{ code: number; text: string }> {
   await settings(all);
-  await commit();
+  await repository.commit();
   const words = ["preview-change", "--base", base, "--stacks", "shop", "--output", "comment.md"];
   // Nothing of a live environment: neither its state nor its passphrase.
   const ended = await project.pgstack(words, {
@@ -109,7 +95,7 @@ describe("G4 preview of a change, on real commits", () => {
 
   test("G4 nothing is left of it, and what git does not know is refused", async () => {
     expect(await throwAways()).toEqual([]);
-    expect(await git("worktree", "list")).not.toMatch(/preview/);
+    expect(await repository.git("worktree", "list")).not.toMatch(/preview/);
     const unknown = await project.pgstack(["preview-change", "--base", "nowhere", "--stacks", "shop"]);
     expect([unknown.code, unknown.stderr]).toEqual([
       1,

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backups } from "../../agent/metadata.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { type RunOptions, TestProject } from "../support/project.ts";
+import { Repository } from "../support/repository.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 const SOURCE = {
@@ -23,6 +24,7 @@ const TARGET = {
 };
 
 let project: TestProject;
+let repository: Repository;
 let source: LiveStack;
 let target: LiveStack;
 
@@ -33,32 +35,16 @@ beforeAll(async () => {
   const next = project.sibling("s");
   await next.pulumi(["stack", "init", next.stack]);
   await Promise.all([project.configure(SOURCE), next.configure(TARGET)]);
-  await writeFile(join(project.directory, ".gitignore"), ".pgstack\nlogs\nnode_modules\n");
   for (const one of [project, next]) {
     const ended = await one.up();
     if (ended.code !== 0) throw new Error(ended.output);
   }
   [source, target] = [await LiveStack.of(project), await LiveStack.of(next)];
-  await git("init", "--quiet");
-  await commit();
+  repository = await Repository.make(project);
+  await repository.commit();
 }, 300_000);
 
 afterAll(() => project?.remove());
-
-async function git(...words: string[]): Promise<string> {
-  const ended = await project.run("git", [
-    ...["-c", "user.name=tests", "-c", "user.email=tests@example.org", "-c", "commit.gpgsign=false"],
-    ...words,
-  ]);
-  expect(ended.code, ended.output).toBe(0);
-  return ended.stdout.trim();
-}
-
-async function commit(): Promise<string> {
-  await git("add", "--all");
-  await git("commit", "--quiet", "--allow-empty", "--message", "a change");
-  return git("rev-parse", "HEAD");
-}
 
 async function migration(name: string, up: string, down?: string): Promise<void> {
   const file = (direction: string) => join(project.directory, "migrations", `${name}.${direction}.sql`);
@@ -70,7 +56,7 @@ async function migration(name: string, up: string, down?: string): Promise<void>
 async function prove(settings: Readonly<Record<string, unknown>> = {}): Promise<string> {
   await project.configure({ ...SOURCE, ...settings });
   await source.up();
-  return commit();
+  return repository.commit();
 }
 
 function promote(words: readonly string[] = ["--yes"], options: RunOptions = {}) {
@@ -103,10 +89,10 @@ describe("G2 what is refused", () => {
     expect(await refused()).toMatch(/^pgstack: nothing was changed: not committed yet: note\.txt; commit/);
     await rm(join(project.directory, "note.txt"));
     await project.configure({ ...SOURCE, maxConnections: 50 });
-    await commit();
+    await repository.commit();
     expect(await refused()).toMatch(/is not what this commit says: .*server/);
     await project.configure(SOURCE);
-    await commit();
+    await repository.commit();
   });
 
   test("G2 a source that is not healthy", async () => {
@@ -127,7 +113,7 @@ describe("G2 what is refused", () => {
       "ALTER TABLE orders ADD COLUMN note text;",
       "ALTER TABLE orders DROP COLUMN note;",
     );
-    await commit();
+    await repository.commit();
   });
 });
 
@@ -144,11 +130,11 @@ describe("G2 promotion", () => {
     expect(ended.stdout).not.toMatch(/max_wal_size|fsync|memoryLimit/);
     expect(ended.stdout).toMatch(/Pulumi would:\n.*update +schema/s);
     expect(await targetSettings()).toBe(before);
-    expect(await git("status", "--porcelain")).toBe("");
+    expect(await repository.git("status", "--porcelain")).toBe("");
   });
 
   test("G2 exactly what was proven: applied after a backup, migrated, recorded", async () => {
-    const proven = await git("rev-parse", "HEAD");
+    const proven = await repository.git("rev-parse", "HEAD");
     const ended = await promote();
     expect(ended.code, ended.output).toBe(0);
     expect(await target.value("(SELECT extname FROM pg_extension WHERE extname = 'citext')")).toBe("citext");
@@ -166,9 +152,9 @@ describe("G2 promotion", () => {
     });
     const listed = await target.project.pgstack(["promotions"]);
     expect(listed.stdout).toMatch(new RegExp(`ok +${project.stack} +${proven.slice(0, 12)}`));
-    expect(await git("status", "--porcelain")).toBe(`M Pulumi.${target.project.stack}.yaml`);
+    expect(await repository.git("status", "--porcelain")).toBe(`M Pulumi.${target.project.stack}.yaml`);
     expect(await refused()).toMatch(/not committed yet: Pulumi/);
-    await commit();
+    await repository.commit();
     expect((await promote()).stdout).toMatch(/has what was proven in .* already/);
   });
 });
