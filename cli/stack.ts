@@ -5,6 +5,7 @@ import type { HealthThresholds, RoleKind } from "../operations/health.ts";
 import type { Credential, ServerTrust, Target } from "../operations/target.ts";
 import { UserError } from "../operations/user-error.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
+import { isWrongPassphrase, wrongPassphrase } from "../toolchain/passphrase.mjs";
 import { NotProvisioned } from "./exit-codes.ts";
 import { ROLE_KINDS } from "./options.ts";
 
@@ -119,6 +120,7 @@ async function runPulumi(stack: string, programArguments: readonly string[], inp
           ),
         );
       }
+      if (isWrongPassphrase(stderr)) return fail(new UserError(wrongPassphrase(stack)));
       if (/no stack named/.test(stderr)) {
         return fail(
           new NotProvisioned(`there is no stack ${stack}: npm start -- --stack ${stack} brings it up`),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { POLICIES, PROJECT_DIRECTORY, STATE_DIRECTORY } from "./directories.mjs";
 import { runMain } from "./main.mjs";
+import { isWrongPassphrase, wrongPassphrase } from "./passphrase.mjs";
 import { run, runAttached } from "./run.mjs";
 import { setUp } from "./set-up.mjs";
 import { releaseDeadLocks } from "./state-locks.mjs";
@@ -79,10 +80,15 @@ async function selectStack(stack, environment) {
   const ownBackend = (environment.PULUMI_BACKEND_URL ?? "").startsWith("file://");
   const checkpoint = join(STATE_DIRECTORY, "state", ".pulumi", "stacks", "pgstack", `${stack}.json`);
   if (ownBackend && existsSync(checkpoint)) return;
-  await run("pulumi", ["stack", "select", "--create", "--stack", stack, "--non-interactive"], {
-    cwd: PROJECT_DIRECTORY,
-    env: environment,
-  });
+  try {
+    await run("pulumi", ["stack", "select", "--create", "--stack", stack, "--non-interactive"], {
+      cwd: PROJECT_DIRECTORY,
+      env: environment,
+    });
+  } catch (error) {
+    if (isWrongPassphrase(String(error))) throw new UserError(wrongPassphrase(stack));
+    throw error;
+  }
 }
 
 /** @param {string} stack */

@@ -70,9 +70,8 @@ export function findingsIn(text: string): Finding[] {
   return found;
 }
 
-/** Why a preview failed, from its text: the errors of its diagnostics. */
+/** Why a preview failed, from its text. */
 export function errorsIn(text: string): string[] {
-  const section = /^Diagnostics:\n((?: .*\n|\n)*)/m.exec(text)?.[1] ?? "";
-  const errors = [...section.matchAll(/^\s+error: (.*)$/gm)].map(([, message = ""]) => message);
+  const errors = [...text.matchAll(/^\s*error: (.*)$/gm)].map(([, message = ""]) => message);
   return [...new Set(errors)].filter((message) => !/^(preview|update) failed$/.test(message));
 }

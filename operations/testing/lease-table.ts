@@ -139,8 +139,9 @@ export class LeaseTable {
       `UPDATE ${TABLE} SET state = 'dirty', lease = NULL
         WHERE (state = 'leased' AND until < now())
            OR (state = 'making' AND pg_try_advisory_xact_lock(${lockOf("database")}))
-           OR database IN (SELECT database FROM ${TABLE} WHERE state = 'ready' ORDER BY database
-                            LIMIT greatest(0, (SELECT count(*) FROM ${TABLE}) - $1))`,
+           -- The state once more: what is given out while this waits for its row is nobody's to throw away.
+           OR (state = 'ready' AND database IN (SELECT database FROM ${TABLE} WHERE state = 'ready' ORDER BY database
+                 LIMIT greatest(0, (SELECT count(*) FROM ${TABLE} WHERE state <> 'dirty') - $1)))`,
       [mostDatabases],
     );
     const found = await this.#query<{ database: string }>(

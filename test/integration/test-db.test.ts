@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { LeaseTable } from "../../operations/testing/lease-table.ts";
 import { acquireDatabase, databaseTest, type TestDatabase } from "../../testing/vitest/index.ts";
 import { PoolService } from "../support/pool-service.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
@@ -168,6 +169,34 @@ describe("T3 over HTTP", () => {
     );
     expect(new Set(all.map(({ database }) => database)).size).toBe(all.length);
     await Promise.all(all.map((one) => one.release()));
+  });
+});
+
+describe("F59 given out and thrown away at once", () => {
+  test("F59 what is given out while it waits to be thrown away stays its taker's", async () => {
+    const [taker, sweeper] = await Promise.all([
+      stack.session("administrator", { database: "postgres" }),
+      stack.session("administrator", { database: "postgres" }),
+    ]);
+    const table = (client: Client) =>
+      new LeaseTable(
+        async <Row extends object>(text: string, values: readonly unknown[] = []) =>
+          (await client.query<Row>(text, [...values])).rows,
+        "race",
+      );
+    await taker.query(
+      "INSERT INTO pgstack_test.leases (database, key, state) VALUES ('pgstack_test_race', 'race', 'ready')",
+    );
+    await taker.query("BEGIN");
+    const lease = await table(taker).claim(60, "the taker");
+    const sweeping = table(sweeper).sweep(0);
+    const blocked = "(SELECT count(*) FROM pg_locks WHERE NOT granted)";
+    await expect.poll(() => stack.value(blocked), { timeout: 20_000 }).not.toBe("0");
+    await taker.query("COMMIT");
+    await sweeping;
+    expect(await table(taker).find(lease?.lease ?? "")).toMatchObject({ database: "pgstack_test_race" });
+    await taker.query("DELETE FROM pgstack_test.leases WHERE database = 'pgstack_test_race'");
+    await Promise.all([taker.end(), sweeper.end()]);
   });
 });
 

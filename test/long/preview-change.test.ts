@@ -81,11 +81,20 @@ describe("G4 preview of a change, on real commits", () => {
   });
 
   test("G4 refused by a policy, and failing: told with the words, and exit code 1", async () => {
-    const refused = await commentOn({ ...SETTINGS, backupEncryption: false });
+    const open = {
+      publish: true,
+      publishPort: 15998,
+      publishAddress: "0.0.0.0",
+      clientAddresses: ["10.0.0.0/8"],
+    };
+    const refused = await commentOn({ ...SETTINGS, ...open });
     expect(refused.code, refused.text).toBe(1);
     expect(refused.text).toMatch(
-      /#### shop: refused by the policies\n\n.*- \*\*policy\*\* `backups-encrypted` \(mandatory\)/s,
+      /#### shop: refused by the policies\n\n.*- \*\*policy\*\* `port-on-own-address` \(mandatory\)/s,
     );
+    const protectedKey = await commentOn({ ...SETTINGS, backupEncryption: false });
+    expect(protectedKey.code, protectedKey.text).toBe(1);
+    expect(protectedKey.text).toMatch(/- \*\*fails\*\*: .*backup-files-key.* cannot be deleted/);
     const failing = await commentOn({ ...SETTINGS, maxConnections: 0 });
     expect(failing.code, failing.text).toBe(1);
     expect(failing.text).toMatch(

@@ -40,6 +40,14 @@ describe("G2 stack files", () => {
     ]);
   });
 
+  it("S2 none belongs to anybody's passphrase: a fresh clone makes its own", () => {
+    for (const stack of ["dev", "ci", "staging", "prod"]) {
+      expect(readFileSync(join(PROJECT, `Pulumi.${stack}.yaml`), "utf8")).not.toMatch(
+        /^(encryption|secrets)/m,
+      );
+    }
+  });
+
   it("S4 dev is published on this machine's own address only", () => {
     expect(readStack("dev")).toMatchObject({
       publish: true,
