@@ -60,15 +60,17 @@ export async function previewChange(
       if (up.code !== 0) return failed(["the base does not come up", ...errorsIn(up.output)], up.output);
     }
     onStep(`${stack}: previewing the head`);
-    const { code, output } = await pulumi(head.folder, "preview", "--diff", ...POLICIES);
+    // Only the short form tells what the policies found.
+    const { code, output } = await pulumi(head.folder, "preview", "--suppress-outputs", ...POLICIES);
     const findings = findingsIn(output);
-    if (code !== 0 && findings.length === 0) {
-      const errors = errorsIn(output);
+    const errors = errorsIn(output);
+    if (code !== 0 && (errors.length > 0 || findings.length === 0)) {
       return failed(errors.length > 0 ? errors : [`the preview ends with ${code}`], output);
     }
+    const diff = await pulumi(head.folder, "preview", "--diff", "--suppress-outputs");
     const { steps } = await previewStack(throwAway, { cwd: head.folder, environment, signal });
     const changes = changesOf(steps);
-    const report: Report = { stack, errors: [], changes, findings, text: output };
+    const report: Report = { stack, errors: [], changes, findings, text: diff.output };
     if (isNew || !changes.some(({ interrupts }) => interrupts)) return report;
     onStep(`${stack}: measuring a restart`);
     return { ...report, restartSeconds: await restartSeconds(throwAway) };

@@ -98,7 +98,7 @@ describe("G4 preview of a change, on real commits", () => {
     const failing = await commentOn({ ...SETTINGS, maxConnections: 0 });
     expect(failing.code, failing.text).toBe(1);
     expect(failing.text).toMatch(
-      /#### shop: fails\n\n- \*\*fails\*\*: pgstack:maxConnections is 0; it must be/,
+      /#### shop: fails\n\n- \*\*fails\*\*: pgstack:maxConnections is "0"; it must be/,
     );
   });
 
