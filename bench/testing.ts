@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
 import { type ServerAddress, serverAddress } from "../operations/connection.ts";
 import { DATA_MOUNT } from "../operations/data-directory.ts";
@@ -7,14 +8,15 @@ import { MIGRATION_FOLDER, migrate } from "../operations/migrations.ts";
 import { runAsSuperuser } from "../operations/superuser.ts";
 import { createSnapshot } from "../operations/testing/create.ts";
 import { TestPool } from "../operations/testing/pool.ts";
-import { servePool } from "../operations/testing/pool-server.ts";
 import { resetToSnapshot } from "../operations/testing.ts";
+import { PoolService } from "../test/support/pool-service.ts";
 import { LiveStack } from "../test/support/security/live-stack.ts";
 import { shell } from "./pgbench.ts";
 
 const ROUNDS = 100;
 const PEER_ROUNDS = 10;
 const LIVE_CLIENTS = 5;
+const READY = 2;
 const DUMP = `${DATA_MOUNT}/peer.dump`;
 const PLAIN = `${DATA_MOUNT}/peer.sql`;
 /** Rows of pgbench's accounts that make a snapshot of about these sizes, beside the standard one. */
@@ -79,44 +81,46 @@ async function measure(sizes: readonly { readonly name: string; readonly rows: n
 
 async function pool(name: string): Promise<void> {
   const { target, project } = stack;
-  const opened = await TestPool.open(target, {
-    ...{ project: project.directory, snapshot: name, specification, ready: 2 },
-    connect: () => stack.session("administrator", { database: "postgres" }),
-  });
-  const server = await servePool(opened, { port: 0, token: "bench", connection: () => ({}) });
-  const ask = async (method: string, path: string) => {
-    const headers = { authorization: "Bearer bench" };
-    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method, headers });
+  // A process of its own, as a test runner finds it.
+  const service = new PoolService(stack);
+  await service.start("--ready", String(READY), "--snapshot", name);
+  const served = JSON.parse(await readFile(service.addressFile, "utf8")) as { url: string; token: string };
+  const ask = async <Answer>(method: string, path: string): Promise<Answer> => {
+    const headers = { authorization: `Bearer ${served.token}` };
+    const response = await fetch(`${served.url}${path}`, { method, headers });
     if (!response.ok) throw new Error(await response.text());
-    return response.status === 204
-      ? undefined
-      : ((await response.json()) as { lease: string; database: string });
+    return (response.status === 204 ? undefined : await response.json()) as Answer;
+  };
+  const settled = async () => {
+    for (;;) {
+      const entries = await ask<{ readonly state: string }[]>("GET", "/databases");
+      const count = (state: string) => entries.filter((entry) => entry.state === state).length;
+      if (count("ready") >= READY && count("dirty") + count("making") === 0) return;
+      await delay(5);
+    }
   };
   try {
     const acquire: number[] = [];
     const reset: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
-      opened.keepReady();
-      await opened.settled();
-      let lease: { lease: string; database: string } | undefined;
+      await settled();
+      let lease = { lease: "", database: "" };
       acquire.push(
         await millisecondsOf(async () => {
           lease = await ask("POST", "/databases");
-          await firstQuery(lease?.database ?? "");
+          await firstQuery(lease.database);
         }),
       );
-      await opened.settled();
-      const clients = await Promise.all(
-        Array.from({ length: LIVE_CLIENTS }, () => session(lease?.database ?? "")),
-      );
+      await settled();
+      const clients = await Promise.all(Array.from({ length: LIVE_CLIENTS }, () => session(lease.database)));
       reset.push(
         await millisecondsOf(async () => {
-          await ask("POST", `/databases/${lease?.lease}/reset`);
-          await firstQuery(lease?.database ?? "");
+          await ask("POST", `/databases/${lease.lease}/reset`);
+          await firstQuery(lease.database);
         }),
       );
       await Promise.all(clients.map((client) => client.end().catch(() => {})));
-      await ask("DELETE", `/databases/${lease?.lease}`);
+      await ask("DELETE", `/databases/${lease.lease}`);
     }
     const connected: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -126,8 +130,7 @@ async function pool(name: string): Promise<void> {
     report("acquire over HTTP, one is ready", acquire);
     report(`reset over HTTP, ${LIVE_CLIENTS} live clients, one is ready`, reset);
   } finally {
-    await server.close();
-    await opened.close();
+    await service.end();
   }
   const cold = await TestPool.open(target, {
     ...{ project: project.directory, snapshot: name, specification, ready: 0 },
@@ -264,4 +267,5 @@ function report(name: string, times: readonly number[]): void {
       .toFixed(1)
       .padStart(8);
   lines.push(`${at(0.5)} ${at(0.95)} ${at(0.99)}  ${name}`);
+  console.error(lines.at(-1));
 }

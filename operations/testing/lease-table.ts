@@ -76,12 +76,11 @@ export class LeaseTable {
     return row && { lease, database: row.database, expiresAt: new Date(row.until).toISOString() };
   }
 
-  /** Takes a database back, under another name where it has been given one; false when there is no such lease. */
-  async giveBack(lease: string, database?: string): Promise<boolean> {
+  /** Takes a database back; false when there is no such lease. */
+  async giveBack(lease: string): Promise<boolean> {
     const rows = await this.#query<{ database: string }>(
-      `UPDATE ${TABLE} SET state = 'dirty', lease = NULL, until = NULL, database = coalesce($2, database)
-        WHERE lease = $1 RETURNING database`,
-      [lease, database ?? null],
+      `UPDATE ${TABLE} SET state = 'dirty', lease = NULL, until = NULL WHERE lease = $1 RETURNING database`,
+      [lease],
     );
     return rows.length > 0;
   }
@@ -125,6 +124,11 @@ export class LeaseTable {
     await this.#query(`DELETE FROM ${TABLE} WHERE database = $1`, [database]);
   }
 
+  /** What is ready is thrown away: its snapshot was made anew. */
+  async dismiss(): Promise<void> {
+    await this.#query(`UPDATE ${TABLE} SET state = 'dirty' WHERE state = 'ready' AND key = $1`, [this.#key]);
+  }
+
   /** What other snapshots have ready makes way. */
   async dismissOthers(): Promise<void> {
     await this.#query(`UPDATE ${TABLE} SET state = 'dirty' WHERE state = 'ready' AND key <> $1`, [this.#key]);
@@ -151,6 +155,11 @@ export class LeaseTable {
     );
     return found.map(({ database }) => database);
   }
+}
+
+/** Takes a database back under another name, as one of several statements. */
+export function giveBackSql(lease: string, database: string): string {
+  return `UPDATE ${TABLE} SET state = 'dirty', lease = NULL, until = NULL, database = ${literal(database)} WHERE lease = ${literal(lease)}`;
 }
 
 /** The advisory lock of whoever makes or drops a database; it is free when that one was killed. */

@@ -1,15 +1,24 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
 import type { DatabaseSpecification } from "../database.ts";
-import { identifier, literal } from "../sql.ts";
+import { identifier } from "../sql.ts";
 import { SuperuserSession } from "../superuser/session.ts";
 import type { Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
 import { copyScript } from "./copy.ts";
+import { emptied, endSessions } from "./end-sessions.ts";
 import { requireTestEnvironment } from "./environment.ts";
-import { type Lease, LeaseTable, lockOf, makeLeaseTable, type PoolEntry, type Query } from "./lease-table.ts";
+import {
+  giveBackSql,
+  type Lease,
+  LeaseTable,
+  lockOf,
+  makeLeaseTable,
+  type PoolEntry,
+  type Query,
+} from "./lease-table.ts";
 import { testName } from "./names.ts";
-import { requireSnapshot, snapshotFile } from "./snapshot-files.ts";
+import { listSnapshots, requireSnapshot, snapshotFile } from "./snapshot-files.ts";
 import { ensureTemplate, type Template } from "./template.ts";
 
 /** What a {@link TestPool} serves, and how much of it. */
@@ -38,7 +47,6 @@ const MAX_BYTES = 8 * 1024 ** 3;
 const RESET_SECONDS = 60;
 const POLL_MILLISECONDS = 25;
 const SOON_MILLISECONDS = 50;
-const LONGEST_END_MILLISECONDS = 10_000;
 
 /**
  * Ready databases for parallel tests: each is a copy of a snapshot's template, given to one taker at a time, and thrown away
@@ -48,31 +56,28 @@ const LONGEST_END_MILLISECONDS = 10_000;
 export class TestPool {
   readonly #target: Target;
   readonly #options: PoolOptions;
-  readonly #template: Template;
-  readonly #table: LeaseTable;
+  #template: Template;
+  #table: LeaseTable;
+  /** Of the snapshot that the template was made from. */
+  #sha256: string;
   readonly #idle: Client[] = [];
   readonly #superusers: SuperuserSession[] = [];
   #background: Promise<void> | undefined;
   #soon: NodeJS.Timeout | undefined;
 
-  private constructor(target: Target, options: PoolOptions, template: Template) {
+  private constructor(target: Target, options: PoolOptions, { template, sha256 }: Served) {
     this.#target = target;
     this.#options = options;
     this.#template = template;
-    this.#table = new LeaseTable((text, values = []) => this.#query(text, values), template.key);
+    this.#sha256 = sha256;
+    this.#table = this.#tableOf(template);
   }
 
   /** Opens the pool of a test stack. @throws UserError for any other stack, and for a snapshot that is not whole. */
   static async open(target: Target, options: PoolOptions): Promise<TestPool> {
-    const { project, snapshot: name, specification } = options;
-    const snapshot = await requireSnapshot(project, name);
-    await requireTestEnvironment(target);
-    const template = await ensureTemplate(target, {
-      ...{ snapshot, file: snapshotFile(project, name), specification },
-    });
-    const pool = new TestPool(target, options, template);
+    const pool = new TestPool(target, options, await serve(target, options));
     await pool.#asSuperuser(
-      `${makeLeaseTable(specification.administrator)}\nSELECT pg_advisory_unlock_all();`,
+      `${makeLeaseTable(options.specification.administrator)}\nSELECT pg_advisory_unlock_all();`,
     );
     await pool.clean();
     return pool;
@@ -141,6 +146,7 @@ export class TestPool {
   keepReady(): void {
     this.#background ??= (async () => {
       try {
+        await this.#followSnapshot();
         await this.clean();
         while ((await this.#table.countReady()) < (this.#options.ready ?? READY)) {
           if (!(await this.#make())) break;
@@ -167,6 +173,23 @@ export class TestPool {
     await this.settled();
     for (const session of this.#superusers.splice(0)) session.close();
     await Promise.all(this.#idle.splice(0).map((client) => client.end()));
+  }
+
+  /** A snapshot that was made anew takes the place of the one that is served; what is ready of that one is thrown away. */
+  async #followSnapshot(): Promise<void> {
+    const recorded = await listSnapshots(this.#options.project);
+    const sha256 = recorded.find(({ name }) => name === this.#options.snapshot)?.sha256;
+    if (sha256 === undefined || sha256 === this.#sha256) return;
+    const served = await serve(this.#target, this.#options);
+    const former = this.#table;
+    this.#template = served.template;
+    this.#sha256 = served.sha256;
+    this.#table = this.#tableOf(served.template);
+    await former.dismiss();
+  }
+
+  #tableOf({ key }: Template): LeaseTable {
+    return new LeaseTable((text, values = []) => this.#query(text, values), key);
   }
 
   /** Makes one more database ready; false where the limit is reached. */
@@ -208,21 +231,22 @@ export class TestPool {
     });
   }
 
+  /** Three statements for the server, each in one request: a taker waits for every one of them. */
   async #exchange(database: string, fresh: Lease): Promise<void> {
     const old = testName(this.#template.key);
+    const [given, other] = [identifier(database), identifier(fresh.database)];
     await this.#with(async (client) => {
-      await emptied(client, database);
       try {
         await client.query(
-          `BEGIN; ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old)};
-           ALTER DATABASE ${identifier(fresh.database)} RENAME TO ${identifier(database)}`,
+          `BEGIN; ALTER DATABASE ${given} ALLOW_CONNECTIONS false; COMMIT; ${endSessions(database)}`,
         );
-        const table = new LeaseTable(queryOf(client), this.#template.key);
-        await table.giveBack(fresh.lease, old);
-        await client.query("COMMIT");
+        await client.query(
+          `BEGIN; ALTER DATABASE ${given} RENAME TO ${identifier(old)}; ALTER DATABASE ${other} RENAME TO ${given};
+           ${giveBackSql(fresh.lease, old)}; COMMIT`,
+        );
       } catch (error) {
         await client.query("ROLLBACK");
-        await client.query(`ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true`);
+        await client.query(`ALTER DATABASE ${given} ALLOW_CONNECTIONS true`);
         throw error;
       }
     });
@@ -277,31 +301,24 @@ export class TestPool {
   }
 }
 
-/** Ends every session of a database and lets no new one in. */
-async function emptied(client: Client, database: string): Promise<void> {
-  // -2: a drop of it was cut off, and nothing but another drop can be done with it.
-  const there = "SELECT 1 FROM pg_database WHERE datname = $1 AND datconnlimit <> -2";
-  if ((await client.query(there, [database])).rowCount === 0) return;
-  await client.query(`ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS false`);
-  await client.query(endSessions(database));
+/** What is given out. */
+interface Served {
+  readonly template: Template;
+  readonly sha256: string;
 }
 
-/** Waits in the server: each question from here would take longer than most sessions take to end. */
-function endSessions(database: string): string {
-  const name = literal(database);
-  return `DO $wait$
-BEGIN
-  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
-    WHERE datname = ${name} AND NOT rolsuper;
-  FOR i IN 1..${LONGEST_END_MILLISECONDS * 2} LOOP
-    PERFORM pg_stat_clear_snapshot();
-    -- An autovacuum worker makes way by itself.
-    IF NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = ${name} AND backend_type = 'client backend') THEN RETURN; END IF;
-    PERFORM pg_sleep(0.0005);
-  END LOOP;
-  RAISE EXCEPTION 'a session in database % does not end', ${name};
-END
-$wait$`;
+/** Finds or makes the template of a pool. @throws UserError for any other stack, and for a snapshot that is not whole. */
+async function serve(
+  target: Target,
+  { project, snapshot: name, specification }: PoolOptions,
+): Promise<Served> {
+  const snapshot = await requireSnapshot(project, name);
+  await requireTestEnvironment(target);
+  const file = snapshotFile(project, name);
+  return {
+    template: await ensureTemplate(target, { snapshot, file, specification }),
+    sha256: snapshot.sha256,
+  };
 }
 
 function queryOf(client: Client): Query {

@@ -172,6 +172,25 @@ describe("T3 over HTTP", () => {
   });
 });
 
+describe("T1 T3 a snapshot that is made anew while it is served", () => {
+  test("T3 the service gives out the new one within moments", async () => {
+    const administrator = await stack.session("administrator");
+    await administrator.query("CREATE TABLE public.anew (n int)");
+    await administrator.end();
+    const made = await stack.project.pgstack(["snapshot", "create", "standard"]);
+    expect(made.code, made.output).toBe(0);
+    const hasTable = async () => {
+      const database = await acquireDatabase(60);
+      const client = await session(database);
+      const { rows } = await client.query("SELECT to_regclass('public.anew') IS NOT NULL AS there");
+      await client.end();
+      await database.release();
+      return rows;
+    };
+    await expect.poll(hasTable, { timeout: 30_000, interval: 200 }).toEqual([{ there: true }]);
+  });
+});
+
 describe("F59 given out and thrown away at once", () => {
   test("F59 what is given out while it waits to be thrown away stays its taker's", async () => {
     const [taker, sweeper] = await Promise.all([

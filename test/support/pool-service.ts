@@ -3,9 +3,11 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { vi } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
 import type { PoolEntry } from "../../operations/testing/lease-table.ts";
 import type { LiveStack } from "./security/live-stack.ts";
+
+const LONGEST_START_MILLISECONDS = 30_000;
 
 /** `pgstack test-db serve` of a stack, where the vitest fixture finds it. */
 export class PoolService {
@@ -30,10 +32,11 @@ export class PoolService {
         this.#service = child;
       },
     });
-    const there = () => {
-      if (!existsSync(file)) throw new Error("the service has not written its address");
-    };
-    await vi.waitFor(there, { timeout: 30_000, interval: 20 });
+    const deadline = performance.now() + LONGEST_START_MILLISECONDS;
+    while (!existsSync(file)) {
+      if (performance.now() > deadline) throw new Error("the service has not written its address");
+      await delay(20);
+    }
   }
 
   async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
