@@ -132,10 +132,18 @@ describe("a stack that is not there: exit code 3", () => {
 describe("failures: one line, exit code 1, no stack trace, no secret", () => {
   test("pulumi's own last words", async () => {
     const { exitCode, stderr } = await pgstack(["status"], {
-      error: "warning: something else\nerror: getting secrets manager: incorrect passphrase",
+      error: "warning: something else\nerror: the backend is away",
     });
-    expect(stderr).toBe(
-      "pgstack: pulumi stack output failed: getting secrets manager: incorrect passphrase\n",
+    expect(stderr).toBe("pgstack: pulumi stack output failed: the backend is away\n");
+    expect(exitCode).toBe(1);
+  });
+
+  test("F41 another passphrase than the settings were made with: what to do", async () => {
+    const { exitCode, stderr } = await pgstack(["status"], {
+      error: "error: getting secrets manager: incorrect passphrase",
+    });
+    expect(stderr).toMatch(
+      /^pgstack: Pulumi\.dev\.yaml was made with another passphrase than this checkout has .*: bring that one here\..*\n$/,
     );
     expect(exitCode).toBe(1);
   });
