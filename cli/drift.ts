@@ -1,45 +1,31 @@
 import { isDeepStrictEqual } from "node:util";
 import { Command } from "commander";
+import { UNKNOWN } from "../providers/unknown.ts";
 import { ask } from "./ask.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
 import { printJson, printLine, table } from "./print.ts";
 import {
+  changingSteps,
+  describeStep,
   harmlessText,
-  nameOf,
   type Preview,
   type PreviewStep,
   previewStack,
-  typeOf,
+  type StepDescription,
 } from "./pulumi-preview.ts";
 import { pulumiUp } from "./up.ts";
 
-/** A resource that is not what it should be. */
-export interface Difference {
-  readonly resource: string;
-  readonly type: string;
-  /** What an `up` would do: `create`, `update`, `replace`, `delete`. */
-  readonly operation: string;
-  /** Properties that differ, where Pulumi tells them. */
-  readonly properties: readonly string[];
-}
-
 /** What was changed behind the stack's back, and what its config asks for and was not applied yet. */
 export interface Drift {
-  readonly drift: readonly Difference[];
+  readonly drift: readonly StepDescription[];
   /** What differs in server and network, in words. */
   readonly details: readonly string[];
-  readonly pending: readonly Difference[];
+  readonly pending: readonly StepDescription[];
 }
 
-/** Steps that change nothing in the world, and the parts of a replacement beside the one that tells it. */
-const QUIET = new Set([
-  ...["same", "read", "refresh", "read-replacement", "import", "create-replacement", "delete-replaced"],
-]);
 const MARK = "drift: ";
-/** Stands in a preview for what is known only afterwards. */
-const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** `pgstack drift`. */
 export function driftCommand(): Command {
@@ -94,24 +80,15 @@ export function driftOf({ steps, diagnostics }: Preview): Drift {
   );
   const isDrift = ({ op, urn, newState }: PreviewStep): boolean =>
     applied.has(urn) && (op === "create" || sameWhereKnown(applied.get(urn), newState?.inputs));
-  const changing = steps.filter(({ op, urn }) => !QUIET.has(op) && !typeOf(urn).startsWith("pulumi:"));
+  const changing = changingSteps(steps);
   const lines = diagnostics
     .flatMap(({ message }) => harmlessText(message).split("\n"))
     .filter((line) => line.startsWith(MARK))
     .map((line) => line.slice(MARK.length));
   return {
-    drift: changing.filter(isDrift).map(described),
+    drift: changing.filter(isDrift).map(describeStep),
     details: [...new Set(lines)],
-    pending: changing.filter((step) => !isDrift(step)).map(described),
-  };
-}
-
-function described({ op, urn, diffReasons = [], replaceReasons = [] }: PreviewStep): Difference {
-  return {
-    resource: nameOf(urn),
-    type: typeOf(urn),
-    operation: op,
-    properties: [...new Set([...replaceReasons, ...diffReasons])],
+    pending: changing.filter((step) => !isDrift(step)).map(describeStep),
   };
 }
 
@@ -136,7 +113,7 @@ function show({ drift, details, pending }: Drift): void {
   }
 }
 
-function rowsOf(differences: readonly Difference[]): string {
+function rowsOf(differences: readonly StepDescription[]): string {
   return table(
     differences.map(({ resource, type, operation, properties }) => [
       ...[operation, resource, type, properties.join(", ")],

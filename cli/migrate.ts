@@ -1,5 +1,4 @@
 import { Command } from "commander";
-import type { BackupEntry } from "../agent/entry.ts";
 import type { MigrationFile } from "../operations/migrations.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { withAdministrator } from "./administrator.ts";
@@ -128,10 +127,8 @@ async function run(stack: string, direction: "up" | "down", { to, dryRun, yes }:
     await audited({ logsDirectory, stack }, `migrate.${direction}`, parameters, () =>
       withProgress(async (onStep) => {
         const before = async () => {
-          const { callAgent } = await import("../operations/agent.ts");
-          const request = { kind: "incremental", label: "before migration", waitSeconds: 3_600 };
-          const [backup] = await callAgent<BackupEntry[]>(target, "backup", request, { onStep, signal });
-          parameters.backup = backup?.id;
+          const { backUpIncrementally } = await import("../operations/backup-before.ts");
+          parameters.backup = (await backUpIncrementally(target, "before migration", { onStep, signal }))?.id;
         };
         await migrate(client, { ...wanted, onStep, signal, ...(hasBackups ? { before } : {}) });
       }),

@@ -124,7 +124,7 @@ function requireSameMajor(rows: readonly Row[]): void {
 async function wayBack(to: string, rows: readonly Row[]): Promise<string | undefined> {
   const row = rows.find(({ setting }) => setting === "schemaVersion");
   if (row === undefined) return undefined;
-  const { migrationStatus, plannedMigrations } = await import("../operations/migrations.ts");
+  const { migrationStatus, plannedMigrations, versionOf } = await import("../operations/migrations.ts");
   return await withAdministrator(to, "promote", async ({ client }) => {
     const planned = await plannedMigrations(client, {
       ...{ project: PROJECT_DIRECTORY, direction: "up", to: String(row.after) },
@@ -136,7 +136,7 @@ async function wayBack(to: string, rows: readonly Row[]): Promise<string | undef
       );
     }
     const { applied } = await migrationStatus(client, PROJECT_DIRECTORY);
-    return /^\d+/.exec(applied.at(-1)?.name ?? "0")?.[0] ?? "0";
+    return versionOf(applied.at(-1)?.name ?? "");
   });
 }
 

@@ -90,3 +90,37 @@ export function nameOf(urn: string): string {
 export function typeOf(urn: string): string {
   return urn.split("::").at(-2)?.split("$").at(-1) ?? urn;
 }
+
+/** One resource that a run would change. */
+export interface StepDescription {
+  readonly resource: string;
+  readonly type: string;
+  /** What an `up` would do: `create`, `update`, `replace`, `delete`. */
+  readonly operation: string;
+  /** Properties that differ, where Pulumi tells them. */
+  readonly properties: readonly string[];
+}
+
+/** Steps that change nothing in the world, and the parts of a replacement beside the one that tells it. */
+const QUIET = new Set([
+  ...["same", "read", "refresh", "read-replacement", "discard", "create-replacement", "delete-replaced"],
+]);
+
+/** The steps that change something in the world; Pulumi's own stack and providers are no part of it. */
+export function changingSteps(steps: readonly PreviewStep[]): PreviewStep[] {
+  return steps.filter(({ op, urn }) => !QUIET.has(op) && !typeOf(urn).startsWith("pulumi:"));
+}
+
+export function describeStep({
+  op,
+  urn,
+  diffReasons = [],
+  replaceReasons = [],
+}: PreviewStep): StepDescription {
+  return {
+    resource: nameOf(urn),
+    type: typeOf(urn),
+    operation: op,
+    properties: [...new Set([...replaceReasons, ...diffReasons])],
+  };
+}

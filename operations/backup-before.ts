@@ -1,5 +1,5 @@
 import type { BackupEntry } from "../agent/entry.ts";
-import { agentContainer, callAgent } from "./agent.ts";
+import { type AgentCall, agentContainer, callAgent } from "./agent.ts";
 import { dockerEngine, findContainer } from "./docker.ts";
 import { requireProvenBackup } from "./proven-backup.ts";
 import type { Target } from "./target.ts";
@@ -15,6 +15,16 @@ export interface Change {
   readonly label: string;
   /** Production changes only with a backup that was proven within a day. */
   readonly requireProof: boolean;
+}
+
+/** Takes an incremental backup under a label; waits for one that is at work. */
+export async function backUpIncrementally(
+  target: Target,
+  label: string,
+  call: AgentCall = {},
+): Promise<BackupEntry | undefined> {
+  const request = { kind: "incremental", label, waitSeconds: WAIT_SECONDS };
+  return (await callAgent<BackupEntry[]>(target, "backup", request, call))[0];
 }
 
 /**
@@ -33,10 +43,9 @@ export async function backUpBefore(target: Target, change: Change): Promise<Back
   // A first up, and one that turns backups on.
   if (server === undefined || agent === undefined) return undefined;
   try {
-    const request = { kind: "incremental", label: change.label, waitSeconds: WAIT_SECONDS };
-    const entries = await callAgent<BackupEntry[]>(target, "backup", request);
+    const entry = await backUpIncrementally(target, change.label);
     if (change.requireProof) await requireProvenBackup(target);
-    return entries[0];
+    return entry;
   } catch (error) {
     throw new UserError(
       `nothing was changed: the backup before this change failed: ${errorLine(error)}. Mend that, or, where the change is to mend the server, go without: ${VARIABLE}=skip pulumi up`,

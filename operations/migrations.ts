@@ -16,7 +16,7 @@ import { requireSound } from "./migrations/lint.ts";
 import { versionNamed } from "./migrations/wanted.ts";
 import { UserError } from "./user-error.ts";
 
-export { createMigration, MIGRATION_FOLDER, type MigrationFile } from "./migrations/files.ts";
+export { createMigration, MIGRATION_FOLDER, type MigrationFile, versionOf } from "./migrations/files.ts";
 export type { Applied } from "./migrations/history.ts";
 export { type Finding, lint } from "./migrations/lint.ts";
 export { LATEST, type SchemaVersion, wantedSchema } from "./migrations/wanted.ts";

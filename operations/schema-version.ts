@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { backUpBefore } from "./backup-before.ts";
-import { type MigrationFile, migrate, migrationStatus } from "./migrations.ts";
+import { type MigrationFile, migrate, migrationStatus, versionOf } from "./migrations.ts";
 import type { Target } from "./target.ts";
 import { UserError } from "./user-error.ts";
 
@@ -51,7 +51,7 @@ export async function bringSchemaTo(
 }
 
 function isAfter(name: string, version: string): boolean {
-  return Number(/^\d+/.exec(name)?.[0]) > Number(version);
+  return Number(versionOf(name)) > Number(version);
 }
 
 async function hasTables(client: Client): Promise<boolean> {

@@ -29,6 +29,19 @@ export interface ServerTrust {
   readonly serverName: string;
 }
 
+/** The same, of values that name no authority by an empty text. */
+export function serverTrust({
+  authority,
+  serverName,
+}: {
+  readonly authority: string;
+  readonly serverName: string;
+}): ServerTrust {
+  return authority === "" ? { serverName } : { authority, serverName };
+}
+
 /** Labels put on everything a stack makes, so that a stack touches only what is its own. */
 export const LABEL_STACK = "pgstack.stack";
 export const LABEL_PROJECT = "pgstack.project";
+/** Label of a server's container with what its stack is for. */
+export const LABEL_ENVIRONMENT = "pgstack.environment";

@@ -10,7 +10,7 @@ import { appendHealthLog } from "../operations/health-log.ts";
 import { requirePermission } from "../operations/permission.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
 import { queryAsSuperuser } from "../operations/superuser.ts";
-import type { ServerTrust } from "../operations/target.ts";
+import { serverTrust } from "../operations/target.ts";
 import { UserError } from "../operations/user-error.ts";
 import { orAbandon } from "./first-provision.ts";
 import type { HealthCheckInputs, HealthCheckResults } from "./health-check.ts";
@@ -67,7 +67,7 @@ async function check(
           application: { role: roles.application, password: passwords.application },
           readonly: { role: roles.readonly, password: passwords.readonly },
         },
-        ...(inputs.tls ? { trust: trustOf(inputs) } : {}),
+        ...(inputs.tls ? { trust: serverTrust(inputs) } : {}),
         full: true,
         thresholds: inputs.thresholds,
         ...(inputs.backupSchedule === "" ? {} : { backup: { schedule: inputs.backupSchedule } }),
@@ -123,10 +123,6 @@ async function backupFolder(
     );
   }
   return id;
-}
-
-function trustOf({ authority, serverName }: HealthCheckInputs): ServerTrust {
-  return authority === "" ? { serverName } : { authority, serverName };
 }
 
 async function systemIdentifier(inputs: HealthCheckInputs): Promise<string> {

@@ -2,9 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type * as pulumi from "@pulumi/pulumi";
 import { clearError } from "./clear-error.ts";
 import { endWithEngine } from "./engine-watch.ts";
-
-/** What the engine hands over for a value that is not known yet in a preview. */
-const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+import { UNKNOWN } from "./unknown.ts";
 
 /** The operations behind one kind of resource: plain functions on inputs, no knowledge of the engine. */
 export interface Operations<Inputs extends object, Results extends object> {

@@ -3,6 +3,7 @@ import { audited } from "../operations/audit.ts";
 import { connect } from "../operations/connection.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
 import { bringSchemaTo, schemaDrift } from "../operations/schema-version.ts";
+import { serverTrust } from "../operations/target.ts";
 import { liveDrift } from "./live-drift.ts";
 import { dynamicProvider } from "./provider.ts";
 import type { SchemaVersionInputs, SchemaVersionResults } from "./schema-version.ts";
@@ -45,9 +46,8 @@ async function withClient<Value>(
   inputs: SchemaVersionInputs,
   work: (client: Client) => Promise<Value>,
 ): Promise<Value> {
-  const { target, administrator: role, password, authority, serverName, tls } = inputs;
-  const trust = authority === "" ? { serverName } : { authority, serverName };
-  const client = await connect(target, { role, password }, tls ? trust : undefined, {
+  const { target, administrator: role, password, tls } = inputs;
+  const client = await connect(target, { role, password }, tls ? serverTrust(inputs) : undefined, {
     applicationName: "pgstack migrate",
   });
   client.on("error", () => {});

@@ -1,21 +1,23 @@
-import { nameOf, type PreviewStep, typeOf } from "../pulumi-preview.ts";
+import {
+  changingSteps,
+  describeStep,
+  nameOf,
+  type PreviewStep,
+  type StepDescription,
+  typeOf,
+} from "../pulumi-preview.ts";
 
 /** How bad a change may be, the worst first. */
 export const WEIGHTS = ["data at risk", "deletion", "replacement", "change"] as const;
 export type Weight = (typeof WEIGHTS)[number];
 
 /** One resource that a change touches. */
-export interface Change {
+export interface Change extends StepDescription {
   readonly weight: Weight;
-  readonly resource: string;
-  readonly type: string;
-  readonly operation: string;
-  readonly properties: readonly string[];
   /** Clients lose their connections. */
   readonly interrupts: boolean;
 }
 
-const QUIET = new Set(["same", "read", "refresh", "create-replacement", "delete-replaced", "discard"]);
 const VOLUME = "docker:index/volume:Volume";
 /** Without it a backup cannot be read. */
 const KEY = /^backup-files-key$/;
@@ -24,14 +26,10 @@ const SERVER = /pgstack:index:Server\$docker:index\/container:Container$/;
 
 /** What changes, the worst first. */
 export function changesOf(steps: readonly PreviewStep[]): Change[] {
-  return steps
-    .filter(({ op, urn }) => !QUIET.has(op) && !typeOf(urn).startsWith("pulumi:"))
+  return changingSteps(steps)
     .map((step) => ({
+      ...describeStep(step),
       weight: weightOf(step),
-      resource: nameOf(step.urn),
-      type: typeOf(step.urn),
-      operation: step.op,
-      properties: [...new Set([...(step.replaceReasons ?? []), ...(step.diffReasons ?? [])])],
       interrupts: SERVER.test(step.urn.split("::").at(-2) ?? "") && step.op !== "create",
     }))
     .sort((one, other) => WEIGHTS.indexOf(one.weight) - WEIGHTS.indexOf(other.weight));

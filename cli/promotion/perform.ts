@@ -1,16 +1,15 @@
-import type { BackupEntry } from "../../agent/entry.ts";
 import { audited } from "../../operations/audit.ts";
+import { backUpIncrementally } from "../../operations/backup-before.ts";
 import { errorLine, UserError } from "../../operations/user-error.ts";
 import { writeWhole } from "../../operations/write-whole.ts";
 import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
 import { withAdministrator } from "../administrator.ts";
-import { examine } from "../examine.ts";
 import { settingsFile } from "../new-stack.ts";
 import { note } from "../print.ts";
-import { readStack, readStackWithCredentials, type Stack } from "../stack.ts";
+import { readStackWithCredentials, type Stack } from "../stack.ts";
 import { pulumiUp } from "../up.ts";
 import type { Row } from "./carried.ts";
-import { requireSameImage } from "./checks.ts";
+import { requireHealthy, requireSameImage } from "./checks.ts";
 import { type Journal, removeJournal, writeJournal } from "./journal.ts";
 
 /** A promotion that was found to be possible. */
@@ -33,7 +32,9 @@ export async function perform(promotion: Promotion): Promise<void> {
   const parameters: Record<string, unknown> = { from, to, commit, changes: rows };
   const context = { logsDirectory: target.logsDirectory, stack: to };
   await audited(context, "promotion.apply", parameters, async () => {
-    if (target.backupSchedule !== undefined) parameters["backup"] = await backUp(target);
+    if (target.backupSchedule !== undefined) {
+      parameters["backup"] = (await backUpIncrementally(target.target, "before promotion"))?.id;
+    }
     const journal: Journal = {
       ...{ from, commit, settings: promotion.settings.before },
       ...(promotion.schemaVersion === undefined ? {} : { schemaVersion: promotion.schemaVersion }),
@@ -69,10 +70,10 @@ export async function putBack(stack: string, journal: Journal): Promise<void> {
 }
 
 async function migrateDown(stack: string, version: string): Promise<void> {
-  const { migrate, migrationStatus } = await import("../../operations/migrations.ts");
+  const { migrate, migrationStatus, versionOf } = await import("../../operations/migrations.ts");
   await withAdministrator(stack, "promote", async ({ client }) => {
     const { applied } = await migrationStatus(client, PROJECT_DIRECTORY);
-    const past = applied.some(({ name }) => Number(/^\d+/.exec(name)?.[0]) > Number(version));
+    const past = applied.some(({ name }) => Number(versionOf(name)) > Number(version));
     if (past) await migrate(client, { project: PROJECT_DIRECTORY, direction: "down", to: version });
   }).catch((error: unknown) => {
     // A server that does not answer has not come as far as its schema; the up that follows tells what is wrong with it.
@@ -81,15 +82,7 @@ async function migrateDown(stack: string, version: string): Promise<void> {
 }
 
 async function requireProven({ to, source }: Promotion): Promise<void> {
-  const report = await examine(await readStackWithCredentials(to), true);
-  const failed = report.checks.filter(({ status }) => status === "failed").map(({ name }) => name);
-  if (failed.length > 0) throw new UserError(`stack ${to} is not healthy: ${failed.join(", ")}`);
-  requireSameImage(source, await readStack(to));
-}
-
-async function backUp({ target }: Stack): Promise<string | undefined> {
-  const { callAgent } = await import("../../operations/agent.ts");
-  const request = { kind: "incremental", label: "before promotion", waitSeconds: 3_600 };
-  const entries = await callAgent<BackupEntry[]>(target, "backup", request);
-  return entries[0]?.id;
+  const target = await readStackWithCredentials(to);
+  await requireHealthy(to, target);
+  requireSameImage(source, target);
 }

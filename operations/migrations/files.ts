@@ -24,6 +24,11 @@ export interface MigrationFile {
 
 const NAME = /^((\d{4,14})_[a-z0-9][a-z0-9_]*)\.(up|down)\.sql$/;
 
+/** The digits that a migration's name begins with. */
+export function versionOf(name: string): string {
+  return /^\d+/.exec(name)?.[0] ?? "0";
+}
+
 /** All migrations, in their order. @throws UserError for a file whose name says nothing, and for two of one version. */
 export async function listMigrationFiles(project: string): Promise<MigrationFile[]> {
   const folder = join(project, MIGRATION_FOLDER);

@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { UserError } from "../user-error.ts";
-import { MIGRATION_FOLDER, type MigrationFile } from "./files.ts";
+import { MIGRATION_FOLDER, type MigrationFile, versionOf } from "./files.ts";
 
 /** Schema of what is kept about migrations: in the database itself, so that backups and snapshots have it. */
 export const HISTORY_SCHEMA = "pgstack_migrations";
@@ -65,7 +65,7 @@ export function requireSameHistory(applied: readonly Applied[], files: readonly 
     }
   }
   const last = applied
-    .map(({ name }) => Number(/^\d+/.exec(name)?.[0]))
+    .map(({ name }) => Number(versionOf(name)))
     .reduce((one, other) => Math.max(one, other), -1);
   const early = files.find(({ name, version }) => !names.has(name) && Number(version) < last);
   if (early !== undefined) {

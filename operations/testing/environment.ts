@@ -1,11 +1,8 @@
 import { dockerEngine, findContainer } from "../docker.ts";
 import { literal } from "../sql.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
-import type { Target } from "../target.ts";
+import { LABEL_ENVIRONMENT, type Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
-
-/** Label of a server's container with what its stack is for. */
-export const LABEL_ENVIRONMENT = "pgstack.environment";
 
 /** A role that nobody can sign in as: its comment says of which cluster and stack it is the mark. */
 const MARKER_ROLE = "pgstack_test_environment";

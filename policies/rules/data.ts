@@ -1,7 +1,7 @@
+import { LABEL_ENVIRONMENT } from "../../operations/target.ts";
 import { DURABILITY, isOff } from "../../operations/testing/fast-settings.ts";
 import { CONTAINER, dynamic, labelsOf, PRODUCTION, type Rule, record, STRICT, VOLUME } from "../rule.ts";
 
-const LABEL_ENVIRONMENT = "pgstack.environment";
 const NOT_TEST = ["development", "staging", "production"];
 /** Days of backups that production keeps at least. */
 const LEAST_DAYS = 7;

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { LABEL_STACK } from "../../operations/target.ts";
 import { CONTAINER, dynamic, labelsOf, RANDOM_PASSWORD, type Rule, VOLUME } from "../rule.ts";
 
 const LEAST_LENGTH = 24;
@@ -11,7 +12,6 @@ const SECRET_PROPERTIES: ReadonlyMap<string, readonly string[]> = new Map([
   [dynamic("ServerConfiguration"), ["tls"]],
 ]);
 const FORGOTTEN = /^\/(tmp|dev\/shm|run|var\/run)(\/|$)/;
-const STACK_LABEL = "pgstack.stack";
 
 /** What is secret, what is recorded, and whose things are whose. */
 export const secretRules: readonly Rule[] = [
@@ -52,8 +52,8 @@ export const secretRules: readonly Rule[] = [
     remedy: "give it the labels pgstack.stack and pgstack.project",
     types: [CONTAINER, VOLUME, dynamic("Network")],
     check: (resource, { stack }) => {
-      const label = labelsOf(resource).get(STACK_LABEL);
-      return label === stack ? undefined : `its label ${STACK_LABEL} is ${label ?? "missing"}`;
+      const label = labelsOf(resource).get(LABEL_STACK);
+      return label === stack ? undefined : `its label ${LABEL_STACK} is ${label ?? "missing"}`;
     },
   },
 ];

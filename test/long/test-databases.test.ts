@@ -39,6 +39,16 @@ async function leftBehind(database: string): Promise<number> {
   }
 }
 
+/** Everything that was given out is gone, and the cluster has what the pool knows of. */
+async function expectNothingLeaked(): Promise<void> {
+  await expect
+    .poll(async () => (await service.entries()).filter(({ state }) => state !== "ready"), {
+      timeout: 60_000,
+    })
+    .toEqual([]);
+  expect(await service.databases()).toBe((await service.entries()).length);
+}
+
 describe("F59 the pool in the long run", () => {
   test(`F59 ${RESETS} resets in a row: none fails, none leaks a database`, async () => {
     await service.start("--ready", "4");
@@ -48,12 +58,7 @@ describe("F59 the pool in the long run", () => {
       await database.reset();
     }
     await database.release();
-    await expect
-      .poll(async () => (await service.entries()).filter(({ state }) => state !== "ready"), {
-        timeout: 60_000,
-      })
-      .toEqual([]);
-    expect(await service.databases()).toBe((await service.entries()).length);
+    await expectNothingLeaked();
   }, 1_800_000);
 
   test(`T3 ${WORKERS} workers with ${TESTS} tests each never see each other's data`, async () => {
@@ -69,11 +74,6 @@ describe("F59 the pool in the long run", () => {
       }),
     );
     expect(seen).toEqual(Array.from({ length: WORKERS }, () => 0));
-    await expect
-      .poll(async () => (await service.entries()).filter(({ state }) => state !== "ready"), {
-        timeout: 60_000,
-      })
-      .toEqual([]);
-    expect(await service.databases()).toBe((await service.entries()).length);
+    await expectNothingLeaked();
   }, 1_800_000);
 });
