@@ -50,15 +50,7 @@ const target = {
 const destroyUntil = settings.allowDestroyUntil ?? "";
 const kept = { protect: !settings.allowDestroy && !isPermitted(destroyUntil) };
 
-const network = new IsolatedNetwork("network", {
-  stack,
-  networkName: settings.networkName,
-  access: needsAccess(settings),
-  outgoing: needsOutgoing(settings),
-  labels,
-  logsDirectory,
-});
-
+// First: where the state is lost, nothing at all is made beside the server that is there.
 const volume = new DataVolume(
   "volume",
   {
@@ -69,9 +61,23 @@ const volume = new DataVolume(
     adopt: settings.adoptDataVolume,
     ...(image.volumes.includes(DATA_MOUNT) ? {} : { ownedFor: image.imageId }),
     ...inMemory(settings),
+    serverContainer: settings.containerName,
     labels,
   },
   kept,
+);
+
+const network = new IsolatedNetwork(
+  "network",
+  {
+    stack,
+    networkName: settings.networkName,
+    access: needsAccess(settings),
+    outgoing: needsOutgoing(settings),
+    labels,
+    logsDirectory,
+  },
+  { dependsOn: volume },
 );
 
 const secrets = new RoleSecrets("secrets", {
@@ -82,7 +88,7 @@ const secrets = new RoleSecrets("secrets", {
 const certificates = new Certificates(
   "certificates",
   { ...certificateArgs(settings), linksDirectory: `.pgstack/stacks/${stack}` },
-  kept,
+  { ...kept, dependsOn: volume },
 );
 
 const storage =
@@ -97,18 +103,22 @@ const storage =
       retain: settings.protectVolumes,
       labels,
     },
-    kept,
+    { ...kept, dependsOn: volume },
   );
 
 // Before the server is replaced: a way back, taken by the agent as it is.
 const backupBefore =
   backup &&
-  new BackupBeforeChange("backup-before-change", {
-    target,
-    trigger: replacementTrigger(settings, image.imageId, dataDirectory),
-    requireProof: settings.environment === "production",
-    logsDirectory,
-  });
+  new BackupBeforeChange(
+    "backup-before-change",
+    {
+      target,
+      trigger: replacementTrigger(settings, image.imageId, dataDirectory),
+      requireProof: settings.environment === "production",
+      logsDirectory,
+    },
+    { dependsOn: volume },
+  );
 
 const backupFiles =
   backup &&

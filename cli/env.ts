@@ -7,6 +7,9 @@ import { taught } from "./options.ts";
 import { print, printJson } from "./print.ts";
 
 const PACK = "policies/PulumiPolicy.yaml";
+const SAVE = "toolchain/save-states.mjs";
+/** Commands of `pulumi` that change a state. */
+const CHANGING = ["up", "update", "destroy", "refresh", "import", "state"];
 /** What the caller's environment does not override; of PATH it is what comes in front. */
 const OURS = new Set(["PATH", "PULUMI_HOME"]);
 
@@ -25,9 +28,7 @@ export function envCommand(): Command {
       const variables = await settings();
       if (json) printJson(Object.fromEntries(variables));
       else {
-        print(
-          shell === "fish" ? fishLines(variables) + FISH_POLICIES : posixLines(variables) + POSIX_POLICIES,
-        );
+        print(shell === "fish" ? fishLines(variables) + FISH_PULUMI : posixLines(variables) + POSIX_PULUMI);
       }
     });
   return taught(command, [
@@ -36,20 +37,36 @@ export function envCommand(): Command {
   ]);
 }
 
-/** Has plain `pulumi` hold its runs in this project against the policies; any other command is handed on as it is. */
-export const POSIX_POLICIES = `pulumi() {
+/**
+ * Has plain `pulumi` hold its runs in this project against the policies, and saves the states around what changes them; any
+ * other command is handed on as it is.
+ */
+export const POSIX_PULUMI = `pulumi() {
   if [ -f ${PACK} ]; then
     case "\${1-}" in preview|pre|up|update) set -- "$@" ${POLICIES.join(" ")} ;; esac
+    case "\${1-}" in ${CHANGING.join("|")})
+      node ${SAVE} || return
+      command pulumi "$@" && set -- 0 || set -- "$?"
+      node ${SAVE}
+      return "$1" ;;
+    esac
   fi
   command pulumi "$@"
 }
 `;
 
 /** The same for fish. */
-export const FISH_POLICIES = `function pulumi
+export const FISH_PULUMI = `function pulumi
   set -l policies
   if test -f ${PACK}; and contains -- "$argv[1]" preview pre up update
     set policies ${POLICIES.join(" ")}
+  end
+  if test -f ${PACK}; and contains -- "$argv[1]" ${CHANGING.join(" ")}
+    node ${SAVE}; or return
+    command pulumi $argv $policies
+    set -l code $status
+    node ${SAVE}
+    return $code
   end
   command pulumi $argv $policies
 end

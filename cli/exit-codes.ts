@@ -30,6 +30,12 @@ export class UsageError extends UserError {}
 /** There is no such stack, or it was never brought up. */
 export class NotProvisioned extends UserError {}
 
+/** The stack's secrets are encrypted with another passphrase than this checkout has. */
+export class WrongPassphrase extends UserError {}
+
+/** The stack's state is damaged. */
+export class UnreadableState extends UserError {}
+
 /** Ctrl-C ended the command; nothing needs to be said. */
 export class Interrupted extends Error {}
 

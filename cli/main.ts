@@ -30,6 +30,7 @@ import { restorePointCommand } from "./restore-point.ts";
 import { rotateCommand } from "./rotate.ts";
 import { restartCommand, shutdownCommand, startCommand } from "./shutdown.ts";
 import { snapshotCommand } from "./snapshot.ts";
+import { stateCommand } from "./state.ts";
 import { statusCommand } from "./status.ts";
 import { testDbCommand } from "./test-db.ts";
 import { unitsCommand } from "./units.ts";
@@ -68,6 +69,7 @@ function program(): Command {
     drillCommand(),
     drCheckCommand(),
     upgradeCommand(),
+    stateCommand(),
     migrateCommand(),
     membershipCommand(),
     snapshotCommand(),

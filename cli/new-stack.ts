@@ -9,7 +9,15 @@ import { pulumi, setSecret } from "./stack.ts";
 /** What names or holds something of the old stack: the new one has its own. */
 const NOT_TAKEN = new Set([
   ...["containerName", "networkName", "dataVolumeName", "configurationVolumeName", "adoptDataVolume"],
-  ...["publish", "publishAddress", "publishPort", "backupVolumeName", "backupDirectory", "backupS3"],
+  ...[
+    "publish",
+    "publishAddress",
+    "publishPort",
+    "backupVolumeName",
+    "backupDirectory",
+    "backupS3",
+    "backupKey",
+  ],
   ...[
     "restore",
     "allowRestoreUntil",

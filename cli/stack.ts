@@ -6,7 +6,8 @@ import type { Credential, ServerTrust, Target } from "../operations/target.ts";
 import { UserError } from "../operations/user-error.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { isWrongPassphrase, wrongPassphrase } from "../toolchain/passphrase.mjs";
-import { NotProvisioned } from "./exit-codes.ts";
+import { unreadableState } from "../toolchain/state-backups.mjs";
+import { NotProvisioned, UnreadableState, WrongPassphrase } from "./exit-codes.ts";
 import { ROLE_KINDS } from "./options.ts";
 
 /** What a stack that is up tells about itself. */
@@ -107,9 +108,18 @@ export async function setSecret(stack: string, path: string, secret: string): Pr
   await runPulumi(stack, ["config", "set", "--secret", "--path", `pgstack:${path}`], secret);
 }
 
-async function runPulumi(stack: string, programArguments: readonly string[], input: string): Promise<string> {
+/** Runs `pulumi` with a text on its standard input. @throws as {@link pulumi}. */
+export async function runPulumi(
+  stack: string,
+  programArguments: readonly string[],
+  input: string,
+  {
+    cwd = PROJECT_DIRECTORY,
+    env = process.env,
+  }: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<string> {
   return await new Promise((done, fail) => {
-    const options = { cwd: PROJECT_DIRECTORY, maxBuffer: 64 * 1024 ** 2, encoding: "utf8" } as const;
+    const options = { cwd, env, maxBuffer: 64 * 1024 ** 2, encoding: "utf8" } as const;
     const all = [...programArguments, "--stack", stack, "--non-interactive"];
     const child = execFile("pulumi", all, options, (error, stdout, stderr) => {
       if (error === null) return done(stdout);
@@ -120,7 +130,9 @@ async function runPulumi(stack: string, programArguments: readonly string[], inp
           ),
         );
       }
-      if (isWrongPassphrase(stderr)) return fail(new UserError(wrongPassphrase(stack)));
+      if (isWrongPassphrase(stderr)) return fail(new WrongPassphrase(wrongPassphrase(stack)));
+      const damaged = /failed to load checkpoint: (.*)/.exec(stderr)?.[1];
+      if (damaged !== undefined) return fail(new UnreadableState(unreadableState(stack, damaged)));
       if (/no stack named/.test(stderr)) {
         return fail(
           new NotProvisioned(`there is no stack ${stack}: npm start -- --stack ${stack} brings it up`),

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { UserError } from "../operations/user-error.ts";
 import { POLICIES, PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 
@@ -6,7 +6,11 @@ import { POLICIES, PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 const LONGEST_OUTPUT = 64 * 1024;
 
 /** Runs `pulumi up` with this process's own terminal, from which it gets Ctrl-C by itself. @returns Its exit code. */
-export async function pulumiUp(stack: string): Promise<number> {
+export async function pulumiUp(
+  stack: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const { withStateSaved } = await import("../toolchain/state-backups.mjs");
   const { releaseDeadLocks } = await import("../toolchain/state-locks.mjs");
   await releaseDeadLocks(stack, process.env);
   const color = process.stdout.isTTY ? "always" : "never";
@@ -20,11 +24,16 @@ export async function pulumiUp(stack: string): Promise<number> {
     "--stack",
     stack,
   ];
-  return await new Promise((resolve, reject) => {
+  return await withStateSaved(stack, { ...process.env, ...environment }, async (env) => {
     const child = spawn("pulumi", ["up", ...POLICIES, ...options], {
-      cwd: PROJECT_DIRECTORY,
-      stdio: "inherit",
+      ...{ cwd: PROJECT_DIRECTORY, env, stdio: "inherit" },
     });
+    return await ended(child);
+  });
+}
+
+async function ended(child: ChildProcess): Promise<number> {
+  return await new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => resolve(code ?? 1));
   });
@@ -40,27 +49,21 @@ export async function runPulumiQuietly(
   programArguments: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  const { withStateSaved } = await import("../toolchain/state-backups.mjs");
   const { releaseDeadLocks } = await import("../toolchain/state-locks.mjs");
   await releaseDeadLocks(stack, process.env);
-  const child = spawn(
-    "pulumi",
-    [...programArguments, "--non-interactive", "--color", "never", "--stack", stack],
-    {
-      cwd: PROJECT_DIRECTORY,
-      env: { ...process.env, ...environment },
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: true,
-    },
-  );
   let said = "";
   const keep = (piece: Buffer): void => {
     said = (said + String(piece)).slice(-LONGEST_OUTPUT);
   };
-  child.stdout.on("data", keep);
-  child.stderr.on("data", keep);
-  const code = await new Promise<number>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (ended) => resolve(ended ?? 1));
+  const all = [...programArguments, "--non-interactive", "--color", "never", "--stack", stack];
+  const code = await withStateSaved(stack, { ...process.env, ...environment }, async (env) => {
+    const child = spawn("pulumi", all, {
+      ...{ cwd: PROJECT_DIRECTORY, env, stdio: ["ignore", "pipe", "pipe"], detached: true },
+    });
+    child.stdout?.on("data", keep);
+    child.stderr?.on("data", keep);
+    return await ended(child);
   });
   if (code === 0) return;
   const errors = said.split("\n").filter((line) => /^\s*error:/.test(line));

@@ -6,6 +6,7 @@ import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
 import type { BackupStorage } from "./backup-storage.ts";
 import { BOUNDED_LOG, CONFINED } from "./confined.ts";
 import { dockerLabels } from "./labels.ts";
+import { orphanHook } from "./orphan-hook.ts";
 import { coresText, coveredVolumes } from "./server-container.ts";
 
 /** What an {@link Agent} is made from. */
@@ -37,12 +38,13 @@ export class Agent extends pulumi.ComponentResource {
 
   constructor(name: string, args: AgentArgs, options?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:Agent", name, {}, options);
-    const { storage, limits } = args;
+    const { stack, containerName, storage, limits } = args;
+    const removeOrphan = orphanHook(name, { stack, container: containerName, graceSeconds: GRACE_SECONDS });
     this.container = new docker.Container(
       name,
       {
-        name: args.containerName,
-        hostname: args.containerName,
+        name: containerName,
+        hostname: containerName,
         image: args.imageId,
         entrypoints: ["node", AGENT_MAIN],
         command: ["serve"],
@@ -80,13 +82,14 @@ export class Agent extends pulumi.ComponentResource {
         wait: false,
         mustRun: true,
         labels: [
-          ...dockerLabels(args.stack, pulumi.getProject(), args.labels),
+          ...dockerLabels(stack, pulumi.getProject(), args.labels),
           { label: "pgstack.agent", value: args.fingerprint },
         ],
       },
       {
         parent: this,
         deleteBeforeReplace: true,
+        hooks: { beforeCreate: [removeOrphan] },
         replaceOnChanges: ["user", "readOnly", "capabilities", "securityOpts", "entrypoints", "command"],
       },
     );

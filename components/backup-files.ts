@@ -16,6 +16,8 @@ import { labelRecord } from "./labels.ts";
 export interface BackupFilesArgs extends BackupPlaces, BackupPlan {
   readonly configurationVolume: pulumi.Input<string>;
   readonly imageId: string;
+  /** What backups are encrypted with. A secret. Default: a key of the stack's own. */
+  readonly key?: string;
   /** Fingerprint of the agent's code. */
   readonly code: string;
   readonly labels?: Readonly<Record<string, string>>;
@@ -31,13 +33,7 @@ export class BackupFiles extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupFilesArgs, resourceOptions?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:BackupFiles", name, {}, resourceOptions);
-    this.key = args.encrypted
-      ? new random.RandomPassword(
-          `${name}-key`,
-          { length: 48, special: false },
-          { parent: this, protect: true },
-        ).result
-      : undefined;
+    this.key = args.encrypted ? this.keyOf(name, args.key) : undefined;
     const configuration = agentConfiguration(args, args);
     const agent = JSON.stringify(configuration, undefined, 2);
     const options = pulumi.output(this.key).apply((key) => pgbackrestOptions(args, key));
@@ -61,6 +57,12 @@ export class BackupFiles extends pulumi.ComponentResource {
       { parent: this },
     );
     this.registerOutputs({});
+  }
+
+  private keyOf(name: string, given: string | undefined): pulumi.Output<string> {
+    if (given !== undefined) return pulumi.secret(given);
+    const options = { parent: this, protect: true };
+    return new random.RandomPassword(`${name}-key`, { length: 48, special: false }, options).result;
   }
 }
 

@@ -1,7 +1,9 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { dockerEngine } from "../operations/docker.ts";
+import { refuseLostState } from "../operations/lost-state.ts";
 import { ownVolume } from "../operations/volume-files.ts";
+import { clearly } from "../providers/clear-error.ts";
 import { dockerLabels } from "./labels.ts";
 
 /** What a {@link DataVolume} is made from. */
@@ -23,6 +25,8 @@ export interface DataVolumeArgs {
   readonly ownedFor?: string;
   /** The data is in a file system in memory of so many megabytes, and gone with the container. Default: it is on disk. */
   readonly inMemoryMegabytes?: number;
+  /** Container of the server: where it is there, and the state does not know its volume, nothing is done. Default: it is not looked for. */
+  readonly serverContainer?: string;
   /** Further labels. */
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -38,13 +42,23 @@ export class DataVolume extends pulumi.ComponentResource {
     super("pgstack:index:DataVolume", name, {}, options);
     const { retain = false, adopt = false, ownedFor: image, inMemoryMegabytes } = args;
     const owned = { volume: args.volumeName, image: image ?? "" };
+    const { stack, serverContainer: container } = args;
+    const known = new pulumi.ResourceHook(
+      `${name}-known`,
+      () =>
+        container === undefined ? undefined : clearly(refuseLostState({ stack, container }, args.volumeName)),
+      { onDryRun: true },
+    );
     const own = new pulumi.ResourceHook(`${name}-owner`, () => ownVolume(dockerEngine(), owned));
     this.volumeName = this.createVolume(
       name,
       args.volumeName,
       args,
       retain || adopt,
-      image === undefined || inMemoryMegabytes !== undefined ? {} : { afterCreate: [own] },
+      {
+        beforeCreate: [known],
+        ...(image === undefined || inMemoryMegabytes !== undefined ? {} : { afterCreate: [own] }),
+      },
       inMemoryMegabytes,
     ).name;
     this.configurationVolumeName = this.createVolume(

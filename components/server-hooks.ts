@@ -2,10 +2,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { audited } from "../operations/audit.ts";
 import { DATA_MOUNT } from "../operations/data-directory.ts";
 import { limitProcesses } from "../operations/limits.ts";
-import { removeOrphanContainer } from "../operations/orphan-container.ts";
 import type { Target } from "../operations/target.ts";
-import { clearError } from "../providers/clear-error.ts";
+import { clearly } from "../providers/clear-error.ts";
 import { abandon } from "../providers/first-provision.ts";
+import { orphanHook } from "./orphan-hook.ts";
 import type { ContainerLimits } from "./server-container.ts";
 
 /** What {@link serverHooks} work on. */
@@ -27,9 +27,7 @@ export interface ServerHooksOptions {
 export function serverHooks(name: string, options: ServerHooksOptions): pulumi.ResourceHookBinding {
   const { target, image, limits, publish, graceSeconds, logsDirectory } = options;
   const { stack, container } = target;
-  const removeOrphan = new pulumi.ResourceHook(`${name}-remove-orphan`, () =>
-    clearly(removeOrphanContainer({ stack, container, graceSeconds })),
-  );
+  const removeOrphan = orphanHook(name, { stack, container, graceSeconds });
   const limit = new pulumi.ResourceHook(`${name}-limit-processes`, () => {
     const parameters = { container, image, limits, ...(publish && { publish }) };
     return clearly(
@@ -49,12 +47,4 @@ export function serverHooks(name: string, options: ServerHooksOptions): pulumi.R
     return false;
   });
   return { beforeCreate: [removeOrphan], afterCreate: [limit], onError: [clear] };
-}
-
-async function clearly<Value>(work: Promise<Value>): Promise<Value> {
-  try {
-    return await work;
-  } catch (error) {
-    throw clearError(error);
-  }
 }

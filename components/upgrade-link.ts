@@ -6,6 +6,7 @@ import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
 import type { BackupStorage } from "./backup-storage.ts";
 import { BOUNDED_LOG, CONFINED } from "./confined.ts";
 import { dockerLabels } from "./labels.ts";
+import { orphanHook } from "./orphan-hook.ts";
 import { coveredVolumes } from "./server-container.ts";
 
 /** What an {@link UpgradeLink} is made from. */
@@ -28,6 +29,9 @@ export interface UpgradeLinkArgs {
 const OWN = "/sockets/new";
 const OTHER = "/sockets/old";
 
+/** Seconds that it may take to end: it holds nothing. */
+const GRACE_SECONDS = 5;
+
 /**
  * Puts the socket of the server that is upgraded into the new one's socket folder, and the other way round: each reaches
  * the other as its superuser, and no network, password or rule of pg_hba is needed for it.
@@ -35,12 +39,13 @@ const OTHER = "/sockets/old";
 export class UpgradeLink extends pulumi.ComponentResource {
   constructor(name: string, args: UpgradeLinkArgs, options?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:UpgradeLink", name, {}, options);
-    const { old, port } = args;
+    const { stack, containerName, old, port } = args;
+    const removeOrphan = orphanHook(name, { stack, container: containerName, graceSeconds: GRACE_SECONDS });
     new docker.Container(
       name,
       {
-        name: args.containerName,
-        hostname: args.containerName,
+        name: containerName,
+        hostname: containerName,
         image: args.imageId,
         entrypoints: ["node", AGENT_MAIN],
         command: [
@@ -72,9 +77,9 @@ export class UpgradeLink extends pulumi.ComponentResource {
         ...BOUNDED_LOG,
         wait: false,
         mustRun: true,
-        labels: dockerLabels(args.stack, pulumi.getProject(), args.labels),
+        labels: dockerLabels(stack, pulumi.getProject(), args.labels),
       },
-      { parent: this, deleteBeforeReplace: true },
+      { parent: this, deleteBeforeReplace: true, hooks: { beforeCreate: [removeOrphan] } },
     );
     this.registerOutputs({});
   }

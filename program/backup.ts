@@ -79,13 +79,23 @@ export function backupArgs(
   sources: BackupSources,
 ): Pick<
   BackupFilesArgs,
-  "code" | "jobs" | "encrypted" | "local" | "storage" | "fullDays" | "schedule" | "retention" | "verification"
+  | "code"
+  | "jobs"
+  | "encrypted"
+  | "key"
+  | "local"
+  | "storage"
+  | "fullDays"
+  | "schedule"
+  | "retention"
+  | "verification"
 > {
   const { backupS3: storage } = settings;
   return {
     code: sources.code,
     jobs: Math.max(1, Math.min(8, Math.floor(settings.cpuLimit))),
     encrypted: settings.backupEncryption,
+    ...(settings.backupKey === undefined ? {} : { key: settings.backupKey }),
     local: storage?.keepLocal ?? true,
     ...(storage === undefined ? {} : { storage: { ...storage, authority: sources.storageAuthority } }),
     fullDays: settings.backupFullDays,

@@ -11,6 +11,7 @@ import { requireSnapshot } from "../operations/testing/snapshot-files.ts";
 import { UserError } from "../operations/user-error.ts";
 import { readSettings } from "../settings/read.ts";
 import type { Settings } from "../settings/settings.ts";
+import { isUnsaved, saveState } from "../toolchain/state-backups.mjs";
 import { type BackupSources, backupSources, needsAccess } from "./backup.ts";
 import { restoreAuthority } from "./restore.ts";
 
@@ -41,6 +42,7 @@ export interface Prepared {
 export async function prepare(): Promise<Prepared> {
   try {
     const settings = stackSettings();
+    if (!pulumi.runtime.isDryRun() && isUnsaved(process.env)) await saveState(settings.stack, process.env);
     if (settings.tls.mode === "files") {
       await readCertificateFiles(settings.tls.certificatesDirectory, settings.tls.domain);
     }
@@ -90,7 +92,7 @@ export async function prepare(): Promise<Prepared> {
     };
   } catch (error) {
     // A RunError is shown as its message alone.
-    throw error instanceof UserError ? new pulumi.RunError(error.message) : error;
+    throw error instanceof Error && error.name === "UserError" ? new pulumi.RunError(error.message) : error;
   }
 }
 

@@ -31,3 +31,12 @@ function engineLost(error: unknown): UserError | undefined {
     `Docker Engine at ${dockerEndpoint()} does not answer any more (${how}): start it, then run up again`,
   );
 }
+
+/** Work whose error is shown as {@link clearError} makes it: that of a resource hook. */
+export async function clearly<Value>(work: Promise<Value>): Promise<Value> {
+  try {
+    return await work;
+  } catch (error) {
+    throw clearError(error);
+  }
+}

@@ -92,7 +92,7 @@ function at(value: unknown, path: readonly string[]): unknown {
 
 /** Settings whose value may hold a password though nobody called it a secret. */
 function isDelicate(key: string): boolean {
-  return /pass|secret|token|conninfo|credential/i.test(key) && key !== "passwordLength";
+  return /pass|secret|token|conninfo|credential|Key$/i.test(key) && key !== "passwordLength";
 }
 
 function topKey(key: string): string {

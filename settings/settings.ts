@@ -165,6 +165,8 @@ export interface Settings {
   readonly drillSchedule: string;
   readonly archiveTimeoutSeconds: number;
   readonly backupEncryption: boolean;
+  /** A secret; absent: the stack makes one. */
+  readonly backupKey?: string | undefined;
   readonly backupS3?: BackupS3Settings | undefined;
   /** `schema.table`; empty: every table. */
   readonly coreTables: readonly string[];

@@ -91,6 +91,7 @@ function planOf({ cache, data }, { home, there, running }, stranded) {
     ...removal("Pulumi's home", join(STATE_DIRECTORY, "pulumi")),
     ...(cache ? removal("the tools of all checkouts", cacheDirectory()) : []),
     ...(data ? removal(`THE STACKS' STATE${lost}`, join(STATE_DIRECTORY, "state")) : []),
+    ...(data ? removal("the saved states", join(STATE_DIRECTORY, "state-backups")) : []),
     ...(data ? removal("THE PASSPHRASE of the stacks' secrets", join(STATE_DIRECTORY, "passphrase")) : []),
     ...(data ? removal("links and authorities for clients", join(STATE_DIRECTORY, "stacks")) : []),
   ];

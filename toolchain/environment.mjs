@@ -1,12 +1,11 @@
-import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { lstat, mkdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { STATE_DIRECTORY } from "./directories.mjs";
+import { ownStacks } from "./own-stacks.mjs";
+import { ensurePassphrase, PASSPHRASE } from "./passphrase.mjs";
 
 const RECORD = join(STATE_DIRECTORY, "environment.json");
-const PASSPHRASE = join(STATE_DIRECTORY, "passphrase");
 
 /**
  * @typedef {object} Tools
@@ -73,10 +72,9 @@ export async function prepareProject(tools) {
   await mkdir(home, { recursive: true, mode: 0o700 });
   await mkdir(join(STATE_DIRECTORY, "state"), { recursive: true, mode: 0o700 });
   await pointTo(join(home, "plugins"), join(tools, "plugins"));
-  if (!existsSync(PASSPHRASE)) {
-    await writeFile(`${PASSPHRASE}.new`, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
-    await rename(`${PASSPHRASE}.new`, PASSPHRASE);
-  }
+  // A lost passphrase is told, not replaced by one that opens nothing.
+  const stacks = await ownStacks();
+  if (stacks.every(({ resources }) => resources === 0)) await ensurePassphrase();
 }
 
 /**

@@ -1,8 +1,28 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { STATE_DIRECTORY } from "./directories.mjs";
 
-const STACKS = join(STATE_DIRECTORY, "state", ".pulumi", "stacks", "pgstack");
+const STATE = join(STATE_DIRECTORY, "state");
+const STACKS = join(STATE, ".pulumi", "stacks", "pgstack");
+
+/**
+ * Whether Pulumi keeps its state in this checkout, and not where the user has chosen.
+ *
+ * @param {NodeJS.ProcessEnv} environment
+ */
+export function isOwnBackend(environment) {
+  return (environment.PULUMI_BACKEND_URL ?? "").replace(/\?.*$/, "") === pathToFileURL(STATE).href;
+}
+
+/**
+ * The file with a stack's state in this checkout.
+ *
+ * @param {string} stack
+ */
+export function checkpointFile(stack) {
+  return join(STACKS, `${stack}.json`);
+}
 
 /**
  * A stack in this checkout's own state.

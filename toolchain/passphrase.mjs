@@ -1,17 +1,40 @@
-/** Whether Pulumi has found a passphrase to be another one than a stack's settings were made with. */
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { STATE_DIRECTORY } from "./directories.mjs";
+
+/** The file with the passphrase that the set-up makes. */
+export const PASSPHRASE = join(STATE_DIRECTORY, "passphrase");
+
+/** Makes a passphrase where there is none. */
+export async function ensurePassphrase() {
+  if (existsSync(PASSPHRASE)) return;
+  await writeFile(`${PASSPHRASE}.new`, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
+  await rename(`${PASSPHRASE}.new`, PASSPHRASE);
+}
+
+/** Whether Pulumi has found a passphrase to be another one than a stack's secrets were encrypted with, or to be gone. */
 export function isWrongPassphrase(/** @type {string} */ said) {
-  return /incorrect passphrase/i.test(said);
+  return /incorrect passphrase|unable to read PULUMI_CONFIG_PASSPHRASE_FILE/i.test(said);
 }
 
 /**
  * What to do about it.
  *
  * @param {string} stack
+ * @param {NodeJS.ProcessEnv} [environment]
  */
-export function wrongPassphrase(stack) {
+export function wrongPassphrase(stack, environment = process.env) {
+  const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file = PASSPHRASE } = environment;
+  const gone = given === undefined && !existsSync(file);
+  const what = gone
+    ? "the passphrase (.pgstack/passphrase) is gone: bring your copy of it back"
+    : `Pulumi.${stack}.yaml or the stack's state was encrypted with another passphrase than this checkout has ` +
+      "(.pgstack/passphrase, or PULUMI_CONFIG_PASSPHRASE): bring that one here";
   return (
-    `Pulumi.${stack}.yaml was made with another passphrase than this checkout has (.pgstack/passphrase, or ` +
-    "PULUMI_CONFIG_PASSPHRASE): bring that one here. Where the stack was never brought up, and its settings hold no " +
-    "secret, remove the line encryptionsalt instead: a new one is made"
+    `${what}. Where it is lost for good, ./pgstack --stack ${stack} state rebuild makes a new state from the running ` +
+    "server. Where the stack was never brought up, and its settings hold no secret, remove the line encryptionsalt " +
+    "instead: a new one is made"
   );
 }

@@ -1,11 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { POLICIES, PROJECT_DIRECTORY, STATE_DIRECTORY } from "./directories.mjs";
+import { POLICIES, PROJECT_DIRECTORY } from "./directories.mjs";
 import { runMain } from "./main.mjs";
+import { checkpointFile, isOwnBackend } from "./own-stacks.mjs";
 import { isWrongPassphrase, wrongPassphrase } from "./passphrase.mjs";
 import { run, runAttached } from "./run.mjs";
 import { setUp } from "./set-up.mjs";
+import { withStateSaved } from "./state-backups.mjs";
 import { releaseDeadLocks } from "./state-locks.mjs";
 import { UserError } from "./user-error.mjs";
 
@@ -33,18 +35,22 @@ await runMain(async () => {
     "--color",
     process.stdout.isTTY ? "always" : "never",
   ];
-  const command = preview ? ["preview"] : ["up", "--yes", "--skip-preview"];
-  const code = await runAttached("pulumi", [...command, ...POLICIES, ...options], {
-    cwd: PROJECT_DIRECTORY,
-    env: environment,
-  });
-  if (code === 0 && !preview)
-    await runAttached(
-      process.execPath,
-      [join(PROJECT_DIRECTORY, "toolchain", "pgstack.mjs"), "--stack", stack, "status"],
-      { cwd: PROJECT_DIRECTORY, env: environment },
-    );
-  if (code === 0 && !preview) console.log(nextSteps(stack));
+  const pulumi = (/** @type {NodeJS.ProcessEnv} */ env, /** @type {string[]} */ ...command) =>
+    runAttached("pulumi", [...command, ...POLICIES, ...options], { cwd: PROJECT_DIRECTORY, env });
+  if (preview) return pulumi(environment, "preview");
+  const code = await withStateSaved(stack, environment, (env) =>
+    pulumi(env, "up", "--yes", "--skip-preview"),
+  );
+  if (code !== 0) {
+    await explainPassphrase(stack, environment);
+    return code;
+  }
+  await runAttached(
+    process.execPath,
+    [join(PROJECT_DIRECTORY, "toolchain", "pgstack.mjs"), "--stack", stack, "status"],
+    { cwd: PROJECT_DIRECTORY, env: environment },
+  );
+  console.log(nextSteps(stack));
   return code;
 });
 
@@ -77,17 +83,30 @@ function readArguments() {
  * @param {NodeJS.ProcessEnv} environment
  */
 async function selectStack(stack, environment) {
-  const ownBackend = (environment.PULUMI_BACKEND_URL ?? "").startsWith("file://");
-  const checkpoint = join(STATE_DIRECTORY, "state", ".pulumi", "stacks", "pgstack", `${stack}.json`);
-  if (ownBackend && existsSync(checkpoint)) return;
+  if (isOwnBackend(environment) && existsSync(checkpointFile(stack))) return;
   try {
     await run("pulumi", ["stack", "select", "--create", "--stack", stack, "--non-interactive"], {
       cwd: PROJECT_DIRECTORY,
       env: environment,
     });
   } catch (error) {
-    if (isWrongPassphrase(String(error))) throw new UserError(wrongPassphrase(stack));
+    if (isWrongPassphrase(String(error))) throw new UserError(wrongPassphrase(stack, environment));
     throw error;
+  }
+}
+
+/**
+ * Pulumi's own words do not tell what to do about a passphrase that opens nothing.
+ *
+ * @param {string} stack
+ * @param {NodeJS.ProcessEnv} environment
+ */
+async function explainPassphrase(stack, environment) {
+  const words = ["stack", "output", "--show-secrets", "--stack", stack, "--non-interactive"];
+  try {
+    await run("pulumi", words, { cwd: PROJECT_DIRECTORY, env: environment });
+  } catch (error) {
+    if (isWrongPassphrase(String(error))) throw new UserError(wrongPassphrase(stack, environment));
   }
 }
 

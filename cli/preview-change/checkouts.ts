@@ -26,7 +26,15 @@ export interface Checkout {
 
 /** Settings that a throw-away stack has nothing for: places and permissions of the live one. */
 const LEFT_OUT = [
-  ...["backupS3", "backupDirectory", "restore", "allowRestoreUntil", "upgradeFrom", "adoptDataVolume"],
+  ...[
+    "backupS3",
+    "backupDirectory",
+    "backupKey",
+    "restore",
+    "allowRestoreUntil",
+    "upgradeFrom",
+    "adoptDataVolume",
+  ],
 ];
 
 /** Checks out two commits beside each other. @throws UserError for a name that git does not know. */

@@ -66,6 +66,15 @@ export function safetyProblems({ settings }: Combination): Problem[] {
       ),
     );
   }
+  if (settings.backupKey !== undefined && !settings.backupEncryption) {
+    problems.push(
+      mismatch(
+        ["backupEncryption", "backupKey"],
+        settings.backupEncryption,
+        "true with pgstack:backupKey, or there must be no key",
+      ),
+    );
+  }
   if (settings.upgradeFrom !== undefined && !settings.backup) {
     problems.push(
       mismatch(

@@ -4,7 +4,7 @@ import { setting } from "../documentation.ts";
 import { dockerName } from "../names.ts";
 import { OBJECT_STORAGE_EXAMPLE, objectStorageShape } from "../object-storage.ts";
 import { hostDirectory, projectFile } from "../paths.ts";
-import { tableName } from "../repository.ts";
+import { secretText, tableName } from "../repository.ts";
 import { flag, listOf, wholeNumber } from "../values.ts";
 
 const ANEW = "A change makes the container anew: connections end.";
@@ -66,6 +66,16 @@ export const backupKeys = {
       fallback: "false",
       example: "true",
       caution: "A change begins a new repository beside the old one.",
+    },
+  ),
+  backupKey: setting(
+    secretText().optional(),
+    "Key that backups are encrypted with, instead of one that the stack makes: for a stack that goes on with backups that are there. Set it with `pulumi config set --secret`.",
+    {
+      group: "Backup",
+      fallback: "none: the stack makes one",
+      example: "EXAMPLEKEYEXAMPLEKEYEXAMPLEKEY",
+      caution: "Another key than that of the backups that are there cannot read them.",
     },
   ),
   backupS3: setting(

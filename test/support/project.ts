@@ -94,6 +94,10 @@ export class TestProject {
     return this.#environment.PULUMI_CONFIG_PASSPHRASE ?? "";
   }
 
+  set passphrase(passphrase: string) {
+    this.#environment["PULUMI_CONFIG_PASSPHRASE"] = passphrase;
+  }
+
   /** Container of the stack by its default name. */
   get container(): string {
     return `pgstack-${this.stack}`;

@@ -12,7 +12,7 @@ describe("completion", () => {
   const zsh = scriptFor("zsh");
 
   test.each([
-    ["pgstack sta", ["status", "start"]],
+    ["pgstack sta", ["status", "state", "start"]],
     ["pgstack audit ver", ["verify"]],
     ["pgstack --stack dev audit l", ["list"]],
     ["pgstack health --f", ["--full"]],

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fishLines, POSIX_POLICIES, posixLines } from "../../cli/env.ts";
+import { fishLines, POSIX_PULUMI, posixLines } from "../../cli/env.ts";
 
 /** Anything that an environment can hold. */
 const value = fc
@@ -38,16 +38,18 @@ describe("env", () => {
       const folder = mkdtempSync(join(tmpdir(), "pgstack-env-"));
       try {
         mkdirSync(join(folder, "policies"));
-        writeFileSync(join(folder, "pulumi"), '#!/bin/sh\necho "$@"\n', { mode: 0o755 });
+        writeFileSync(join(folder, "pulumi"), '#!/bin/sh\necho "$@"\n[ "$1" != up ]\n', { mode: 0o755 });
+        writeFileSync(join(folder, "node"), '#!/bin/sh\necho "saved by $1"\n', { mode: 0o755 });
         const run = (command: string) =>
-          execFileSync(shell, ["-euc", `PATH="$PWD:$PATH"\n${POSIX_POLICIES}${POSIX_POLICIES}${command}`], {
+          execFileSync(shell, ["-euc", `PATH="$PWD:$PATH"\n${POSIX_PULUMI}${POSIX_PULUMI}${command}`], {
             cwd: folder,
             encoding: "utf8",
           });
-        expect(run("pulumi up --stack 'a b'")).toBe("up --stack a b\n");
+        expect(run("pulumi up --stack 'a b' || true")).toBe("up --stack a b\n");
         writeFileSync(join(folder, "policies", "PulumiPolicy.yaml"), "");
-        expect(run("pulumi up --stack dev; pulumi preview; pulumi destroy; pulumi")).toBe(
-          "up --stack dev --policy-pack policies\npreview --policy-pack policies\ndestroy\n\n",
+        const saved = "saved by toolchain/save-states.mjs\n";
+        expect(run("pulumi up --stack dev || echo $?; pulumi preview; pulumi destroy; pulumi")).toBe(
+          `${saved}up --stack dev --policy-pack policies\n${saved}1\npreview --policy-pack policies\n${saved}destroy\n${saved}\n`,
         );
       } finally {
         rmSync(folder, { recursive: true });

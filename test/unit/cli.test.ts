@@ -14,6 +14,11 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["doctor"],
   ["env"],
   ["clean"],
+  ["state", "list"],
+  ["state", "save"],
+  ["state", "restore"],
+  ["state", "rebuild"],
+  ["state", "rotate-passphrase"],
   ["completion"],
 ];
 
@@ -57,7 +62,7 @@ describe("help", () => {
 
 describe("wrong usage: one line, exit code 2", () => {
   test.each([
-    [["statu"], "pgstack: unknown command 'statu': did you mean status?"],
+    [["statu"], "pgstack: unknown command 'statu': did you mean state, status?"],
     [["audit", "verfy"], "pgstack: unknown command 'verfy': did you mean verify?"],
     [["health", "--ful"], "pgstack: unknown option '--ful': did you mean --full?"],
     [["health", "--serve", "70000"], /^pgstack: .*--serve.*from 0 to 65535/],
@@ -143,7 +148,7 @@ describe("failures: one line, exit code 1, no stack trace, no secret", () => {
       error: "error: getting secrets manager: incorrect passphrase",
     });
     expect(stderr).toMatch(
-      /^pgstack: Pulumi\.dev\.yaml was made with another passphrase than this checkout has .*: bring that one here\..*\n$/,
+      /^pgstack: Pulumi\.dev\.yaml or the stack's state was encrypted with another passphrase than this checkout has .*: bring that one here\..*\n$/,
     );
     expect(exitCode).toBe(1);
   });

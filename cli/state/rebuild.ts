@@ -1,0 +1,94 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseDocument } from "yaml";
+import { permitRebuild } from "../../operations/lost-state.ts";
+import { readRunningSecrets } from "../../operations/running-secrets.ts";
+import { UserError } from "../../operations/user-error.ts";
+import { writeWhole } from "../../operations/write-whole.ts";
+import { ensurePassphrase } from "../../toolchain/passphrase.mjs";
+import { stateBackupsDirectory } from "../../toolchain/state-backups.mjs";
+import { releaseDeadLocks } from "../../toolchain/state-locks.mjs";
+import { ask } from "../ask.ts";
+import { UsageError } from "../exit-codes.ts";
+import { settingsFile } from "../new-stack.ts";
+import { note, printLine } from "../print.ts";
+import { pulumi, setSecret } from "../stack.ts";
+import { pulumiUp } from "../up.ts";
+import { auditedState } from "./audited.ts";
+import { CONDITION_WORDS, type Condition, presentCondition, putAside } from "./present.ts";
+import { provableSaved } from "./proof.ts";
+import { type RebuiltSettings, rebuiltSettings } from "./rebuilt-settings.ts";
+
+/** Makes a new state from what is on the Docker host: the data stays, passwords and certificates are made anew. */
+export async function rebuildState(
+  stack: string,
+  { force, yes }: { readonly force: boolean; readonly yes: boolean },
+): Promise<void> {
+  await releaseDeadLocks(stack, process.env);
+  const condition = await presentCondition(stack);
+  if (condition === "whole") {
+    throw new UserError(
+      `the state of stack ${stack} can be read and knows its server: there is nothing to rebuild`,
+    );
+  }
+  const saved = force ? undefined : await provableSaved(stack);
+  if (saved !== undefined) {
+    throw new UserError(
+      `a saved state of ${saved.savedAt} can be read: pgstack --stack ${stack} state restore keeps passwords and certificates; --force rebuilds all the same`,
+    );
+  }
+  const before = await readFile(settingsFile(stack), "utf8").catch(() => {
+    throw new UserError(
+      `Pulumi.${stack}.yaml is not there: take it from version control, a new state is made by it`,
+    );
+  });
+  const running = await readRunningSecrets(stack, configurationVolume(stack, before));
+  const settings = rebuiltSettings(before, running, condition === "locked");
+  explain(stack, condition, settings);
+  if (!yes) await confirm();
+  await auditedState(stack, "state.rebuild", { present: condition, removed: settings.removed }, async () => {
+    const aside = join(
+      stateBackupsDirectory(stack),
+      `settings-${new Date().toISOString().replaceAll(/[-:.]/g, "")}.yaml`,
+    );
+    await writeWhole(aside, before);
+    if (condition === "locked") await ensurePassphrase();
+    // In this order a kill at any line leaves a state that still calls for a rebuild.
+    await writeWhole(settingsFile(stack), settings.text, 0o644);
+    if (condition === "damaged" || condition === "locked") await putAside(stack);
+    if (condition !== "empty") await pulumi(stack, "stack", "init");
+    for (const [path, secret] of settings.secrets) await setSecret(stack, path, secret);
+    const code = await pulumiUp(stack, permitRebuild(stack));
+    if (code !== 0) {
+      throw new UserError(
+        `pulumi up failed (exit code ${code}), the data is untouched: mend what it says and run pgstack --stack ${stack} state rebuild again; the settings from before are in ${aside}`,
+      );
+    }
+  });
+  printLine(`
+Stack ${stack} has a new state: the data is as it was. New for clients:
+  passwords      pgstack --stack ${stack} connection-info --role ROLE --show-secrets
+  authority      .pgstack/stacks/${stack}/ca.crt
+Keep a copy of .pgstack/passphrase, and commit Pulumi.${stack}.yaml.`);
+}
+
+function configurationVolume(stack: string, settings: string): string {
+  const given: unknown = parseDocument(settings).getIn(["config", "pgstack:configurationVolumeName"]);
+  return typeof given === "string" ? given : `pgstack-${stack}-configuration`;
+}
+
+function explain(stack: string, condition: Condition, { removed, secrets }: RebuiltSettings): void {
+  note(
+    `The state of stack ${stack} is ${CONDITION_WORDS[condition]}. A new one takes over its volumes and networks:`,
+  );
+  note("  kept     the data, the backups, and what the settings say");
+  note("  anew     the roles' passwords, the authority and the certificate, the containers (a restart)");
+  if (secrets.length > 0)
+    note(`  found    on the running system: ${secrets.map(([path]) => path).join(", ")}`);
+  if (removed.length > 0) note(`  removed  from Pulumi.${stack}.yaml: ${removed.join(", ")}`);
+}
+
+async function confirm(): Promise<void> {
+  if (!process.stdin.isTTY) throw new UsageError("nobody can be asked here: --yes rebuilds without asking");
+  if (!(await ask("Make a new state? [y/N] "))) throw new UserError("nothing was changed");
+}
