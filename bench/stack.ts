@@ -26,9 +26,9 @@ export class StackSide {
     requireSuccess(await this.#project.up());
   }
 
-  /** `pulumi preview` of a stack that is as declared. */
-  async preview(): Promise<void> {
-    requireSuccess(await this.#project.pulumi(["preview", "--expect-no-changes"]));
+  /** `pulumi preview` of a stack that is as declared. @param more Further options. */
+  async preview(more: readonly string[] = []): Promise<void> {
+    requireSuccess(await this.#project.pulumi(["preview", "--expect-no-changes", ...more]));
   }
 
   /** `pulumi destroy`. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { UsageError } from "./exit-codes.ts";
 import { note } from "./print.ts";
-import { pulumi, setSecret } from "./stack.ts";
+import { pulumi, setSecret } from "./pulumi.ts";
 
 /** What names or holds something of the old stack: the new one has its own. */
 const NOT_TAKEN = new Set([

@@ -18,7 +18,7 @@ import { readJournal } from "./promotion/journal.ts";
 import { type Promotion, perform, putBack } from "./promotion/perform.ts";
 import { changedSettings, readSettings } from "./promotion/settings-file.ts";
 import { previewStack } from "./pulumi-preview.ts";
-import { openStack, pulumi, readStackWithCredentials } from "./stack.ts";
+import { openStack, readStackWithCredentials } from "./stack.ts";
 
 interface PromoteOptions {
   readonly dryRun: boolean;
@@ -88,8 +88,7 @@ async function promote(from: string, to: string, { dryRun, yes }: PromoteOptions
   await requireNoChanges(from, signal);
 
   const [sourceConfig, targetConfig] = [await readConfig(from), await readConfig(to)];
-  const deployed = JSON.parse(await pulumi(from, "stack", "output", "deployed", "--json"));
-  const rows = differences(carriedFrom(sourceConfig, deployed), targetConfig);
+  const rows = differences(carriedFrom(sourceConfig, source), targetConfig);
   if (rows.length === 0) return printLine(`Stack ${to} has what was proven in ${from} already.`);
   requireSameMajor(rows);
   printLine(table([["setting", to, `from ${from}`], ...rows.map(rowOf)]).trimEnd());

@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
 import { UserError } from "../operations/user-error.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
+import { runToEnd } from "./pulumi.ts";
 
 /** What Pulumi would do to one resource: https://www.pulumi.com/docs/iac/cli/commands/pulumi_preview/ */
 export interface PreviewStep {
@@ -43,27 +43,15 @@ export async function previewStack(
     readonly signal?: AbortSignal;
   } = {},
 ): Promise<Preview> {
-  const child = spawn("pulumi", ["preview", "--json", "--non-interactive", "--stack", stack, ...more], {
-    ...{ cwd, env: { ...process.env, ...environment }, stdio: ["ignore", "pipe", "pipe"] },
-    ...(signal === undefined ? {} : { signal }),
-  });
-  let output = "";
-  let complaints = "";
-  child.stdout.on("data", (piece: Buffer) => {
-    output += String(piece);
-  });
-  child.stderr.on("data", (piece: Buffer) => {
-    complaints += String(piece);
-  });
-  const code = await new Promise<number>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (ended) => resolve(ended ?? 1));
-  });
-  const preview = parsed(output);
+  const { code, stdout, stderr } = await runToEnd(
+    ["preview", "--json", "--non-interactive", "--stack", stack, ...more],
+    { cwd, env: { ...process.env, ...environment }, ...(signal === undefined ? {} : { signal }) },
+  );
+  const preview = parsed(stdout);
   const errors = preview?.diagnostics.filter(({ severity }) => severity === "error") ?? [];
   if (code === 0 && preview !== undefined && errors.length === 0) return preview;
   const said =
-    errors.map(({ message }) => harmlessText(message)).find((line) => line !== "") ?? complaints.trim();
+    errors.map(({ message }) => harmlessText(message)).find((line) => line !== "") ?? stderr.trim();
   throw new UserError(`pulumi preview of stack ${stack} failed: ${said || `exit code ${code}`}`);
 }
 

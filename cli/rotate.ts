@@ -6,7 +6,8 @@ import { UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { ROLE_KINDS, stackName, taught } from "./options.ts";
 import { note, printLine } from "./print.ts";
-import { pulumi, readStackWithCredentials, requireStackEngine, type StackWithCredentials } from "./stack.ts";
+import { pulumi } from "./pulumi.ts";
+import { readStackWithCredentials, requireStackEngine, type StackWithCredentials } from "./stack.ts";
 import { pulumiUp } from "./up.ts";
 
 /** SQLSTATE of a wrong password: https://www.postgresql.org/docs/16/errcodes-appendix.html */

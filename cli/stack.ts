@@ -1,14 +1,12 @@
-import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import type { DatabaseSpecification } from "../operations/database.ts";
 import type { HealthThresholds, RoleKind } from "../operations/health.ts";
 import type { Credential, ServerTrust, Target } from "../operations/target.ts";
 import { UserError } from "../operations/user-error.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
-import { isWrongPassphrase, wrongPassphrase } from "../toolchain/passphrase.mjs";
-import { unreadableState } from "../toolchain/state-backups.mjs";
-import { NotProvisioned, UnreadableState, WrongPassphrase } from "./exit-codes.ts";
+import { NotProvisioned } from "./exit-codes.ts";
 import { ROLE_KINDS } from "./options.ts";
+import { pulumi } from "./pulumi.ts";
 
 /** What a stack that is up tells about itself. */
 export interface Stack {
@@ -22,6 +20,8 @@ export interface Stack {
   /** Absolute path. */
   readonly logsDirectory: string;
   readonly environment: string;
+  /** Version of its schema; null: the stack does not see to it. */
+  readonly schemaVersion: string | null;
   readonly thresholds: HealthThresholds | undefined;
   /** Cron line; undefined: there are no backups. */
   readonly backupSchedule: string | undefined;
@@ -94,62 +94,6 @@ export async function openStack(name: string): Promise<Stack> {
   return stack;
 }
 
-/**
- * Runs `pulumi` in the project and returns what it prints.
- *
- * @throws NotProvisioned when it knows no such stack; UserError with its own last words otherwise.
- */
-export async function pulumi(stack: string, ...programArguments: readonly string[]): Promise<string> {
-  return await runPulumi(stack, programArguments, "");
-}
-
-/** Sets a secret of a stack's config, which goes by standard input: arguments are seen in process lists. */
-export async function setSecret(stack: string, path: string, secret: string): Promise<void> {
-  await runPulumi(stack, ["config", "set", "--secret", "--path", `pgstack:${path}`], secret);
-}
-
-/** Runs `pulumi` with a text on its standard input. @throws as {@link pulumi}. */
-export async function runPulumi(
-  stack: string,
-  programArguments: readonly string[],
-  input: string,
-  {
-    cwd = PROJECT_DIRECTORY,
-    env = process.env,
-  }: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
-): Promise<string> {
-  return await new Promise((done, fail) => {
-    const options = { cwd, env, maxBuffer: 64 * 1024 ** 2, encoding: "utf8" } as const;
-    const all = [...programArguments, "--stack", stack, "--non-interactive"];
-    const child = execFile("pulumi", all, options, (error, stdout, stderr) => {
-      if (error === null) return done(stdout);
-      if (error.code === "ENOENT") {
-        return fail(
-          new UserError(
-            "the program pulumi is not there: run npm start, or call ./pgstack in the project's folder",
-          ),
-        );
-      }
-      if (isWrongPassphrase(stderr)) return fail(new WrongPassphrase(wrongPassphrase(stack)));
-      const damaged = /failed to load checkpoint: (.*)/.exec(stderr)?.[1];
-      if (damaged !== undefined) return fail(new UnreadableState(unreadableState(stack, damaged)));
-      if (/no stack named/.test(stderr)) {
-        return fail(
-          new NotProvisioned(`there is no stack ${stack}: npm start -- --stack ${stack} brings it up`),
-        );
-      }
-      fail(
-        new UserError(
-          `pulumi ${programArguments.slice(0, 2).join(" ")} failed: ${lastWords(stderr) || error.message}`,
-        ),
-      );
-    });
-    // One that ends without reading is judged by its exit code.
-    child.stdin?.on("error", () => {});
-    child.stdin?.end(input);
-  });
-}
-
 async function outputs(name: string, ...options: readonly string[]): Promise<Fields> {
   return fields(JSON.parse(await pulumi(name, "stack", "output", "--json", ...options)));
 }
@@ -180,6 +124,7 @@ function stackOf(name: string, values: Fields): Stack {
         : undefined,
     logsDirectory: resolve(PROJECT_DIRECTORY, text(connection.logsDirectory) ?? "logs"),
     environment: text(deployed.environment) ?? "unknown",
+    schemaVersion: text(deployed.schemaVersion) ?? null,
     thresholds: connection.healthThresholds as HealthThresholds | undefined,
     backupSchedule: text(connection.backupSchedule),
     testing: (values.testing ?? undefined) as Testing | undefined,
@@ -212,12 +157,4 @@ function fields(value: unknown): Fields {
 
 function text(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-function lastWords(stderr: string): string {
-  const lines = stderr.trim().split("\n");
-  return (lines.findLast((line) => line.startsWith("error:")) ?? lines.at(-1) ?? "").replace(
-    /^error:\s*/,
-    "",
-  );
 }

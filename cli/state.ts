@@ -97,7 +97,10 @@ Keep a copy of it, and commit ${stacks.map((stack) => `Pulumi.${stack}.yaml`).jo
 States that were saved before still have the old one: who has both can read the passwords of then. pgstack rotate makes new ones.`);
     });
   return taught(command, [
-    ["pgstack state rotate-passphrase", "the old one opens no stack any more; run again after a kill, it goes on"],
+    [
+      "pgstack state rotate-passphrase",
+      "the old one opens no stack any more; run again after a kill, it goes on",
+    ],
     ["pgstack rotate application", "after a leak: who had the old one may know the passwords"],
   ]);
 }

@@ -1,9 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { UserError } from "../operations/user-error.ts";
 import { POLICIES, PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
-
-/** What is kept of Pulumi's output to tell why it failed. */
-const LONGEST_OUTPUT = 64 * 1024;
+import { runToEnd } from "./pulumi.ts";
 
 /** Runs `pulumi up` with this process's own terminal, from which it gets Ctrl-C by itself. @returns Its exit code. */
 export async function pulumiUp(
@@ -28,14 +26,10 @@ export async function pulumiUp(
     const child = spawn("pulumi", ["up", ...POLICIES, ...options], {
       ...{ cwd: PROJECT_DIRECTORY, env, stdio: "inherit" },
     });
-    return await ended(child);
-  });
-}
-
-async function ended(child: ChildProcess): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve(code ?? 1));
+    return await new Promise<number>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code) => resolve(code ?? 1));
+    });
   });
 }
 
@@ -52,22 +46,13 @@ export async function runPulumiQuietly(
   const { withStateSaved } = await import("../toolchain/state-backups.mjs");
   const { releaseDeadLocks } = await import("../toolchain/state-locks.mjs");
   await releaseDeadLocks(stack, process.env);
-  let said = "";
-  const keep = (piece: Buffer): void => {
-    said = (said + String(piece)).slice(-LONGEST_OUTPUT);
-  };
   const all = [...programArguments, "--non-interactive", "--color", "never", "--stack", stack];
-  const code = await withStateSaved(stack, { ...process.env, ...environment }, async (env) => {
-    const child = spawn("pulumi", all, {
-      ...{ cwd: PROJECT_DIRECTORY, env, stdio: ["ignore", "pipe", "pipe"], detached: true },
-    });
-    child.stdout?.on("data", keep);
-    child.stderr?.on("data", keep);
-    return await ended(child);
-  });
+  const { code, output } = await withStateSaved(stack, { ...process.env, ...environment }, (env) =>
+    runToEnd(all, { env, detached: true }),
+  );
   if (code === 0) return;
-  const errors = said.split("\n").filter((line) => /^\s*error:/.test(line));
-  const reason = errors.length === 0 ? said.trim().split("\n").slice(-3) : errors;
+  const errors = output.split("\n").filter((line) => /^\s*error:/.test(line));
+  const reason = errors.length === 0 ? output.trim().split("\n").slice(-3) : errors;
   throw new UserError(
     `pulumi ${programArguments[0]} of stack ${stack} failed: ${reason.map((line) => line.trim().replace(/^error: /, "")).join("; ")}`,
   );

@@ -17,10 +17,50 @@ const FILE = new URL("./exceptions.json", import.meta.url);
 const MOST_DAYS = 90;
 const DAY = 86_400_000;
 
-/** The exceptions in `policies/exceptions.json`; anything but a list is told by {@link exceptionProblems}. */
-export function readExceptions(): readonly Exception[] {
-  const found: unknown = JSON.parse(readFileSync(FILE, "utf8"));
-  return Array.isArray(found) ? (found as Exception[]) : [];
+/** What the file with the exceptions says. */
+export interface Exceptions {
+  readonly list: readonly Exception[];
+  /** What in it is no exception at all, a line each. */
+  readonly problems: readonly string[];
+}
+
+const NEEDED = ["rule", "stack", "reason", "until"] as const;
+const KEYS: readonly string[] = [...NEEDED, "resource"];
+
+/** The exceptions in `policies/exceptions.json`. */
+export function readExceptions(): Exceptions {
+  return parseExceptions(readFileSync(FILE, "utf8"));
+}
+
+/** What is no exception is told for every stack, as nobody can say which one was meant. */
+export function parseExceptions(text: string): Exceptions {
+  const wrong = (problem: string): Exceptions => ({
+    list: [],
+    problems: [`policies/exceptions.json: ${problem}`],
+  });
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch (error) {
+    return wrong(`it is no JSON: ${error instanceof Error ? error.message : error}`);
+  }
+  if (!Array.isArray(found)) return wrong("it must be a list");
+  const looked = found.map((one: unknown, index) => ({ one, problem: shapeProblem(one), number: index + 1 }));
+  return {
+    list: looked.filter(({ problem }) => problem === undefined).map(({ one }) => one as Exception),
+    problems: looked
+      .filter(({ problem }) => problem !== undefined)
+      .map(({ problem, number }) => `policies/exceptions.json, number ${number}: ${problem}`),
+  };
+}
+
+function shapeProblem(one: unknown): string | undefined {
+  if (typeof one !== "object" || one === null || Array.isArray(one)) return "it must be a map";
+  const given = new Map<string, unknown>(Object.entries(one));
+  const unknown = [...given.keys()].find((key) => !KEYS.includes(key));
+  if (unknown !== undefined) return `there is no key ${unknown}: ${KEYS.join(", ")} are right`;
+  const missing = NEEDED.find((key) => typeof given.get(key) !== "string");
+  return missing === undefined ? undefined : `it needs a text as ${missing}`;
 }
 
 /** Whether a finding is accepted. */
@@ -41,22 +81,23 @@ export function isAccepted(
 
 /** What is wrong with the exceptions of a stack, a line each: an expired one does not stay silently. */
 export function exceptionProblems(
-  exceptions: readonly Exception[],
+  { list, problems }: Exceptions,
   rules: ReadonlySet<string>,
   stack: string,
   now: Date,
 ): string[] {
-  return exceptions
+  const own = list
     .filter((one) => one.stack === stack)
     .flatMap((one) => {
       const problem = problemOf(one, rules, now);
       return problem === undefined ? [] : [`policies/exceptions.json, ${one.rule}: ${problem}`];
     });
+  return [...problems, ...own];
 }
 
 function problemOf(one: Exception, rules: ReadonlySet<string>, now: Date): string | undefined {
   if (!rules.has(one.rule)) return "there is no such rule";
-  if (typeof one.reason !== "string" || one.reason.trim() === "") return "it gives no reason";
+  if (one.reason.trim() === "") return "it gives no reason";
   const end = endOf(one);
   if (!/^\d{4}-\d{2}-\d{2}$/.test(one.until) || Number.isNaN(end))
     return `until is "${one.until}": a day such as 2026-03-01 is right`;

@@ -65,7 +65,7 @@ function whereKnown<Value>(look: () => Value): Value | undefined {
 }
 
 function accepted({ name }: Pick<Rule, "name">, resource: string): boolean {
-  return isAccepted({ rule: name, stack: context.stack, resource }, exceptions, context.now);
+  return isAccepted({ rule: name, stack: context.stack, resource }, exceptions.list, context.now);
 }
 
 function message({ remedy }: Pick<Rule, "remedy">, found: string): string {

@@ -7,11 +7,11 @@ import { waitUntilReady } from "../../operations/readiness.ts";
 import { removeContainers, removeStorage } from "../../operations/stack-things.ts";
 import { errorLine } from "../../operations/user-error.ts";
 import { POLICIES } from "../../toolchain/directories.mjs";
+import { type PulumiEnd, runToEnd } from "../pulumi.ts";
 import { previewStack } from "../pulumi-preview.ts";
 import { changesOf, errorsIn, findingsIn } from "./changes.ts";
 import { type Checkouts, writeThrowAwaySettings } from "./checkouts.ts";
 import type { Report } from "./comment.ts";
-import { type Said, say } from "./pulumi-run.ts";
 
 /** How {@link previewChange} is followed. */
 export interface PreviewChangeOptions {
@@ -36,11 +36,10 @@ export async function previewChange(
     PULUMI_BACKEND_URL: `${pathToFileURL(state).href}?metadata=skip`,
     PULUMI_CONFIG_PASSPHRASE: randomBytes(24).toString("base64url"),
   };
-  const pulumi = (place: string, ...words: string[]): Promise<Said> =>
-    say([...words, "--stack", throwAway, "--non-interactive", "--color", "never"], {
-      cwd: place,
-      environment,
-      signal,
+  const { PULUMI_CONFIG_PASSPHRASE_FILE: _, ...inherited } = process.env;
+  const pulumi = (cwd: string, ...words: string[]): Promise<PulumiEnd> =>
+    runToEnd([...words, "--stack", throwAway, "--non-interactive", "--color", "never"], {
+      ...{ cwd, env: { ...inherited, ...environment }, signal },
     });
   const failed = (errors: readonly string[], text: string): Report => ({
     ...{ stack, errors, changes: [], findings: findingsIn(text), text },

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { DURABILITY } from "../../operations/testing/fast-settings.ts";
 import { parametersNamed } from "../../settings/parameter-catalogue.ts";
 import type { Config } from "../new-stack.ts";
+import type { Stack } from "../stack.ts";
 
 /** What a promotion takes along, by its path below `pgstack:`. */
 export type Carried = ReadonlyMap<string, unknown>;
@@ -20,17 +21,14 @@ const SERVER_SETTINGS = "serverSettings";
 /** Units of what is a size of the machine, not a property of the server. */
 const SIZES = new Set(["B", "kB", "8kB", "MB", "GB"]);
 
-/** What a stack that is up tells of itself. */
-export interface Deployed {
-  readonly image: { readonly reference: string; readonly pinned: string };
-  readonly schemaVersion: string | null;
-}
-
 /** What was proven in a stack: its image to the digest, server settings, extensions, schemas, schema version. */
-export function carriedFrom(config: Config, { image, schemaVersion }: Deployed): Carried {
+export function carriedFrom(
+  config: Config,
+  { image, schemaVersion }: Pick<Stack, "image" | "schemaVersion">,
+): Carried {
   const carried = new Map<string, unknown>([
     // An image that is in no registry has no digest there: its name is all that can be carried.
-    ["image", image.pinned.includes("@sha256:") ? image.pinned : image.reference],
+    ["image", image?.pinned.includes("@sha256:") ? image.pinned : image?.reference],
   ]);
   for (const key of PLAIN) carried.set(key, configValue(config, key));
   for (const [name, value] of Object.entries(serverSettings(config))) {

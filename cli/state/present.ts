@@ -4,7 +4,7 @@ import { UserError } from "../../operations/user-error.ts";
 import { checkpointFile, isOwnBackend } from "../../toolchain/own-stacks.mjs";
 import { stateBackupsDirectory } from "../../toolchain/state-backups.mjs";
 import { NotProvisioned, UnreadableState, WrongPassphrase } from "../exit-codes.ts";
-import { pulumi } from "../stack.ts";
+import { pulumi } from "../pulumi.ts";
 
 /**
  * How the present state of a stack is: `whole` (it can be read and knows the server), `empty` (it can be read and does not),

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { UserError } from "../../operations/user-error.ts";
 import { PROJECT_DIRECTORY, STATE_DIRECTORY } from "../../toolchain/directories.mjs";
 import { WrongPassphrase } from "../exit-codes.ts";
-import { runPulumi } from "../stack.ts";
+import { runPulumi } from "../pulumi.ts";
 import { type DescribedState, describeSaved } from "./saved.ts";
 
 /** Has Pulumi read a saved state in a place of its own, with its secrets: what fails there has harmed nothing. */
@@ -13,7 +13,7 @@ export async function proveReadable(stack: string, path: string): Promise<void> 
   try {
     await cp(join(PROJECT_DIRECTORY, "Pulumi.yaml"), join(folder, "Pulumi.yaml"));
     const env = { ...process.env, PULUMI_BACKEND_URL: pathToFileURL(folder).href };
-    const inFolder = (...words: string[]) => runPulumi(stack, words, "", { cwd: folder, env });
+    const inFolder = (...words: string[]) => runPulumi(stack, words, { cwd: folder, env });
     await writeFile(join(folder, `Pulumi.${stack}.yaml`), "");
     await inFolder("stack", "init");
     await inFolder("stack", "import", "--file", path);

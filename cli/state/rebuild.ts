@@ -12,7 +12,7 @@ import { ask } from "../ask.ts";
 import { UsageError } from "../exit-codes.ts";
 import { settingsFile } from "../new-stack.ts";
 import { note, printLine } from "../print.ts";
-import { pulumi, setSecret } from "../stack.ts";
+import { pulumi, setSecret } from "../pulumi.ts";
 import { pulumiUp } from "../up.ts";
 import { auditedState } from "./audited.ts";
 import { CONDITION_WORDS, type Condition, presentCondition, putAside } from "./present.ts";

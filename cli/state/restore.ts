@@ -5,7 +5,7 @@ import { releaseDeadLocks } from "../../toolchain/state-locks.mjs";
 import { ask } from "../ask.ts";
 import { UsageError } from "../exit-codes.ts";
 import { note, printLine } from "../print.ts";
-import { pulumi } from "../stack.ts";
+import { pulumi } from "../pulumi.ts";
 import { auditedState } from "./audited.ts";
 import { CONDITION_WORDS, type Condition, presentCondition, putAside } from "./present.ts";
 import { proveReadable } from "./proof.ts";

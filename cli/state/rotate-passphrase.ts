@@ -9,7 +9,7 @@ import { PASSPHRASE } from "../../toolchain/passphrase.mjs";
 import { saveState } from "../../toolchain/state-backups.mjs";
 import { WrongPassphrase } from "../exit-codes.ts";
 import { settingsFile } from "../new-stack.ts";
-import { runPulumi } from "../stack.ts";
+import { runPulumi } from "../pulumi.ts";
 import { auditedState } from "./audited.ts";
 
 /** There from the first stack that has the new one until the last has it. */
@@ -93,7 +93,6 @@ async function withPassphrase(
   words: readonly string[],
   input: string,
 ): Promise<string> {
-  return await runPulumi(stack, words, input, {
-    env: { ...process.env, PULUMI_CONFIG_PASSPHRASE_FILE: file },
-  });
+  const env = { ...process.env, PULUMI_CONFIG_PASSPHRASE_FILE: file };
+  return await runPulumi(stack, words, { input, env });
 }

@@ -6,7 +6,8 @@ import { ask } from "../ask.ts";
 import { interruptionSignal } from "../interruption.ts";
 import { printLine } from "../print.ts";
 import { withProgress } from "../progress.ts";
-import { openStack, pulumi, type Stack } from "../stack.ts";
+import { pulumi } from "../pulumi.ts";
+import { openStack, type Stack } from "../stack.ts";
 import { bringUp } from "./stacks.ts";
 
 /** Puts the old stack in use again, with everything that was written to the new one. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
 import type { DatabaseSpecification } from "../database.ts";
@@ -125,10 +126,15 @@ export class TestPool {
 
   /** Puts a fresh copy in the place of a leased database, under its name; its sessions are ended. */
   async reset(lease: string): Promise<Lease> {
-    const held = await this.#table.find(lease);
-    if (held === undefined) throw unknownLease(lease);
-    const takenBy = `reset of ${held.database}`;
-    const fresh = await this.acquire({ seconds: RESET_SECONDS, takenBy });
+    // Side by side: a taker waits for both.
+    const [held, fresh] = await Promise.all([
+      this.#table.find(lease),
+      this.acquire({ seconds: RESET_SECONDS, takenBy: `reset of ${lease}` }),
+    ]);
+    if (held === undefined) {
+      await this.release(fresh.lease);
+      throw unknownLease(lease);
+    }
     await this.#exchange(held.database, fresh);
     return held;
   }
@@ -231,17 +237,16 @@ export class TestPool {
     });
   }
 
-  /** Three statements for the server, each in one request: a taker waits for every one of them. */
+  /** One request: a taker waits for every one of them. */
   async #exchange(database: string, fresh: Lease): Promise<void> {
     const old = testName(this.#template.key);
     const [given, other] = [identifier(database), identifier(fresh.database)];
     await this.#with(async (client) => {
       try {
+        // The sessions see that it is closed only when that is committed.
         await client.query(
-          `BEGIN; ALTER DATABASE ${given} ALLOW_CONNECTIONS false; COMMIT; ${endSessions(database)}`,
-        );
-        await client.query(
-          `BEGIN; ALTER DATABASE ${given} RENAME TO ${identifier(old)}; ALTER DATABASE ${other} RENAME TO ${given};
+          `BEGIN; ALTER DATABASE ${given} ALLOW_CONNECTIONS false; COMMIT; ${endSessions(database)};
+           BEGIN; ALTER DATABASE ${given} RENAME TO ${identifier(old)}; ALTER DATABASE ${other} RENAME TO ${given};
            ${giveBackSql(fresh.lease, old)}; COMMIT`,
         );
       } catch (error) {
@@ -321,9 +326,12 @@ async function serve(
   };
 }
 
+/** Statements are prepared once for each session: planning one takes longer than most take to run. */
 function queryOf(client: Client): Query {
-  return async <Row extends object>(text: string, values: readonly unknown[] = []) =>
-    (await client.query<Row>(text, [...values])).rows;
+  return async <Row extends object>(text: string, values: readonly unknown[] = []) => {
+    const name = createHash("sha256").update(text).digest("hex").slice(0, 32);
+    return (await client.query<Row>({ name, text, values: [...values] })).rows;
+  };
 }
 
 function unknownLease(lease: string): UserError {

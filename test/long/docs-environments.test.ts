@@ -28,11 +28,11 @@ beforeAll(async () => {
     await rename(file, join(checkout.folder, `Pulumi.${named(stack)}.yaml`));
   }
   const port = await freePort();
-  await edit(`Pulumi.${named("dev")}.yaml`, (text) => text.replace("15432", String(port)));
+  await edit(`Pulumi.${named("dev")}.yaml`, (text) => text.replaceAll("15432", String(port)));
   // There is no object storage here; everything else of production holds.
   const until = new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10);
   const exception = {
-    ...{ policy: "backups-off-host", stack: named("prod"), until },
+    ...{ rule: "backups-off-host", stack: named("prod"), until },
     reason: "this test has no object storage",
   };
   await writeFile(join(checkout.folder, "policies", "exceptions.json"), JSON.stringify([exception]));

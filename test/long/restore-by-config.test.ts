@@ -73,7 +73,7 @@ describe("L7 G5 restore by the stack's config", () => {
     expect(await rounds()).toEqual([1, 3]);
     await stack.change(ROTATED);
     await expectNoChange();
-  });
+  }, 300_000);
 
   test("L7 a stack without a database cannot be restored in place: refused before anything is made", async () => {
     const project = await TestProject.create({ ...BACKUP, restore: { latest: true } });

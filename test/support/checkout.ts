@@ -42,8 +42,13 @@ export class Checkout {
       ...env
     } = process.env;
     const options = { cwd: this.folder, env: { ...env, ...environment }, maxBuffer: 64 * 1024 ** 2 };
-    const { stdout, stderr } = await run("bash", ["-c", command], options);
-    return stdout + stderr;
+    try {
+      const { stdout, stderr } = await run("bash", ["-c", command], options);
+      return stdout + stderr;
+    } catch (error) {
+      const { stdout, stderr } = error as { stdout?: string; stderr?: string };
+      throw new Error(`${command}:\n${stdout}${stderr}`, { cause: error });
+    }
   }
 
   async remove(): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { exceptionProblems, isAccepted } from "../../policies/exceptions.ts";
+import { exceptionProblems, isAccepted, parseExceptions } from "../../policies/exceptions.ts";
 
 const NOW = new Date("2026-03-01T12:00:00Z");
 
@@ -14,7 +14,7 @@ describe("G3 exceptions", () => {
     expect(isAccepted(finding, [{ ...one, resource: "another" }], NOW)).toBe(false);
     expect(isAccepted({ ...finding, rule: "durable" }, [one], NOW)).toBe(false);
     expect(isAccepted({ ...finding, stack: "staging" }, [one], NOW)).toBe(false);
-    expect(exceptionProblems([one], rules, "prod", NOW)).toEqual([]);
+    expect(exceptionProblems({ list: [one], problems: [] }, rules, "prod", NOW)).toEqual([]);
   });
 
   test.each([
@@ -25,8 +25,28 @@ describe("G3 exceptions", () => {
     [{ rule: "tls-onn" }, /no such rule/],
   ])("G3 %j is told, and accepts nothing", (over, words) => {
     const wrong = { ...one, ...over };
-    expect(exceptionProblems([wrong], rules, "prod", NOW)).toEqual([expect.stringMatching(words)]);
+    expect(exceptionProblems({ list: [wrong], problems: [] }, rules, "prod", NOW)).toEqual([
+      expect.stringMatching(words),
+    ]);
     if (!("rule" in over)) expect(isAccepted(finding, [wrong], NOW)).toBe(false);
-    expect(exceptionProblems([wrong], rules, "dev", NOW)).toEqual([]);
+    expect(exceptionProblems({ list: [wrong], problems: [] }, rules, "dev", NOW)).toEqual([]);
+  });
+
+  test.each([
+    ["{", /^policies\/exceptions\.json: it is no JSON: /],
+    ["{}", /^policies\/exceptions\.json: it must be a list$/],
+    ['["tls-on"]', /number 1: it must be a map/],
+    [
+      JSON.stringify([one, { ...one, rule: undefined, policy: "tls-on" }]),
+      /number 2: there is no key policy: rule, stack, reason, until, resource are right/,
+    ],
+    [JSON.stringify([{ ...one, until: 20260320 }]), /number 1: it needs a text as until/],
+    [JSON.stringify([{ ...one, stack: undefined }]), /number 1: it needs a text as stack/],
+  ])("G3 %s is told for every stack, and accepts nothing", (text, words) => {
+    const found = parseExceptions(text);
+    for (const stack of ["prod", "dev"]) {
+      expect(exceptionProblems(found, rules, stack, NOW)).toEqual([expect.stringMatching(words)]);
+    }
+    expect(found.list).toEqual(text.includes("policy") ? [one] : []);
   });
 });

@@ -27,6 +27,19 @@ function readStack(stack: string) {
 }
 
 describe("G2 stack files", () => {
+  it.each(["dev", "ci", "staging", "prod"])(
+    "G2 what is in Pulumi.%s.yaml counts, not the stack's name",
+    (stack) => {
+      const [one, other] = ["firstname", "othername"].map((name) =>
+        JSON.stringify(read(stackConfig(stack), { stack: name })).replaceAll(name, "NAME"),
+      );
+      expect(one).toBe(other);
+      const index = readFileSync(join(PROJECT, "index.ts"), "utf8");
+      expect(index.match(/getStack\(\)/g)).toHaveLength(1);
+      expect(index).not.toMatch(/\bstack\s*[!=]==?|[!=]==?\s*stack\b|switch \(stack\)/);
+    },
+  );
+
   it("G2 there is one for each environment, and each is valid", () => {
     const stacks = readdirSync(PROJECT).flatMap(
       (file) => /^Pulumi\.(dev|ci|staging|prod)\.yaml$/.exec(file)?.[1] ?? [],
