@@ -3,9 +3,9 @@ import { access, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { isMap, isScalar, parseDocument } from "yaml";
 import { UserError } from "../../operations/user-error.ts";
 import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
+import { type Ports, throwAwaySettings } from "./throw-away-settings.ts";
 
 const execute = promisify(execFile);
 
@@ -23,19 +23,6 @@ export interface Checkout {
   readonly commit: string;
   readonly folder: string;
 }
-
-/** Settings that a throw-away stack has nothing for: places and permissions of the live one. */
-const LEFT_OUT = [
-  ...[
-    "backupS3",
-    "backupDirectory",
-    "backupKey",
-    "restore",
-    "allowRestoreUntil",
-    "upgradeFrom",
-    "adoptDataVolume",
-  ],
-];
 
 /** Checks out two commits beside each other. @throws UserError for a name that git does not know. */
 export async function checkOut(base: string, head: string): Promise<Checkouts> {
@@ -72,28 +59,13 @@ export async function writeThrowAwaySettings(
   { folder }: Checkout,
   stack: string,
   throwAway: string,
+  ports: Ports,
 ): Promise<boolean> {
   const text = await readFile(join(folder, `Pulumi.${stack}.yaml`), "utf8").catch(() => undefined);
   if (text === undefined) return false;
-  await writeFile(join(folder, `Pulumi.${throwAway}.yaml`), throwAwaySettings(text));
+  const settings = await throwAwaySettings(text, throwAway, ports);
+  await writeFile(join(folder, `Pulumi.${throwAway}.yaml`), settings);
   return true;
-}
-
-/** Settings without what only the live stack's passphrase opens, and without the places of the live one. */
-export function throwAwaySettings(text: string): string {
-  const document = parseDocument(text);
-  document.delete("encryptionsalt");
-  document.delete("secretsprovider");
-  document.delete("encryptedkey");
-  const config = document.get("config");
-  if (isMap(config)) {
-    for (const { key, value } of [...config.items]) {
-      const name = isScalar(key) ? String(key.value) : "";
-      const secret = isMap(value) && value.has("secure");
-      if (secret || LEFT_OUT.includes(name.replace(/^pgstack:/, ""))) config.delete(key);
-    }
-  }
-  return document.toString({ lineWidth: 0 });
 }
 
 /** The checkout's own packages where the lock files are the same. */

@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { dockerEngine } from "../../operations/docker.ts";
 import { waitUntilReady } from "../../operations/readiness.ts";
 import { removeContainers, removeStorage } from "../../operations/stack-things.ts";
+import type { Target } from "../../operations/target.ts";
 import { errorLine } from "../../operations/user-error.ts";
 import { POLICIES } from "../../toolchain/directories.mjs";
 import { type PulumiEnd, runToEnd } from "../pulumi.ts";
@@ -12,6 +13,7 @@ import { previewStack } from "../pulumi-preview.ts";
 import { changesOf, errorsIn, findingsIn } from "./changes.ts";
 import { type Checkouts, writeThrowAwaySettings } from "./checkouts.ts";
 import type { Report } from "./comment.ts";
+import type { Ports } from "./throw-away-settings.ts";
 
 /** How {@link previewChange} is followed. */
 export interface PreviewChangeOptions {
@@ -45,8 +47,9 @@ export async function previewChange(
     ...{ stack, errors, changes: [], findings: findingsIn(text), text },
   });
   try {
-    const isNew = !(await writeThrowAwaySettings(base, stack, throwAway));
-    if (!(await writeThrowAwaySettings(head, stack, throwAway))) {
+    const ports: Ports = new Map();
+    const isNew = !(await writeThrowAwaySettings(base, stack, throwAway, ports));
+    if (!(await writeThrowAwaySettings(head, stack, throwAway, ports))) {
       return failed(
         [`Pulumi.${stack}.yaml is not there any more: destroy the stack before its settings go`],
         "",
@@ -72,7 +75,9 @@ export async function previewChange(
     const report: Report = { stack, errors: [], changes, findings, text: diff.output };
     if (isNew || !changes.some(({ interrupts }) => interrupts)) return report;
     onStep(`${stack}: measuring a restart`);
-    return { ...report, restartSeconds: await restartSeconds(throwAway) };
+    const { stdout } = await pulumi(base.folder, "stack", "output", "connection", "--json");
+    const { target } = JSON.parse(stdout) as { readonly target: Target };
+    return { ...report, restartSeconds: await restartSeconds(target) };
   } catch (error) {
     signal.throwIfAborted();
     return failed([errorLine(error)], "");
@@ -83,10 +88,9 @@ export async function previewChange(
 }
 
 /** How long clients of the throw-away server are without it, on this machine. */
-async function restartSeconds(stack: string): Promise<number> {
-  const container = `pgstack-${stack}`;
+async function restartSeconds(target: Target): Promise<number> {
   const started = performance.now();
-  await dockerEngine().getContainer(container).restart();
-  await waitUntilReady({ stack, container, port: 5432, database: "postgres" }, { timeoutSeconds: 120 });
+  await dockerEngine().getContainer(target.container).restart();
+  await waitUntilReady(target, { timeoutSeconds: 120 });
   return Math.max(1, (performance.now() - started) / 1_000);
 }

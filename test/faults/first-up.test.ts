@@ -2,8 +2,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { freePort } from "../../cli/preview-change/free-port.ts";
 import { queryAsSuperuser } from "../../operations/superuser.ts";
-import { freePort } from "../support/free-port.ts";
 import { TestProject } from "../support/project.ts";
 import { errorsOf, writeSql } from "../support/up.ts";
 

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../cli/preview-change/free-port.ts";
 import { dockerEngine } from "../../operations/docker.ts";
-import { freePort } from "../support/free-port.ts";
 import type { Ended } from "../support/project.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../cli/preview-change/free-port.ts";
 import { dockerEngine, findContainer, findNetwork, findVolume } from "../../operations/docker.ts";
 import { queryAsSuperuser } from "../../operations/superuser.ts";
-import { freePort } from "../support/free-port.ts";
 import { TEST_IMAGE } from "../support/image.ts";
 import { TestProject } from "../support/project.ts";
 import { LiveStack } from "../support/security/live-stack.ts";

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../cli/preview-change/free-port.ts";
 import { queryAsSuperuser } from "../../operations/superuser.ts";
 import { Checkout } from "../support/checkout.ts";
-import { freePort } from "../support/free-port.ts";
 import { Manual } from "../support/manual.ts";
 
 const STACKS = ["dev", "ci", "staging", "prod"] as const;
@@ -69,50 +69,50 @@ async function until(beginning: string): Promise<string> {
   }
 }
 
-async function costs(stack: string): Promise<unknown> {
+async function present(stack: string): Promise<unknown> {
   const target = { stack: named(stack), container: `pgstack-${named(stack)}`, port: 5432, database: "app" };
-  const sql = `SELECT current_setting('random_page_cost') AS cost, to_regclass('delivery_notes') IS NOT NULL AS "table"`;
+  const sql = `SELECT current_setting('default_statistics_target') AS statistics, to_regclass('public.delivery_notes') IS NOT NULL AS "table"`;
   return (await queryAsSuperuser(target, sql, { database: "app" }))[0];
 }
 
 describe("G2 docs/environments.md, the story", () => {
-  const BEFORE = { cost: "4", table: false };
-  const AFTER = { cost: "1.1", table: true };
+  const BEFORE = { statistics: "100", table: false };
+  const AFTER = { statistics: "200", table: true };
 
   test("made in development", async () => {
-    expect(await costs("dev")).toEqual(BEFORE);
+    expect(await present("dev")).toEqual(BEFORE);
     expect(await until("./pgstack --stack dev migrate status")).toMatch(/0001_delivery_notes/);
-    expect(await costs("dev")).toEqual(AFTER);
+    expect(await present("dev")).toEqual(AFTER);
     await until("git commit");
   }, 300_000);
 
   test("G4 looked at", async () => {
-    expect(await until("./pgstack preview-change")).toMatch(/random_page_cost|server-configuration/);
+    expect(await until("./pgstack preview-change")).toMatch(/default_statistics_target|server-configuration/);
   }, 300_000);
 
   test("promoted from stack to stack, each a commit; none but the one that is promoted to changes", async () => {
     await until("./pgstack promote dev ci");
-    expect([await costs("ci"), await costs("staging")]).toEqual([AFTER, BEFORE]);
+    expect([await present("ci"), await present("staging")]).toEqual([AFTER, BEFORE]);
     await until("./pgstack promote ci staging");
-    expect([await costs("staging"), await costs("prod")]).toEqual([AFTER, BEFORE]);
-    expect(await until("./pgstack promote staging prod --dry-run")).toMatch(/random_page_cost.*1\.1/);
-    expect(await costs("prod")).toEqual(BEFORE);
+    expect([await present("staging"), await present("prod")]).toEqual([AFTER, BEFORE]);
+    expect(await until("./pgstack promote staging prod --dry-run")).toMatch(/default_statistics_target.*200/);
+    expect(await present("prod")).toEqual(BEFORE);
     await until("./pgstack promote staging prod");
-    expect(await costs("prod")).toEqual(AFTER);
+    expect(await present("prod")).toEqual(AFTER);
     expect(await until("./pgstack --stack prod promotions")).toMatch(
-      new RegExp(`success.*${named("staging")}`),
+      new RegExp(`ok +${named("staging")}`),
     );
   }, 900_000);
 
   test("and back", async () => {
     await until("npm start -- --stack prod --preview");
     await until("npm start -- --stack prod");
-    expect(await costs("prod")).toEqual({ cost: "4", table: true });
+    expect(await present("prod")).toEqual({ statistics: "100", table: true });
     await until("./pgstack --stack prod migrate down --to 0000 --dry-run");
     await until("./pgstack --stack prod migrate down --to 0000");
-    expect(await costs("prod")).toEqual(BEFORE);
+    expect(await present("prod")).toEqual(BEFORE);
     await until("./pgstack --stack prod health --full");
     expect(commands).toEqual([]);
-    expect(await costs("staging")).toEqual(AFTER);
+    expect(await present("staging")).toEqual(AFTER);
   }, 300_000);
 });

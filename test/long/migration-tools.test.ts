@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { freePort } from "../../cli/preview-change/free-port.ts";
 import { cacheDirectory } from "../../toolchain/directories.mjs";
-import { freePort } from "../support/free-port.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 const SUPPORT = fileURLToPath(new URL("../support/", import.meta.url));

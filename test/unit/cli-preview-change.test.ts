@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { changesOf, errorsIn, findingsIn } from "../../cli/preview-change/changes.ts";
-import { throwAwaySettings } from "../../cli/preview-change/checkouts.ts";
 import { comment, isRefused, type Report } from "../../cli/preview-change/comment.ts";
+import { throwAwaySettings } from "../../cli/preview-change/throw-away-settings.ts";
 
 const urn = (type: string, name: string) => `urn:pulumi:p::pgstack::${type}::${name}`;
 const SERVER = "pgstack:index:Server$docker:index/container:Container";
@@ -102,7 +102,7 @@ describe("G4 the comment", () => {
 });
 
 describe("G4 settings of a throw-away stack", () => {
-  test("G4 no secret of the live one, no place of it, everything else as it is", () => {
+  test("G4 no secret of the live one, no place of it, everything else as it is", async () => {
     const text = `encryptionsalt: v1:abc
 config:
   pgstack:environment: production
@@ -115,10 +115,33 @@ config:
     key:
       secure: AAAC
 `;
-    expect(throwAwaySettings(text)).toBe(`config:
+    expect(await throwAwaySettings(text, "preview-1", new Map())).toBe(`config:
   pgstack:environment: production
   # kept
   pgstack:memoryLimit: 4GB
 `);
+  });
+
+  test("G4 names and ports that the live stack has on this machine are others; what is alike stays alike", async () => {
+    const ports = new Map<string, number>();
+    const settings = (more: string) =>
+      throwAwaySettings(
+        `config:\n  pgstack:containerName: shop-db\n  pgstack:publish: "true"\n${more}`,
+        "preview-1",
+        ports,
+      );
+    const [base, same, other] = [
+      await settings('  pgstack:publishPort: "15432"\n  pgstack:publishAddress: 192.0.2.7\n'),
+      await settings('  pgstack:publishPort: "15432"\n  pgstack:publishAddress: 192.0.2.7\n'),
+      await settings("  pgstack:port: 5433\n  pgstack:publishAddress: 0.0.0.0\n"),
+    ];
+    expect(same).toBe(base);
+    const [one, two] = [ports.get("15432"), ports.get("5433")];
+    expect(new Set([one, two, 15432, 5433]).size).toBe(4);
+    expect(base).toBe(
+      `config:\n  pgstack:containerName: shop-db-preview-1\n  pgstack:publish: "true"\n  pgstack:publishPort: ${one}\n  pgstack:publishAddress: 127.0.0.1\n`,
+    );
+    expect(other).toContain(`pgstack:publishPort: ${two}\n`);
+    expect(other).toContain("pgstack:publishAddress: 0.0.0.0\n");
   });
 });

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Server, Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { CredentialsMethod, OpenFgaClient } from "@openfga/sdk";
 import { vi } from "vitest";
-import { freePort } from "../free-port.ts";
+import { freePort } from "../../../cli/preview-change/free-port.ts";
 import { goProgram } from "../go-program.ts";
 
 const MODULE = fileURLToPath(new URL("./module/", import.meta.url));

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../free-port.ts";
+import { freePort } from "../../../cli/preview-change/free-port.ts";
 import { goProgram } from "../go-program.ts";
 
 const MODULE = fileURLToPath(new URL("./versitygw/", import.meta.url));
