@@ -187,8 +187,14 @@ export function serverParameters(settings: Settings): Readonly<Record<string, Pa
   };
 }
 
-/** What does not wait for disks, and a write-ahead log that leaves room for the data. */
+/** What does not wait for disks, a write-ahead log that leaves room for the data, and no line for each of a suite's many connections. */
 function inMemoryParameters(size: MemorySize): Readonly<Record<string, ParameterValue>> {
   const quarter = Math.floor(bytesOf(size) / 4 / 1024 ** 2);
-  return { ...FAST_PARAMETERS, min_wal_size: "32MB", max_wal_size: `${Math.max(32, quarter)}MB` };
+  return {
+    ...FAST_PARAMETERS,
+    min_wal_size: "32MB",
+    max_wal_size: `${Math.max(32, quarter)}MB`,
+    log_connections: false,
+    log_disconnections: false,
+  };
 }

@@ -6,7 +6,7 @@ import { text } from "../values.ts";
 export const testingKeys = {
   dataInMemory: setting(
     memory("64MB", "1TB").optional(),
-    "Size of a file system in memory that holds the data of a test stack, and that memoryLimit has room for. The server then does not wait for disks either: fsync, full_page_writes and synchronous_commit are off. The data is gone when the container stops; `pulumi up` makes it anew.",
+    "Size of a file system in memory that holds the data of a test stack, and that memoryLimit has room for. The server then does not wait for disks either: fsync, full_page_writes and synchronous_commit are off, and connections are not logged. The data is gone when the container stops; `pulumi up` makes it anew.",
     {
       group: "Container",
       fallback: "none: the data is on disk",

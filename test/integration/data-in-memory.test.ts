@@ -25,7 +25,13 @@ describe("T2 data in memory", () => {
     const volume = await findVolume(docker, `${stack.target.container}-memory`);
     expect(volume?.Options).toMatchObject({ type: "tmpfs", o: expect.stringContaining("size=512m") });
     expect((await stack.inside("stat --file-system --format=%T $PGDATA")).trim()).toBe("tmpfs");
-    for (const name of ["fsync", "full_page_writes", "synchronous_commit"]) {
+    for (const name of [
+      "fsync",
+      "full_page_writes",
+      "synchronous_commit",
+      "log_connections",
+      "log_disconnections",
+    ]) {
       expect(await stack.value(`current_setting('${name}')`), name).toBe("off");
     }
     expect(await stack.value("(SELECT count(*) FROM public.orders)")).toBe("12000");

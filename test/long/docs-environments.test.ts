@@ -99,9 +99,7 @@ describe("G2 docs/environments.md, the story", () => {
     expect(await present("prod")).toEqual(BEFORE);
     await until("./pgstack promote staging prod");
     expect(await present("prod")).toEqual(AFTER);
-    expect(await until("./pgstack --stack prod promotions")).toMatch(
-      new RegExp(`ok +${named("staging")}`),
-    );
+    expect(await until("./pgstack --stack prod promotions")).toMatch(new RegExp(`ok +${named("staging")}`));
   }, 900_000);
 
   test("and back", async () => {
