@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import pLimit from "p-limit";
 import type { Client } from "pg";
 import type { DatabaseSpecification } from "../database.ts";
 import { identifier } from "../sql.ts";
@@ -46,6 +47,10 @@ const MAX_DATABASES = 50;
 const MAX_BYTES = 8 * 1024 ** 3;
 /** A copy that is taken for a reset is in its place long before. */
 const RESET_SECONDS = 60;
+/** Copies made at once: more are no sooner ready, and each takes two sessions and a psql of the server's container. */
+const MAKERS = 4;
+/** Sessions that are kept open between requests. */
+const MOST_IDLE = 8;
 const POLL_MILLISECONDS = 25;
 const SOON_MILLISECONDS = 50;
 
@@ -63,6 +68,7 @@ export class TestPool {
   #sha256: string;
   readonly #idle: Client[] = [];
   readonly #superusers: SuperuserSession[] = [];
+  readonly #makers = pLimit(MAKERS);
   #background: Promise<void> | undefined;
   #soon: NodeJS.Timeout | undefined;
 
@@ -155,7 +161,7 @@ export class TestPool {
         await this.#followSnapshot();
         await this.clean();
         while ((await this.#table.countReady()) < (this.#options.ready ?? READY)) {
-          if (!(await this.#make())) break;
+          if (!(await this.#make(true))) break;
         }
       } catch (error) {
         this.#options.onProblem?.(error instanceof Error ? error.message : String(error));
@@ -198,8 +204,16 @@ export class TestPool {
     return new LeaseTable((text, values = []) => this.#query(text, values), key);
   }
 
-  /** Makes one more database ready; false where the limit is reached. */
-  async #make(): Promise<boolean> {
+  /**
+   * Makes one more database ready; false where the limit is reached.
+   *
+   * @param warm Whether a first session has it in the server's memory, for the taker's own.
+   */
+  async #make(warm = false): Promise<boolean> {
+    return await this.#makers(() => this.#makeOne(warm));
+  }
+
+  async #makeOne(warm: boolean): Promise<boolean> {
     const { key, name } = this.#template;
     const database = testName(key);
     return await this.#with(async (client) => {
@@ -209,7 +223,7 @@ export class TestPool {
         const limits = { databases: this.#maxDatabases, bytes: this.#maxBytes };
         if (!(await this.#table.reserve(database, name, limits))) return false;
         await this.#asSuperuser(
-          `${copyScript(this.#template, database)}\nALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true;`,
+          `${copyScript(this.#template, database)}\nALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true;${warm ? warmUp(database) : ""}`,
         );
         await this.#table.markReady(database);
         return true;
@@ -288,7 +302,7 @@ export class TestPool {
     } finally {
       client.removeAllListeners("error");
       client.on("error", () => {});
-      if (broken) await client.end().catch(() => {});
+      if (broken || this.#idle.length >= MOST_IDLE) await client.end().catch(() => {});
       else this.#idle.push(client);
     }
   }
@@ -304,6 +318,13 @@ export class TestPool {
   #limits(): string {
     return `${this.#maxDatabases} databases and ${Math.round(this.#maxBytes / 1024 ** 2)} MB`;
   }
+}
+
+/** Has a session of its own read what every session reads first, and waits until it has ended: it would be in a reset's way. */
+function warmUp(database: string): string {
+  const read =
+    "SELECT count(*) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid;";
+  return `\n\\connect ${identifier(database)}\n${read}\n\\connect postgres\n${endSessions(database)};`;
 }
 
 /** What is given out. */
