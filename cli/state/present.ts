@@ -34,17 +34,21 @@ export async function presentCondition(stack: string): Promise<Condition> {
   }
 }
 
+/** Refuses where {@link putAside} cannot be done from here. */
+export function requireMovable(stack: string): void {
+  if (isOwnBackend(process.env)) return;
+  throw new UserError(
+    `the state of stack ${stack} in ${process.env["PULUMI_BACKEND_URL"]} can't be read: move the file .pulumi/stacks/pgstack/${stack}.json away there, then run this again`,
+  );
+}
+
 /**
  * Puts a state that Pulumi cannot read beside the saved ones, so that it can be looked at later.
  *
  * @returns Where it is now.
  */
 export async function putAside(stack: string): Promise<string> {
-  if (!isOwnBackend(process.env)) {
-    throw new UserError(
-      `the state of stack ${stack} in ${process.env["PULUMI_BACKEND_URL"]} can't be read: move the file .pulumi/stacks/pgstack/${stack}.json away there, then run this again`,
-    );
-  }
+  requireMovable(stack);
   const directory = stateBackupsDirectory(stack);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const aside = join(directory, `unreadable-${new Date().toISOString().replaceAll(/[-:.]/g, "")}.json`);

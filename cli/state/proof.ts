@@ -9,20 +9,44 @@ import { type DescribedState, describeSaved } from "./saved.ts";
 
 /** Has Pulumi read a saved state in a place of its own, with its secrets: what fails there has harmed nothing. */
 export async function proveReadable(stack: string, path: string): Promise<void> {
-  const folder = await mkdtemp(join(STATE_DIRECTORY, "proof-"));
   try {
-    await cp(join(PROJECT_DIRECTORY, "Pulumi.yaml"), join(folder, "Pulumi.yaml"));
-    const env = { ...process.env, PULUMI_BACKEND_URL: pathToFileURL(folder).href };
-    const inFolder = (...words: string[]) => runPulumi(stack, words, { cwd: folder, env });
-    await writeFile(join(folder, `Pulumi.${stack}.yaml`), "");
-    await inFolder("stack", "init");
-    await inFolder("stack", "import", "--file", path);
-    await inFolder("stack", "output", "--json", "--show-secrets");
+    await elsewhere(stack, "", async (pulumi) => {
+      await pulumi("stack", "import", "--file", path);
+      await pulumi("stack", "output", "--json", "--show-secrets");
+    });
   } catch (error) {
     if (!(error instanceof WrongPassphrase)) throw error;
     throw new UserError(
       `${path} is encrypted with another passphrase than this checkout has, and nothing was changed: bring that one here (.pgstack/passphrase or PULUMI_CONFIG_PASSPHRASE), with the settings of then`,
     );
+  }
+}
+
+/** Whether the passphrase that is here opens a stack's settings. */
+export async function opensSettings(stack: string, settings: string): Promise<boolean> {
+  try {
+    await elsewhere(stack, settings, async () => {});
+    return true;
+  } catch (error) {
+    if (error instanceof WrongPassphrase) return false;
+    throw error;
+  }
+}
+
+/** Works with a stack of the same name and its own settings in a state that is thrown away afterwards. */
+async function elsewhere(
+  stack: string,
+  settings: string,
+  work: (pulumi: (...words: string[]) => Promise<string>) => Promise<void>,
+): Promise<void> {
+  const folder = await mkdtemp(join(STATE_DIRECTORY, "proof-"));
+  try {
+    await cp(join(PROJECT_DIRECTORY, "Pulumi.yaml"), join(folder, "Pulumi.yaml"));
+    await writeFile(join(folder, `Pulumi.${stack}.yaml`), settings);
+    const env = { ...process.env, PULUMI_BACKEND_URL: pathToFileURL(folder).href };
+    const pulumi = (...words: string[]) => runPulumi(stack, words, { cwd: folder, env });
+    await pulumi("stack", "init");
+    await work(pulumi);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

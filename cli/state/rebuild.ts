@@ -15,8 +15,8 @@ import { note, printLine } from "../print.ts";
 import { pulumi, setSecret } from "../pulumi.ts";
 import { pulumiUp } from "../up.ts";
 import { auditedState } from "./audited.ts";
-import { CONDITION_WORDS, type Condition, presentCondition, putAside } from "./present.ts";
-import { provableSaved } from "./proof.ts";
+import { CONDITION_WORDS, type Condition, presentCondition, putAside, requireMovable } from "./present.ts";
+import { opensSettings, provableSaved } from "./proof.ts";
 import { type RebuiltSettings, rebuiltSettings } from "./rebuilt-settings.ts";
 
 /** Makes a new state from what is on the Docker host: the data stays, passwords and certificates are made anew. */
@@ -42,8 +42,11 @@ export async function rebuildState(
       `Pulumi.${stack}.yaml is not there: take it from version control, a new state is made by it`,
     );
   });
+  const unreadable = condition === "damaged" || condition === "locked";
+  if (unreadable) requireMovable(stack);
+  const locked = condition === "locked" || !(await opensSettings(stack, before));
   const running = await readRunningSecrets(stack, configurationVolume(stack, before));
-  const settings = rebuiltSettings(before, running, condition === "locked");
+  const settings = rebuiltSettings(before, running, locked);
   explain(stack, condition, settings);
   if (!yes) await confirm();
   await auditedState(stack, "state.rebuild", { present: condition, removed: settings.removed }, async () => {
@@ -52,10 +55,10 @@ export async function rebuildState(
       `settings-${new Date().toISOString().replaceAll(/[-:.]/g, "")}.yaml`,
     );
     await writeWhole(aside, before);
-    if (condition === "locked") await ensurePassphrase();
+    if (locked) await ensurePassphrase();
     // In this order a kill at any line leaves a state that still calls for a rebuild.
     await writeWhole(settingsFile(stack), settings.text, 0o644);
-    if (condition === "damaged" || condition === "locked") await putAside(stack);
+    if (unreadable) await putAside(stack);
     if (condition !== "empty") await pulumi(stack, "stack", "init");
     for (const [path, secret] of settings.secrets) await setSecret(stack, path, secret);
     const code = await pulumiUp(stack, permitRebuild(stack));

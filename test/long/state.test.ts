@@ -320,6 +320,19 @@ describe("F41 passphrase", () => {
     }
   });
 
+  test("the whole checkout is lost: a new clone, with another passphrase, and the server", async () => {
+    await rm(join(project.directory, ".pgstack", "state-backups"), { recursive: true });
+    await rm(join(project.directory, ".pgstack", "state"), { recursive: true });
+    await mkdir(join(project.directory, ".pgstack", "state"));
+    project.passphrase = "that of a new clone";
+    const refused = await project.run("pulumi", ["stack", "init", project.stack, "--non-interactive"]);
+    expect(refused.output).toMatch(/incorrect passphrase/);
+    succeeded(await project.pgstack(["state", "rebuild", "--yes"]));
+    await requireData();
+    await requireNoChanges();
+    succeeded(await project.pgstack(["verify", "--all"]));
+  });
+
   test("F40 nothing of the stack on the Docker host: said, and nothing changed", async () => {
     const nobody = project.sibling("n");
     await mkdir(join(project.directory, "logs"), { recursive: true });
