@@ -5,8 +5,8 @@ const long = process.env["PGSTACK_TEST_SCHEDULE"] === "long";
 export default defineConfig({
   test: {
     include: long ? ["test/long/**/*.test.ts"] : ["test/{unit,integration,faults}/**/*.test.ts"],
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     // Two at a time: each integration test has servers of its own, and the machine has two cores.
     maxWorkers: 2,
     allowOnly: false,
