@@ -18,11 +18,13 @@ const own = (line: string) =>
   line.replaceAll(/\b(dev|ci|staging|prod)\b(?=[ .]|$)/g, (stack) => named(stack));
 
 let checkout: Checkout;
+let manual: Manual;
 let commands: string[];
 
 beforeAll(async () => {
   checkout = await Checkout.make(STACKS.map(named));
-  commands = (await Manual.read("environments.md")).commands(STORY);
+  manual = await Manual.read("environments.md");
+  commands = manual.commands(STORY);
   for (const stack of STACKS) {
     const file = join(checkout.folder, `Pulumi.${stack}.yaml`);
     await rename(file, join(checkout.folder, `Pulumi.${named(stack)}.yaml`));
@@ -112,5 +114,13 @@ describe("G2 docs/environments.md, the story", () => {
     await until("./pgstack --stack prod health --full");
     expect(commands).toEqual([]);
     expect(await present("staging")).toEqual(AFTER);
+  }, 300_000);
+});
+
+describe("docs/environments.md, the other commands", () => {
+  test("drift: none after the story", async () => {
+    const drift = manual.commands("Drift");
+    expect(drift).toHaveLength(3);
+    for (const command of drift) expect(await line(command)).toMatch(/No drift|"drift": \[\]/);
   }, 300_000);
 });
