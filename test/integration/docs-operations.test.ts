@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backups } from "../../agent/metadata.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine } from "../../operations/docker.ts";
-import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { queryAsSuperuser } from "../../operations/superuser.ts";
 import type { Target } from "../../operations/target.ts";
 import { Manual } from "../support/manual.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
@@ -17,14 +17,10 @@ let manual: Manual;
 beforeAll(async () => {
   manual = await Manual.read("operations.md");
   stack = await LiveStack.bringUp({ backup: true });
-  await write("CREATE TABLE public.orders AS SELECT n FROM generate_series(1, 10) n;");
+  await stack.write("CREATE TABLE public.orders AS SELECT n FROM generate_series(1, 10) n;");
 });
 
 afterAll(() => stack?.project.remove());
-
-async function write(sql: string): Promise<void> {
-  await runAsSuperuser(stack.target, sql, { database: "app", role: "administrator" });
-}
 
 async function count(target: Target = stack.target): Promise<number | undefined> {
   const sql = "SELECT count(*)::int AS n FROM public.orders";
@@ -68,13 +64,13 @@ describe("A4 docs/operations.md: the disaster recovery list", () => {
     const ended = await stack.project.pgstack(["backup", "--label", "list"]);
     expect(ended.code, ended.output).toBe(0);
     expect(entries.length).toBeGreaterThan(0);
-    await write("DELETE FROM public.orders WHERE n > 3;");
+    await stack.write("DELETE FROM public.orders WHERE n > 3;");
     await run("./pgstack restore-dump ID --table public.orders", { ID: "list" });
     expect(await count()).toBe(10);
   });
 
   test("A4 the container is gone: up makes it again, nothing is lost", async () => {
-    await write("INSERT INTO public.orders VALUES (11);");
+    await stack.write("INSERT INTO public.orders VALUES (11);");
     await dockerEngine().getContainer(stack.target.container).remove({ force: true });
     await stack.up();
     expect(await count()).toBe(11);
@@ -90,7 +86,7 @@ describe("A4 docs/operations.md: the disaster recovery list", () => {
   });
 
   test("A4 Pulumi's state is gone: brought back; with every saved one, made anew; nothing is lost", async () => {
-    await write("INSERT INTO public.orders VALUES (12);");
+    await stack.write("INSERT INTO public.orders VALUES (12);");
     const { project } = stack;
     const lose = (folder: string) =>
       rm(join(project.directory, ".pgstack", folder), { recursive: true, force: true });

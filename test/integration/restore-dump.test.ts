@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BackupEntry } from "../../agent/entry.ts";
 import { callAgent } from "../../operations/agent.ts";
-import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { queryAsSuperuser } from "../../operations/superuser.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 let stack: LiveStack;
@@ -9,7 +9,7 @@ let dump: BackupEntry;
 
 beforeAll(async () => {
   stack = await LiveStack.bringUp({ backup: true, backupEncryption: true });
-  await write(
+  await stack.write(
     `CREATE TABLE public.orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer text NOT NULL);
      INSERT INTO public.orders (customer) SELECT 'customer ' || n FROM generate_series(1, 100) n;
      CREATE INDEX by_customer ON public.orders (customer);
@@ -25,10 +25,6 @@ beforeAll(async () => {
 
 afterAll(() => stack?.project.remove());
 
-async function write(sql: string): Promise<void> {
-  await runAsSuperuser(stack.target, sql, { database: "app", role: "administrator" });
-}
-
 async function count(table: string): Promise<number> {
   const sql = `SELECT count(*)::int AS n FROM ${table}`;
   return (await queryAsSuperuser<{ n: number }>(stack.target, sql, { database: "app" }))[0]?.n ?? -1;
@@ -41,11 +37,11 @@ async function databases(): Promise<string[]> {
 
 describe("L7 a dump is brought back", () => {
   test("L7 one table, in one transaction; the others stay as they are", async () => {
-    await write("DELETE FROM public.orders WHERE id > 10; INSERT INTO sales.invoices VALUES (11);");
+    await stack.write("DELETE FROM public.orders WHERE id > 10; INSERT INTO sales.invoices VALUES (11);");
     const ended = await stack.project.pgstack(["restore-dump", "good", "--table", "public.orders", "--yes"]);
     expect(ended.code, ended.output).toBe(0);
     expect([await count("public.orders"), await count("sales.invoices")]).toEqual([100, 11]);
-    await write(
+    await stack.write(
       "INSERT INTO public.orders (customer) VALUES ('next'); DELETE FROM public.orders WHERE id = 101;",
     );
     const indexes = "SELECT indexname AS name FROM pg_indexes WHERE tablename = 'orders' ORDER BY 1";
@@ -66,18 +62,18 @@ describe("L7 a dump is brought back", () => {
   });
 
   test("L7 one schema; what was made in it since stays", async () => {
-    await write("DROP TABLE sales.invoices; CREATE TABLE sales.later AS SELECT 1 AS n;");
+    await stack.write("DROP TABLE sales.invoices; CREATE TABLE sales.later AS SELECT 1 AS n;");
     const ended = await stack.project.pgstack(["restore-dump", dump.id, "--schema", "sales", "--yes"]);
     expect(ended.code, ended.output).toBe(0);
     expect([await count("sales.invoices"), await count("sales.later")]).toEqual([10, 1]);
-    await write("DROP SCHEMA sales CASCADE;");
+    await stack.write("DROP SCHEMA sales CASCADE;");
     const again = await stack.project.pgstack(["restore-dump", dump.id, "--schema", "sales", "--yes"]);
     expect(again.code, again.output).toBe(0);
     expect(await count("sales.invoices")).toBe(10);
   });
 
   test("L7 a part that others rest on is refused whole: nothing was changed", async () => {
-    await write(
+    await stack.write(
       "CREATE TABLE public.lines (id bigint REFERENCES public.orders); INSERT INTO public.lines VALUES (1); DELETE FROM public.orders WHERE id = 100;",
     );
     const ended = await stack.project.pgstack(["restore-dump", "good", "--table", "public.orders", "--yes"]);

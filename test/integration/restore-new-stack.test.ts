@@ -16,18 +16,14 @@ let full: BackupEntry;
 
 beforeAll(async () => {
   stack = await LiveStack.bringUp(BACKUP);
-  await write("CREATE TABLE public.orders AS SELECT n FROM generate_series(1, 100) n;");
+  await stack.write("CREATE TABLE public.orders AS SELECT n FROM generate_series(1, 100) n;");
   const [entry] = await callAgent<BackupEntry[]>(stack.target, "backup", { kind: "full", waitSeconds: 60 });
   if (entry === undefined) throw new Error("no backup was taken");
   full = entry;
-  await write("INSERT INTO public.orders SELECT n FROM generate_series(101, 150) n;");
+  await stack.write("INSERT INTO public.orders SELECT n FROM generate_series(101, 150) n;");
 });
 
 afterAll(() => stack?.project.remove());
-
-async function write(sql: string, target = stack.target): Promise<void> {
-  await runAsSuperuser(target, sql, { database: "app", role: "administrator" });
-}
 
 async function count(target: Target): Promise<number> {
   const sql = "SELECT count(*)::int AS n FROM public.orders";
@@ -46,7 +42,7 @@ describe("L7 restore into a new stack", () => {
     const ended = await stack.project.pgstack(["restore", "--latest", "--into", name]);
     expect(ended.code, ended.output).toBe(0);
     expect([await count(target), await count(stack.target)]).toEqual([150, 150]);
-    await write("DELETE FROM public.orders;", target);
+    await runAsSuperuser(target, "DELETE FROM public.orders;", { database: "app" });
     expect(await count(stack.target)).toBe(150);
     await emptyPreview(clone);
     await emptyPreview(stack.project);

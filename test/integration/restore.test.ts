@@ -3,7 +3,7 @@ import type { BackupEntry } from "../../agent/entry.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { executeInContainer } from "../../operations/execute.ts";
-import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { queryAsSuperuser } from "../../operations/superuser.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 let stack: LiveStack;
@@ -11,17 +11,15 @@ let full: BackupEntry;
 
 beforeAll(async () => {
   stack = await LiveStack.bringUp({ backup: true });
-  await write("CREATE TABLE public.steps (step text PRIMARY KEY, at timestamptz DEFAULT clock_timestamp());");
+  await stack.write(
+    "CREATE TABLE public.steps (step text PRIMARY KEY, at timestamptz DEFAULT clock_timestamp());",
+  );
   [full] = (await callAgent<BackupEntry[]>(stack.target, "backup", { kind: "full", waitSeconds: 60 })) as [
     BackupEntry,
   ];
 });
 
 afterAll(() => stack?.project.remove());
-
-async function write(sql: string): Promise<void> {
-  await runAsSuperuser(stack.target, sql, { database: "app" });
-}
 
 async function steps(): Promise<string[]> {
   const rows = await queryAsSuperuser<{ step: string }>(
@@ -36,7 +34,7 @@ async function steps(): Promise<string[]> {
 
 /** A step that is committed, and the moment right after it as the server sees it. */
 async function step(name: string): Promise<string> {
-  await write(`INSERT INTO public.steps (step) VALUES ('${name}');`);
+  await stack.write(`INSERT INTO public.steps (step) VALUES ('${name}');`);
   const [row] = await queryAsSuperuser<{ at: string }>(
     stack.target,
     `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at`,
@@ -71,7 +69,7 @@ describe("L5 L7 restores", () => {
   test("L5 L7 to a moment: what came after is gone, what came before is there, and no difference is left", async () => {
     const one = await step("one");
     await step("two");
-    await write("DROP TABLE IF EXISTS public.later; CREATE TABLE public.later AS SELECT 1 AS n;");
+    await stack.write("DROP TABLE IF EXISTS public.later; CREATE TABLE public.later AS SELECT 1 AS n;");
     const ended = await restore("--time", one);
     expect(ended.stdout).toMatch(/A new chain of backups begins with \S+F\./);
     expect(await steps()).toEqual(["one"]);
@@ -97,7 +95,7 @@ describe("L5 L7 restores", () => {
 
   test("L7 a table that was dropped and one that a transaction held at that moment come back", async () => {
     const before = await step("seven");
-    await write("DROP TABLE public.steps;");
+    await stack.write("DROP TABLE public.steps;");
     await restore("--time", before);
     expect((await steps()).at(-1)).toBe("seven");
   });

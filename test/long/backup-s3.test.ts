@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BackupEntry } from "../../agent/entry.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { executeInContainer } from "../../operations/execute.ts";
-import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { queryAsSuperuser } from "../../operations/superuser.ts";
 import type { S3Server } from "../support/s3/server.ts";
 import { archived, bringUpWithStorage, STORAGE_AUTHORITY } from "../support/s3/stack.ts";
 import type { LiveStack } from "../support/security/live-stack.ts";
@@ -15,15 +15,11 @@ let settings: Readonly<Record<string, unknown>>;
 
 beforeAll(async () => {
   ({ stack, storage, settings } = await bringUpWithStorage());
-  await write(`CREATE TABLE public.notes (n int, text text);
+  await stack.write(`CREATE TABLE public.notes (n int, text text);
     INSERT INTO public.notes SELECT n, '${MARK} ' || n FROM generate_series(1, 2000) n;`);
 });
 
 afterAll(() => stack?.project.remove());
-
-async function write(sql: string): Promise<void> {
-  await runAsSuperuser(stack.target, sql, { database: "app", role: "administrator" });
-}
 
 async function count(): Promise<number> {
   const sql = "SELECT count(*)::int AS n FROM public.notes";
@@ -65,7 +61,7 @@ describe("L6 backups in an object storage", { timeout: 400_000 }, () => {
     const { backups } = JSON.parse(stdout) as { backups: BackupEntry[] };
     const last = backups.findLast(({ repositories }) => repositories.includes("s3"));
     await inAgent("rm -rf /backups/pgbackrest*/*");
-    await write("DROP TABLE public.notes;");
+    await stack.write("DROP TABLE public.notes;");
     const ended = await stack.project.pgstack(["restore", last?.id ?? "", "--yes"]);
     expect(ended.code, ended.output).toBe(0);
     expect(await count()).toBe(2000);

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BackupEntry } from "../../agent/entry.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { requireRestoreAllowed } from "../../operations/restore/allowed.ts";
-import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { TestProject } from "../support/project.ts";
+import { rounds } from "../support/rounds.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 const BACKUP = { backup: true };
@@ -14,23 +14,14 @@ let full: BackupEntry;
 
 beforeAll(async () => {
   stack = await LiveStack.bringUp(BACKUP);
-  await write("CREATE TABLE public.rounds AS SELECT 1 AS n;");
+  await stack.write("CREATE TABLE public.rounds AS SELECT 1 AS n;");
   const [entry] = await callAgent<BackupEntry[]>(stack.target, "backup", { kind: "full", waitSeconds: 60 });
   if (entry === undefined) throw new Error("no backup was taken");
   full = entry;
-  await write("INSERT INTO public.rounds VALUES (2);");
+  await stack.write("INSERT INTO public.rounds VALUES (2);");
 });
 
 afterAll(() => stack?.project.remove());
-
-async function write(sql: string): Promise<void> {
-  await runAsSuperuser(stack.target, sql, { database: "app", role: "administrator" });
-}
-
-async function rounds(): Promise<number[]> {
-  const sql = "SELECT n FROM public.rounds ORDER BY n";
-  return (await queryAsSuperuser<{ n: number }>(stack.target, sql, { database: "app" })).map(({ n }) => n);
-}
 
 async function expectNoChange(): Promise<void> {
   const preview = await stack.project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
@@ -41,7 +32,7 @@ describe("L7 G5 restore by the stack's config", () => {
   test("L7 up brings the database back; a rotated password and the grants of today stay; the next preview is empty", async () => {
     await stack.change(ROTATED);
     await stack.change({ ...ROTATED, restore: { backup: full.id } });
-    expect(await rounds()).toEqual([1]);
+    expect(await rounds(stack)).toEqual([1]);
     const session = await stack.session("application");
     expect((await session.query("SELECT count(*)::int AS n FROM public.rounds")).rows).toEqual([{ n: 1 }]);
     await session.end();
@@ -51,9 +42,9 @@ describe("L7 G5 restore by the stack's config", () => {
   });
 
   test("L7 a further up restores nothing again, and what is written since stays", async () => {
-    await write("INSERT INTO public.rounds VALUES (3);");
+    await stack.write("INSERT INTO public.rounds VALUES (3);");
     await stack.up();
-    expect(await rounds()).toEqual([1, 3]);
+    expect(await rounds(stack)).toEqual([1, 3]);
     const { stdout } = await stack.project.pgstack(["audit", "list"]);
     expect(stdout.match(/ restore /g)).toHaveLength(1);
   });
@@ -61,7 +52,7 @@ describe("L7 G5 restore by the stack's config", () => {
   test("L7 by command from there on: the state of the command, and an empty preview, too", async () => {
     const ended = await stack.project.pgstack(["restore", "--latest", "--yes"]);
     expect(ended.code, ended.output).toBe(0);
-    expect(await rounds()).toEqual([1, 3]);
+    expect(await rounds(stack)).toEqual([1, 3]);
     await expectNoChange();
   });
 
@@ -70,7 +61,7 @@ describe("L7 G5 restore by the stack's config", () => {
     const failed = await stack.project.up();
     expect(failed.code).not.toBe(0);
     expect(failed.output).toMatch(/restore point never-set cannot be reached/);
-    expect(await rounds()).toEqual([1, 3]);
+    expect(await rounds(stack)).toEqual([1, 3]);
     await stack.change(ROTATED);
     await expectNoChange();
   }, 300_000);

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BackupEntry } from "../../agent/entry.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine, findContainer } from "../../operations/docker.ts";
-import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { onSaying } from "../support/project.ts";
 import { expectRestoreEnded } from "../support/restore-ended.ts";
+import { rounds } from "../support/rounds.ts";
 import { SecondEngine } from "../support/second-engine.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
   // Everything below, the project's own programs too, talks to this engine.
   process.env.DOCKER_HOST = engine.host;
   stack = await LiveStack.bringUp({ backup: true });
-  await write("CREATE TABLE public.rounds (n int PRIMARY KEY);");
+  await stack.write("CREATE TABLE public.rounds (n int PRIMARY KEY);");
   const [entry] = await callAgent<BackupEntry[]>(stack.target, "backup", { kind: "full", waitSeconds: 60 });
   if (entry === undefined) throw new Error("no backup was taken");
   full = entry;
@@ -31,15 +31,6 @@ afterAll(async () => {
   if (shared === undefined) delete process.env.DOCKER_HOST;
   else process.env.DOCKER_HOST = shared;
 });
-
-async function write(sql: string): Promise<void> {
-  await runAsSuperuser(stack.target, sql, { database: "app", role: "administrator" });
-}
-
-async function rounds(): Promise<number[]> {
-  const sql = "SELECT n FROM public.rounds ORDER BY n";
-  return (await queryAsSuperuser<{ n: number }>(stack.target, sql, { database: "app" })).map(({ n }) => n);
-}
 
 async function running(suffix: string): Promise<boolean> {
   const container = await findContainer(dockerEngine(engine.host), `${stack.target.container}${suffix}`);
@@ -59,8 +50,8 @@ describe("F22 the engine is killed during a restore", () => {
     { timeout: 300_000 },
     async (stage) => {
       round += 1;
-      await write(`INSERT INTO public.rounds VALUES (${round});`);
-      const before = await rounds();
+      await stack.write(`INSERT INTO public.rounds VALUES (${round});`);
+      const before = await rounds(stack);
       const ended = await stack.project.pgstack(
         ["restore", full.id, "--yes"],
         onSaying(stage, () => engine.kill()),
@@ -68,8 +59,8 @@ describe("F22 the engine is killed during a restore", () => {
       expect(ended.code, ended.output).not.toBe(-1);
       await engine.startAgain();
       await expect.poll(() => running("-agent"), { timeout: 60_000, interval: 500 }).toBe(true);
-      if (ended.code === 0) expect(await rounds()).toEqual([]);
-      else await expectRestoreEnded(stack, before, rounds);
+      if (ended.code === 0) expect(await rounds(stack)).toEqual([]);
+      else await expectRestoreEnded(stack, before);
     },
   );
 });

@@ -12,19 +12,17 @@ let storage: S3Server;
 
 beforeAll(async () => {
   ({ stack, storage } = await bringUpWithStorage());
-  await write("CREATE TABLE public.notes (n int, text text);");
+  await stack.write("CREATE TABLE public.notes (n int, text text);");
 });
 
 afterAll(() => stack?.project.remove());
 
-async function write(sql: string): Promise<void> {
-  await runAsSuperuser(stack.target, sql, { database: "app", role: "administrator" });
-}
-
 describe("F26 the object storage is away", { timeout: 900_000 }, () => {
   test("F26 the storage is away while clients write: they go on, health tells, and the archive catches up", async () => {
     await storage.stop();
-    await write("INSERT INTO public.notes SELECT n, 'while it is away' FROM generate_series(1, 200000) n;");
+    await stack.write(
+      "INSERT INTO public.notes SELECT n, 'while it is away' FROM generate_series(1, 200000) n;",
+    );
     await runAsSuperuser(stack.target, "SELECT pg_switch_wal();");
     await expect
       .poll(() => stack.checkStatus("archive lag"), { timeout: 240_000, interval: 2_000 })

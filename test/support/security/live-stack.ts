@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { type ConnectOptions, connect } from "../../../operations/connection.ts";
 import { executeInContainer } from "../../../operations/execute.ts";
 import type { HealthReport } from "../../../operations/health.ts";
-import { queryAsSuperuser } from "../../../operations/superuser.ts";
+import { queryAsSuperuser, runAsSuperuser } from "../../../operations/superuser.ts";
 import type { Credential, ServerTrust, Target } from "../../../operations/target.ts";
 import { type Ended, TestProject } from "../project.ts";
 
@@ -113,6 +113,11 @@ export class LiveStack {
     });
     if (exitCode !== 0) throw new Error(`exit code ${exitCode}: ${stderr}`);
     return stdout;
+  }
+
+  /** Runs SQL as the administrator in the stack's database. */
+  async write(sql: string): Promise<void> {
+    await runAsSuperuser(this.target, sql, { database: this.target.database, role: "administrator" });
   }
 
   /** One value as the superuser sees it. */
