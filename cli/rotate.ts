@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { RoleKind } from "../operations/health.ts";
 import { errorLine, UserError } from "../operations/user-error.ts";
 import { nearest } from "../settings/nearest.ts";
+import { explainPassphrase } from "../toolchain/opens.mjs";
 import { UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { ROLE_KINDS, stackName, taught } from "./options.ts";
@@ -35,6 +36,8 @@ async function rotate(name: string, given: string): Promise<void> {
   const kind = kindOf(given, before);
   const role = before.roles[kind];
   await requireServer(before, kind);
+  // Before the count is raised: an `up` opens the settings too, which nothing has done so far.
+  await explainPassphrase(name, process.env);
   const count = (await rotationsOf(name, kind)) + 1;
   const interrupted = interruptionSignal();
   const { logsDirectory, credentials } = before;

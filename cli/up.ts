@@ -1,9 +1,15 @@
 import { spawn } from "node:child_process";
 import { UserError } from "../operations/user-error.ts";
 import { POLICIES, PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
+import { explainPassphrase } from "../toolchain/opens.mjs";
 import { runToEnd } from "./pulumi.ts";
 
-/** Runs `pulumi up` with this process's own terminal, from which it gets Ctrl-C by itself. @returns Its exit code. */
+/**
+ * Runs `pulumi up` with this process's own terminal, from which it gets Ctrl-C by itself.
+ *
+ * @returns Its exit code.
+ * @throws UserError for a passphrase that opens nothing.
+ */
 export async function pulumiUp(
   stack: string,
   environment: Readonly<Record<string, string>> = {},
@@ -22,15 +28,17 @@ export async function pulumiUp(
     "--stack",
     stack,
   ];
-  return await withStateSaved(stack, { ...process.env, ...environment }, async (env) => {
+  const code = await withStateSaved(stack, { ...process.env, ...environment }, async (env) => {
     const child = spawn("pulumi", ["up", ...POLICIES, ...options], {
       ...{ cwd: PROJECT_DIRECTORY, env, stdio: "inherit" },
     });
     return await new Promise<number>((resolve, reject) => {
       child.once("error", reject);
-      child.once("close", (code) => resolve(code ?? 1));
+      child.once("close", (ended) => resolve(ended ?? 1));
     });
   });
+  if (code !== 0) await explainPassphrase(stack, process.env);
+  return code;
 }
 
 /**

@@ -1,17 +1,28 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { rename, writeFile } from "node:fs/promises";
+import { link, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { STATE_DIRECTORY } from "./directories.mjs";
 
 /** The file with the passphrase that the set-up makes. */
 export const PASSPHRASE = join(STATE_DIRECTORY, "passphrase");
 
+/** There while the passphrase is changed, from before the first stack has the next one until all have it. */
+export const NEXT_PASSPHRASE = `${PASSPHRASE}.next`;
+
 /** Makes a passphrase where there is none. */
 export async function ensurePassphrase() {
   if (existsSync(PASSPHRASE)) return;
-  await writeFile(`${PASSPHRASE}.new`, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
-  await rename(`${PASSPHRASE}.new`, PASSPHRASE);
+  const draft = `${PASSPHRASE}.${randomUUID()}.new`;
+  try {
+    await writeFile(draft, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flush: true });
+    // Of two at once the first one's stays.
+    await link(draft, PASSPHRASE).catch((error) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  } finally {
+    await rm(draft, { force: true });
+  }
 }
 
 /** Whether Pulumi has found a passphrase to be another one than a stack's secrets were encrypted with, or to be gone. */
@@ -27,6 +38,9 @@ export function isWrongPassphrase(/** @type {string} */ said) {
  */
 export function wrongPassphrase(stack, environment = process.env) {
   const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file = PASSPHRASE } = environment;
+  if (file === PASSPHRASE && existsSync(NEXT_PASSPHRASE)) {
+    return "a change of the passphrase was cut off, and stacks have the next one already: ./pgstack state rotate-passphrase ends it";
+  }
   const gone = given === undefined && !existsSync(file);
   const what = gone
     ? "the passphrase (.pgstack/passphrase) is gone: bring your copy of it back"

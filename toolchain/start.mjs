@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { POLICIES, PROJECT_DIRECTORY } from "./directories.mjs";
 import { runMain } from "./main.mjs";
+import { explainPassphrase } from "./opens.mjs";
 import { checkpointFile, isOwnBackend } from "./own-stacks.mjs";
 import { isWrongPassphrase, wrongPassphrase } from "./passphrase.mjs";
 import { run, runAttached } from "./run.mjs";
@@ -37,14 +38,11 @@ await runMain(async () => {
   ];
   const pulumi = (/** @type {NodeJS.ProcessEnv} */ env, /** @type {string[]} */ ...command) =>
     runAttached("pulumi", [...command, ...POLICIES, ...options], { cwd: PROJECT_DIRECTORY, env });
-  if (preview) return pulumi(environment, "preview");
-  const code = await withStateSaved(stack, environment, (env) =>
-    pulumi(env, "up", "--yes", "--skip-preview"),
-  );
-  if (code !== 0) {
-    await explainPassphrase(stack, environment);
-    return code;
-  }
+  const code = preview
+    ? await pulumi(environment, "preview")
+    : await withStateSaved(stack, environment, (env) => pulumi(env, "up", "--yes", "--skip-preview"));
+  if (code !== 0) await explainPassphrase(stack, environment);
+  if (code !== 0 || preview) return code;
   await runAttached(
     process.execPath,
     [join(PROJECT_DIRECTORY, "toolchain", "pgstack.mjs"), "--stack", stack, "status"],
@@ -92,21 +90,6 @@ async function selectStack(stack, environment) {
   } catch (error) {
     if (isWrongPassphrase(String(error))) throw new UserError(wrongPassphrase(stack, environment));
     throw error;
-  }
-}
-
-/**
- * Pulumi's own words do not tell what to do about a passphrase that opens nothing.
- *
- * @param {string} stack
- * @param {NodeJS.ProcessEnv} environment
- */
-async function explainPassphrase(stack, environment) {
-  const words = ["stack", "output", "--show-secrets", "--stack", stack, "--non-interactive"];
-  try {
-    await run("pulumi", words, { cwd: PROJECT_DIRECTORY, env: environment });
-  } catch (error) {
-    if (isWrongPassphrase(String(error))) throw new UserError(wrongPassphrase(stack, environment));
   }
 }
 

@@ -48,10 +48,14 @@ async function chosen(
     const saved = await findSaved(stack, id);
     return { path: saved.path, from: saved.id };
   }
-  const newest = (await describeSaved(stack)).findLast(
-    (saved) => saved.id !== present && (saved.resources ?? 0) > 0,
-  );
+  const all = await describeSaved(stack);
+  const newest = all.findLast((saved) => saved.id !== present && (saved.resources ?? 0) > 0);
   if (newest !== undefined) return { path: newest.path, from: newest.id };
+  if (all.some(({ id }) => id === present)) {
+    throw new UserError(
+      `no saved state of stack ${stack} is another than the present one, but empty or damaged ones: an id brings one back all the same (pgstack --stack ${stack} state list)`,
+    );
+  }
   throw new UserError(
     `no saved state of stack ${stack} is left: --file names one from elsewhere, and pgstack state rebuild makes a new one from the running server`,
   );

@@ -1,25 +1,26 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile, rename } from "node:fs/promises";
+import { readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { withLock } from "../../operations/lock.ts";
 import { UserError } from "../../operations/user-error.ts";
 import { syncDirectory, writeWhole } from "../../operations/write-whole.ts";
 import { PROJECT_DIRECTORY, STATE_DIRECTORY } from "../../toolchain/directories.mjs";
-import { PASSPHRASE } from "../../toolchain/passphrase.mjs";
+import { settingsOpen, stateOpens } from "../../toolchain/opens.mjs";
+import { NEXT_PASSPHRASE, PASSPHRASE } from "../../toolchain/passphrase.mjs";
 import { saveState } from "../../toolchain/state-backups.mjs";
-import { WrongPassphrase } from "../exit-codes.ts";
 import { settingsFile } from "../new-stack.ts";
 import { runPulumi } from "../pulumi.ts";
 import { auditedState } from "./audited.ts";
 
-/** There from the first stack that has the new one until the last has it. */
-const NEXT = join(STATE_DIRECTORY, "passphrase.next");
+/** Settings files as they were, by stack, for what a run that was cut off has half changed. */
+const FORMER = join(STATE_DIRECTORY, "passphrase.former");
 
 /**
- * Makes a new passphrase and encrypts every stack with it. Killed half way, it goes on where it was when it is run again.
+ * Makes a new passphrase and encrypts every stack with it. Cut off at any place, it goes on where it was when it is run again.
  *
  * @returns The stacks.
- * @throws UserError before anything is changed, when a stack opens with neither passphrase.
+ * @throws UserError before anything is changed, when a stack opens with neither passphrase, or another run is at it.
  */
 export async function rotatePassphrase(onStep: (text: string) => void): Promise<string[]> {
   if (
@@ -30,27 +31,64 @@ export async function rotatePassphrase(onStep: (text: string) => void): Promise<
       "the passphrase is not the one in .pgstack/passphrase: change it where it is kept, and run pulumi stack change-secrets-provider passphrase for each stack (docs/environments.md)",
     );
   }
+  // Two at once would encrypt with two passphrases, and keep one.
+  return await withLock(`${PASSPHRASE}.lock`, () => rotateLocked(onStep), {
+    ...{ waitMilliseconds: 0, purpose: "a new passphrase" },
+  });
+}
+
+async function rotateLocked(onStep: (text: string) => void): Promise<string[]> {
   const stacks = await stackNames();
   if (stacks.length === 0)
     throw new UserError("there is no stack yet: nothing is encrypted with the passphrase");
-  if (!existsSync(NEXT)) {
+  if (!existsSync(NEXT_PASSPHRASE)) {
     for (const stack of stacks) await requireOpen(stack, [PASSPHRASE]);
-    await writeWhole(NEXT, `${randomBytes(32).toString("base64url")}\n`);
+    // A former try's, of another time.
+    await rm(FORMER, { recursive: true, force: true });
+    await writeWhole(NEXT_PASSPHRASE, `${randomBytes(32).toString("base64url")}\n`);
   }
-  const next = await readFile(NEXT, "utf8");
-  for (const stack of stacks) await requireOpen(stack, [PASSPHRASE, NEXT]);
+  const next = await readFile(NEXT_PASSPHRASE, "utf8");
   for (const stack of stacks) {
-    if (await opens(stack, NEXT)) continue;
-    onStep(`${stack}: encrypting its settings and its state anew`);
-    await auditedState(stack, "state.rotate-passphrase", {}, async () => {
-      await withPassphrase(stack, PASSPHRASE, ["stack", "change-secrets-provider", "passphrase"], next);
-    });
-    await requireOpen(stack, [NEXT]);
+    await putBack(stack);
+    await requireOpen(stack, [PASSPHRASE, NEXT_PASSPHRASE]);
   }
-  await rename(NEXT, PASSPHRASE);
+  for (const stack of stacks) {
+    if (await opens(stack, NEXT_PASSPHRASE)) continue;
+    onStep(`${stack}: encrypting its settings and its state anew`);
+    await auditedState(stack, "state.rotate-passphrase", {}, () => encryptAnew(stack, next));
+    await requireOpen(stack, [NEXT_PASSPHRASE]);
+  }
+  await rename(NEXT_PASSPHRASE, PASSPHRASE);
   await syncDirectory(dirname(PASSPHRASE));
+  await rm(FORMER, { recursive: true, force: true });
   for (const stack of stacks) await saveState(stack, process.env);
   return stacks;
+}
+
+/** Pulumi writes the settings first, in two steps, and the state last. */
+async function encryptAnew(stack: string, next: string): Promise<void> {
+  await writeWhole(formerSettings(stack), await readFile(settingsFile(stack), "utf8"));
+  try {
+    const words = ["stack", "change-secrets-provider", "passphrase"];
+    await runPulumi(stack, words, { input: next, env: environmentWith(PASSPHRASE) });
+  } catch (error) {
+    await putBack(stack);
+    throw error;
+  }
+}
+
+/** Settings that were encrypted anew, while their state was not, become the former ones. */
+async function putBack(stack: string): Promise<void> {
+  const former = await readFile(formerSettings(stack), "utf8").catch(() => undefined);
+  if (former === undefined) return;
+  for (const file of [PASSPHRASE, NEXT_PASSPHRASE]) if (await opens(stack, file)) return;
+  if (!(await stateOpens(stack, environmentWith(PASSPHRASE)))) return;
+  const { mode } = await stat(settingsFile(stack));
+  await writeWhole(settingsFile(stack), former, mode & 0o777);
+}
+
+function formerSettings(stack: string): string {
+  return join(FORMER, `Pulumi.${stack}.yaml`);
 }
 
 async function stackNames(): Promise<string[]> {
@@ -75,24 +113,11 @@ async function requireOpen(stack: string, files: readonly string[]): Promise<voi
   );
 }
 
-async function opens(stack: string, file: string): Promise<boolean> {
-  try {
-    await withPassphrase(stack, file, ["stack", "output", "--json", "--show-secrets"], "");
-    // A stack that was never brought up has no secret in its state; its settings may have one.
-    await withPassphrase(stack, file, ["config", "--show-secrets", "--json"], "");
-    return true;
-  } catch (error) {
-    if (error instanceof WrongPassphrase) return false;
-    throw error;
-  }
+async function opens(stack: string, passphraseFile: string): Promise<boolean> {
+  const environment = environmentWith(passphraseFile);
+  return (await settingsOpen(stack, environment)) && (await stateOpens(stack, environment));
 }
 
-async function withPassphrase(
-  stack: string,
-  file: string,
-  words: readonly string[],
-  input: string,
-): Promise<string> {
-  const env = { ...process.env, PULUMI_CONFIG_PASSPHRASE_FILE: file };
-  return await runPulumi(stack, words, { input, env });
+function environmentWith(passphraseFile: string): NodeJS.ProcessEnv {
+  return { ...process.env, PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile };
 }
