@@ -106,17 +106,17 @@ async function pool(name: string): Promise<void> {
       await settled();
       let lease = { lease: "", database: "" };
       acquire.push(
-        await millisecondsOf(async () => {
+        await untilAnswered(async () => {
           lease = await ask("POST", "/databases");
-          await firstQuery(lease.database);
+          return await session(lease.database);
         }),
       );
       await settled();
       const clients = await Promise.all(Array.from({ length: LIVE_CLIENTS }, () => session(lease.database)));
       reset.push(
-        await millisecondsOf(async () => {
+        await untilAnswered(async () => {
           await ask("POST", `/databases/${lease.lease}/reset`);
-          await firstQuery(lease.database);
+          return await session(lease.database);
         }),
       );
       await Promise.all(clients.map((client) => client.end().catch(() => {})));
@@ -124,7 +124,7 @@ async function pool(name: string): Promise<void> {
     }
     const connected: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
-      connected.push(await millisecondsOf(() => firstQuery("app")));
+      connected.push(await untilAnswered(() => session("app")));
     }
     report("connection and first query alone", connected);
     report("acquire over HTTP, one is ready", acquire);
@@ -140,13 +140,14 @@ async function pool(name: string): Promise<void> {
   await drain(cold);
   const without: number[] = [];
   for (let round = 0; round < PEER_ROUNDS; round += 1) {
+    let lease = { lease: "", database: "" };
     without.push(
-      await millisecondsOf(async () => {
-        const lease = await cold.acquire({ seconds: 60, takenBy: "bench" });
-        await firstQuery(lease.database);
-        await cold.release(lease.lease);
+      await untilAnswered(async () => {
+        lease = await cold.acquire({ seconds: 60, takenBy: "bench" });
+        return await session(lease.database);
       }),
     );
+    await cold.release(lease.lease);
     await cold.settled();
   }
   report("acquire, none is ready", without);
@@ -179,11 +180,9 @@ async function peers(name: string): Promise<void> {
     const times: number[] = [];
     for (let round = 0; round < PEER_ROUNDS; round += 1) {
       times.push(
-        await millisecondsOf(async () => {
+        await untilAnswered(async () => {
           await administrator.query(`CREATE DATABASE peer TEMPLATE ${template} STRATEGY ${strategy}`);
-          const client = await stack.session("administrator", { database: "peer" });
-          await client.query("SELECT 1");
-          await client.end();
+          return await stack.session("administrator", { database: "peer" });
         }),
       );
       await administrator.query("DROP DATABASE peer");
@@ -248,10 +247,14 @@ async function session(database: string): Promise<Client> {
   return client;
 }
 
-async function firstQuery(database: string): Promise<void> {
-  const client = await session(database);
+/** Milliseconds until a session is there and has answered a first query; it is ended after that. */
+async function untilAnswered(connect: () => Promise<Client>): Promise<number> {
+  const started = performance.now();
+  const client = await connect();
   await client.query("SELECT count(*) FROM public.tenants");
+  const took = performance.now() - started;
   await client.end();
+  return took;
 }
 
 async function millisecondsOf(work: () => Promise<void>): Promise<number> {

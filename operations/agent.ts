@@ -1,7 +1,7 @@
 import { AGENT_MAIN } from "./agent-files.ts";
 import { dockerEngine, findContainer } from "./docker.ts";
 import { demultiplex } from "./execute/demultiplex.ts";
-import { ContainerNotRunning, startExecution } from "./execute.ts";
+import { ContainerNotRunning, exitCodeOf, startExecution } from "./execute.ts";
 import type { Target } from "./target.ts";
 import { UserError } from "./user-error.ts";
 
@@ -66,9 +66,12 @@ export async function callAgent<Result>(
   if (last?.event === "error") {
     throw last.kind === "user" ? new UserError(last.message) : new AgentError(last.message);
   }
-  const { ExitCode } = await exec.inspect();
+  const how = await exitCodeOf({ ...target, container }, exec).then(
+    (exitCode) => `exit code ${exitCode}`,
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
   const said = reasonOf(Buffer.concat(complaints).toString("utf8"));
-  throw new AgentError(`the agent ended without an answer to ${operation} (exit code ${ExitCode}): ${said}`);
+  throw new AgentError(`the agent ended without an answer to ${operation} (${how}): ${said}`);
 }
 
 /** The line that tells why a Node.js program ended: the error of a stack trace, else what was said last. */

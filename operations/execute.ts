@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import { dockerEngine, isNotFound, statusCode } from "./docker.ts";
 import { demultiplex } from "./execute/demultiplex.ts";
@@ -30,6 +31,9 @@ export interface ExecutionResult {
 const DEFAULT_TIMEOUT_MILLISECONDS = 60_000;
 /** How much longer than the program itself the connection to the engine may take. */
 const TRANSPORT_ALLOWANCE_MILLISECONDS = 5_000;
+/** How much later than a program's output its exit code may be known. */
+const LONGEST_END_MILLISECONDS = 5_000;
+const END_POLL_MILLISECONDS = 10;
 
 /** A program did not end in its time. */
 export class ExecutionTimeout extends Error {
@@ -59,8 +63,7 @@ export async function executeInContainer(target: Target, execution: Execution): 
   const started = performance.now();
   try {
     const { stdout, stderr } = await output;
-    const { ExitCode } = await exec.inspect();
-    const exitCode = ExitCode ?? 0;
+    const exitCode = await exitCodeOf(target, exec);
     if (timeout > 0 && isTimeoutCode(exitCode) && performance.now() - started >= timeout) {
       throw overdue(target, execution, timeout);
     }
@@ -96,6 +99,28 @@ export async function startExecution(
     }
     throw error;
   }
+}
+
+/**
+ * How a program that was started by {@link startExecution} ended; for after its output has ended.
+ *
+ * @throws ContainerNotRunning when it went with its container: the engine then forgets it, or never learns how it ended.
+ */
+export async function exitCodeOf({ container }: Target, exec: Docker.Exec): Promise<number> {
+  const deadline = performance.now() + LONGEST_END_MILLISECONDS;
+  do {
+    const { ExitCode } = await exec.inspect().catch((error: unknown) => {
+      if (isNotFound(error)) throw stopped(container);
+      throw error;
+    });
+    if (ExitCode !== null) return ExitCode;
+    await delay(END_POLL_MILLISECONDS);
+  } while (performance.now() < deadline);
+  throw stopped(container);
+}
+
+function stopped(container: string): ContainerNotRunning {
+  return new ContainerNotRunning(`container ${container} was stopped while a program ran in it`);
 }
 
 async function collect(stream: Duplex, signal?: AbortSignal): Promise<{ stdout: string; stderr: string }> {

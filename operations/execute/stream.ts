@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { type Execution, startExecution } from "../execute.ts";
+import { type Execution, exitCodeOf, startExecution } from "../execute.ts";
 import type { Target } from "../target.ts";
 import { demultiplex } from "./demultiplex.ts";
 
@@ -38,8 +38,7 @@ export async function streamInContainer(
     signal?.removeEventListener("abort", abort);
     stream.destroy();
   }
-  const { ExitCode } = await exec.inspect();
-  return { exitCode: ExitCode ?? 1, stderr };
+  return { exitCode: await exitCodeOf(target, exec), stderr };
 }
 
 const LONGEST_COMPLAINT = 64 * 1024;

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type Docker from "dockerode";
 import { demultiplex } from "../execute/demultiplex.ts";
-import { startExecution } from "../execute.ts";
+import { exitCodeOf, startExecution } from "../execute.ts";
 import { SUPERUSER_PSQL, superuserEnvironment } from "../superuser.ts";
 import type { Target } from "../target.ts";
 import { sqlError } from "./sql-error.ts";
@@ -18,13 +18,15 @@ interface Awaited {
  * takes longer than most of them.
  */
 export class SuperuserSession {
+  readonly #target: Target;
   readonly #exec: Docker.Exec;
   readonly #stream: Duplex;
   #said = "";
   #awaited: Awaited | undefined;
   #ended = false;
 
-  private constructor(exec: Docker.Exec, stream: Duplex) {
+  private constructor(target: Target, exec: Docker.Exec, stream: Duplex) {
+    this.#target = target;
     this.#exec = exec;
     this.#stream = stream;
     this.#follow().catch((error: unknown) =>
@@ -39,7 +41,7 @@ export class SuperuserSession {
       environment: superuserEnvironment(target, {}),
       user: "postgres",
     });
-    return new SuperuserSession(exec, stream);
+    return new SuperuserSession(target, exec, stream);
   }
 
   /** Whether it can be used again; a script that failed has ended it. */
@@ -76,8 +78,7 @@ export class SuperuserSession {
         awaited.done();
       },
     );
-    const { ExitCode } = await this.#exec.inspect();
-    this.#end(sqlError(this.#said, ExitCode ?? 1));
+    this.#end(sqlError(this.#said, await exitCodeOf(this.#target, this.#exec)));
   }
 
   #end(error: Error): void {

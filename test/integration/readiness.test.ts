@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { dockerEngine } from "../../operations/docker.ts";
-import { executeInContainer } from "../../operations/execute.ts";
+import { ContainerNotRunning, executeInContainer } from "../../operations/execute.ts";
 import { ServerNotReady, waitUntilReady } from "../../operations/readiness.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { LABEL_STACK } from "../../operations/target.ts";
@@ -64,6 +64,24 @@ describe("P1 readiness", () => {
     expect(error.message).toMatch(/has ended \(exit code 1\): .*shared_buffers/);
     expect(error.logLines.length).toBeGreaterThan(0);
   });
+
+  test.each(["kill", "restart"] as const)(
+    "P4 a program is no success when its container ends by a %s",
+    async (end) => {
+      const server = await started({ command: ["sleep", "600"] });
+      const container = dockerEngine().getContainer(server.target.container);
+      const outcome = executeInContainer(server.target, { command: ["sleep", "300"] }).catch(
+        (error: unknown) => error,
+      );
+      await expect
+        .poll(async () => JSON.stringify((await container.top()).Processes), { timeout: 20_000 })
+        .toContain("sleep 300");
+      await (end === "kill" ? container.kill() : container.restart({ t: 0 }));
+      // Whether the engine still knows the program by then is chance.
+      if (!((await outcome) instanceof ContainerNotRunning))
+        expect(await outcome).toMatchObject({ exitCode: 137 });
+    },
+  );
 
   test("P4 a container that does not exist", async () => {
     const server = await started({ command: ["sleep", "600"] });
