@@ -14,9 +14,20 @@ const LAZY_NAMES =
   /^@opentelemetry\/(resources|sdk-trace-base|sdk-trace-node|exporter-zipkin|instrumentation.*)$/;
 const UNUSED = "source-map-support/register";
 
+/** Pulumi's runner of policy packs loads these for every pack; what is imported, as ours is, Node.js runs by itself. */
+const COMPILER = /(^|[\\/])(ts-node|typescript)(@[\d.]+)?([\\/]typescript\.js)?$/;
+const RUNNER_OF_POLICIES = /[\\/]@pulumi[\\/]pulumi[\\/](cmd[\\/]run-policy-pack[\\/]run|tsutils)\.js$/;
+const noCompiler = { version: "5.0.0", register: () => {} };
+
+/** @param {unknown} parent */
+function isRunnerOfPolicies(parent) {
+  return RUNNER_OF_POLICIES.test(/** @type {{filename?: string}} */ (parent)?.filename ?? "");
+}
+
 const loadNow = Module._load;
 Module._load = function loadLazily(request, parent, isMain) {
   if (request === UNUSED) return {};
+  if (isRunnerOfPolicies(parent) && COMPILER.test(request)) return noCompiler;
   const load = () => loadNow.call(Module, request, parent, isMain);
   if (LAZY.has(request)) return whenUsed(load);
   if (LAZY_NAMES.test(request)) return namesWhenUsed(load);
