@@ -2,7 +2,6 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
-import { type ServerAddress, serverAddress } from "../operations/connection.ts";
 import { DATA_MOUNT } from "../operations/data-directory.ts";
 import { MIGRATION_FOLDER, migrate } from "../operations/migrations.ts";
 import { runAsSuperuser } from "../operations/superuser.ts";
@@ -11,6 +10,7 @@ import { TestPool } from "../operations/testing/pool.ts";
 import { resetToSnapshot } from "../operations/testing.ts";
 import { PoolService } from "../test/support/pool-service.ts";
 import { LiveStack } from "../test/support/security/live-stack.ts";
+import { acquireDatabase, type TestDatabase } from "../testing/vitest/client.ts";
 import { shell } from "./pgbench.ts";
 
 const ROUNDS = 100;
@@ -37,13 +37,13 @@ const specification = {
   ...{ name: "app", administrator: "administrator", application: "application", readonly: "readonly" },
   ...{ schemas: [], extensions: ["uuid-ossp", "pgcrypto", "pg_stat_statements"] },
 };
-let address: ServerAddress;
+/** How the pool has its takers connect. */
+let config: TestDatabase["clientConfig"];
 const lines: string[] = [
   `milliseconds: p50, p95, p99 of ${ROUNDS} (the tools alone: of ${PEER_ROUNDS}); the first query included`,
 ];
 for (const [place, settings] of Object.entries(PLACES)) {
   stack = await LiveStack.bringUp({ ...ALIKE, ...settings });
-  address = await serverAddress(stack.target);
   lines.push("", place);
   try {
     await measure(place === "data in memory" ? SIZES : SIZES.slice(0, 1));
@@ -85,15 +85,12 @@ async function pool(name: string): Promise<void> {
   const service = new PoolService(stack);
   await service.start("--ready", String(READY), "--snapshot", name);
   const served = JSON.parse(await readFile(service.addressFile, "utf8")) as { url: string; token: string };
-  const ask = async <Answer>(method: string, path: string): Promise<Answer> => {
-    const headers = { authorization: `Bearer ${served.token}` };
-    const response = await fetch(`${served.url}${path}`, { method, headers });
-    if (!response.ok) throw new Error(await response.text());
-    return (response.status === 204 ? undefined : await response.json()) as Answer;
-  };
   const settled = async () => {
     for (;;) {
-      const entries = await ask<{ readonly state: string }[]>("GET", "/databases");
+      const response = await fetch(`${served.url}/databases`, {
+        headers: { authorization: `Bearer ${served.token}` },
+      });
+      const entries = (await response.json()) as { readonly state: string }[];
       const count = (state: string) => entries.filter((entry) => entry.state === state).length;
       if (count("ready") >= READY && count("dirty") + count("making") === 0) return;
       await delay(5);
@@ -104,23 +101,25 @@ async function pool(name: string): Promise<void> {
     const reset: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
       await settled();
-      let lease = { lease: "", database: "" };
+      let taken: TestDatabase | undefined;
       acquire.push(
         await untilAnswered(async () => {
-          lease = await ask("POST", "/databases");
-          return await session(lease.database);
+          taken = await acquireDatabase(60);
+          config = taken.clientConfig;
+          return await session(config.database);
         }),
       );
+      const { database } = config;
       await settled();
-      const clients = await Promise.all(Array.from({ length: LIVE_CLIENTS }, () => session(lease.database)));
+      const clients = await Promise.all(Array.from({ length: LIVE_CLIENTS }, () => session(database)));
       reset.push(
         await untilAnswered(async () => {
-          await ask("POST", `/databases/${lease.lease}/reset`);
-          return await session(lease.database);
+          await taken?.reset();
+          return await session(database);
         }),
       );
       await Promise.all(clients.map((client) => client.end().catch(() => {})));
-      await ask("DELETE", `/databases/${lease.lease}`);
+      await taken?.release();
     }
     const connected: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -236,12 +235,9 @@ async function migrations(administrator: Client): Promise<void> {
   report("a migration run", times);
 }
 
-/** As a test's own client connects: to an address that it was given, with the certificate verified. */
+/** As a test's own client connects: as it was told, with the certificate verified. */
 async function session(database: string): Promise<Client> {
-  const { role: user, password } = stack.credential("application");
-  const { authority: ca = "", serverName: servername } = stack.trust;
-  const ssl = { ca, servername };
-  const client = new Client({ host: address.host, port: address.port, user, password, database, ssl });
+  const client = new Client({ ...config, database });
   client.on("error", () => {});
   await client.connect();
   return client;

@@ -22,14 +22,15 @@ export interface PoolEntry {
 /** Runs one statement as the administrator, in the database `postgres`. */
 export type Query = <Row extends object>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
 
-const TABLE = "pgstack_test.leases";
+/** The table of the leases. */
+export const LEASES = "pgstack_test.leases";
 
 /** What makes the table, for the superuser; it may be there. */
 export function makeLeaseTable(administrator: string): string {
   const role = identifier(administrator);
   return `SELECT pg_advisory_lock(7205759404);
 CREATE SCHEMA IF NOT EXISTS pgstack_test;
-CREATE TABLE IF NOT EXISTS ${TABLE} (
+CREATE TABLE IF NOT EXISTS ${LEASES} (
   database text PRIMARY KEY,
   key text NOT NULL,
   state text NOT NULL CHECK (state IN ('making', 'ready', 'leased', 'dirty')),
@@ -38,7 +39,7 @@ CREATE TABLE IF NOT EXISTS ${TABLE} (
   taken_by text
 );
 GRANT USAGE ON SCHEMA pgstack_test TO ${role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON ${TABLE} TO ${role};`;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ${LEASES} TO ${role};`;
 }
 
 /**
@@ -59,8 +60,8 @@ export class LeaseTable {
   async claim(seconds: number, takenBy: string): Promise<Lease | undefined> {
     const lease = randomUUID();
     const [row] = await this.#query<{ database: string; until: string }>(
-      `UPDATE ${TABLE} SET state = 'leased', lease = $1, until = now() + $2 * interval '1 second', taken_by = $3
-        WHERE database = (SELECT database FROM ${TABLE} WHERE key = $4 AND state = 'ready' ORDER BY database LIMIT 1 FOR UPDATE SKIP LOCKED)
+      `UPDATE ${LEASES} SET state = 'leased', lease = $1, until = now() + $2 * interval '1 second', taken_by = $3
+        WHERE database = (SELECT database FROM ${LEASES} WHERE key = $4 AND state = 'ready' ORDER BY database LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING database, until::text`,
       [lease, seconds, takenBy, this.#key],
     );
@@ -70,7 +71,7 @@ export class LeaseTable {
   /** The lease, as long as it holds. */
   async find(lease: string): Promise<Lease | undefined> {
     const [row] = await this.#query<{ database: string; until: string }>(
-      `SELECT database, until::text FROM ${TABLE} WHERE lease = $1 AND until > now()`,
+      `SELECT database, until::text FROM ${LEASES} WHERE lease = $1 AND until > now()`,
       [lease],
     );
     return row && { lease, database: row.database, expiresAt: new Date(row.until).toISOString() };
@@ -79,7 +80,7 @@ export class LeaseTable {
   /** Takes a database back; false when there is no such lease. */
   async giveBack(lease: string): Promise<boolean> {
     const rows = await this.#query<{ database: string }>(
-      `UPDATE ${TABLE} SET state = 'dirty', lease = NULL, until = NULL WHERE lease = $1 RETURNING database`,
+      `UPDATE ${LEASES} SET state = 'dirty', lease = NULL, until = NULL WHERE lease = $1 RETURNING database`,
       [lease],
     );
     return rows.length > 0;
@@ -88,13 +89,13 @@ export class LeaseTable {
   async list(): Promise<PoolEntry[]> {
     return await this.#query<PoolEntry>(
       `SELECT database, state, lease, to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "expiresAt", taken_by AS "takenBy"
-         FROM ${TABLE} ORDER BY state, database`,
+         FROM ${LEASES} ORDER BY state, database`,
     );
   }
 
   async countReady(): Promise<number> {
     const [row] = await this.#query<{ n: number }>(
-      `SELECT count(*)::int AS n FROM ${TABLE} WHERE key = $1 AND state = 'ready'`,
+      `SELECT count(*)::int AS n FROM ${LEASES} WHERE key = $1 AND state = 'ready'`,
       [this.#key],
     );
     return row?.n ?? 0;
@@ -107,9 +108,9 @@ export class LeaseTable {
     limits: { readonly databases: number; readonly bytes: number },
   ): Promise<boolean> {
     const rows = await this.#query<{ database: string }>(
-      `WITH held AS (SELECT count(*) AS n FROM ${TABLE}),
+      `WITH held AS (SELECT count(*) AS n FROM ${LEASES}),
             one AS (SELECT pg_database_size(oid) AS bytes FROM pg_database WHERE datname = $5)
-       INSERT INTO ${TABLE} (database, key, state)
+       INSERT INTO ${LEASES} (database, key, state)
        SELECT $1, $2, 'making' FROM held, one WHERE held.n < $3 AND (held.n + 1) * one.bytes <= $4 RETURNING database`,
       [database, this.#key, limits.databases, limits.bytes, template],
     );
@@ -117,21 +118,23 @@ export class LeaseTable {
   }
 
   async markReady(database: string): Promise<void> {
-    await this.#query(`UPDATE ${TABLE} SET state = 'ready' WHERE database = $1`, [database]);
+    await this.#query(`UPDATE ${LEASES} SET state = 'ready' WHERE database = $1`, [database]);
   }
 
   async forget(database: string): Promise<void> {
-    await this.#query(`DELETE FROM ${TABLE} WHERE database = $1`, [database]);
+    await this.#query(`DELETE FROM ${LEASES} WHERE database = $1`, [database]);
   }
 
   /** What is ready is thrown away: its snapshot was made anew. */
   async dismiss(): Promise<void> {
-    await this.#query(`UPDATE ${TABLE} SET state = 'dirty' WHERE state = 'ready' AND key = $1`, [this.#key]);
+    await this.#query(`UPDATE ${LEASES} SET state = 'dirty' WHERE state = 'ready' AND key = $1`, [this.#key]);
   }
 
   /** What other snapshots have ready makes way. */
   async dismissOthers(): Promise<void> {
-    await this.#query(`UPDATE ${TABLE} SET state = 'dirty' WHERE state = 'ready' AND key <> $1`, [this.#key]);
+    await this.#query(`UPDATE ${LEASES} SET state = 'dirty' WHERE state = 'ready' AND key <> $1`, [
+      this.#key,
+    ]);
   }
 
   /**
@@ -140,26 +143,21 @@ export class LeaseTable {
    */
   async sweep(mostDatabases: number): Promise<string[]> {
     await this.#query(
-      `UPDATE ${TABLE} SET state = 'dirty', lease = NULL
+      `UPDATE ${LEASES} SET state = 'dirty', lease = NULL
         WHERE (state = 'leased' AND until < now())
            OR (state = 'making' AND pg_try_advisory_xact_lock(${lockOf("database")}))
            -- The state once more: what is given out while this waits for its row is nobody's to throw away.
-           OR (state = 'ready' AND database IN (SELECT database FROM ${TABLE} WHERE state = 'ready' ORDER BY database
-                 LIMIT greatest(0, (SELECT count(*) FROM ${TABLE} WHERE state <> 'dirty') - $1)))`,
+           OR (state = 'ready' AND database IN (SELECT database FROM ${LEASES} WHERE state = 'ready' ORDER BY database
+                 LIMIT greatest(0, (SELECT count(*) FROM ${LEASES} WHERE state <> 'dirty') - $1)))`,
       [mostDatabases],
     );
     const found = await this.#query<{ database: string }>(
-      `SELECT database FROM ${TABLE} WHERE state = 'dirty' UNION
+      `SELECT database FROM ${LEASES} WHERE state = 'dirty' UNION
        SELECT datname FROM pg_database WHERE datname LIKE ${literal(`${TEST_PREFIX.replaceAll("_", "\\_")}%`)}
-          AND NOT EXISTS (SELECT FROM ${TABLE} WHERE database = datname)`,
+          AND NOT EXISTS (SELECT FROM ${LEASES} WHERE database = datname)`,
     );
     return found.map(({ database }) => database);
   }
-}
-
-/** Takes a database back under another name, as one of several statements. */
-export function giveBackSql(lease: string, database: string): string {
-  return `UPDATE ${TABLE} SET state = 'dirty', lease = NULL, until = NULL, database = ${literal(database)} WHERE lease = ${literal(lease)}`;
 }
 
 /** The advisory lock of whoever makes or drops a database; it is free when that one was killed. */

@@ -10,15 +10,8 @@ import { UserError } from "../user-error.ts";
 import { copyScript } from "./copy.ts";
 import { emptied, endSessions } from "./end-sessions.ts";
 import { requireTestEnvironment } from "./environment.ts";
-import {
-  giveBackSql,
-  type Lease,
-  LeaseTable,
-  lockOf,
-  makeLeaseTable,
-  type PoolEntry,
-  type Query,
-} from "./lease-table.ts";
+import { exchange, MAKE_EXCHANGE } from "./exchange.ts";
+import { type Lease, LeaseTable, lockOf, makeLeaseTable, type PoolEntry, type Query } from "./lease-table.ts";
 import { testName } from "./names.ts";
 import { listSnapshots, requireSnapshot, snapshotFile } from "./snapshot-files.ts";
 import { ensureTemplate, type Template } from "./template.ts";
@@ -45,8 +38,7 @@ export interface PoolOptions {
 const READY = 4;
 const MAX_DATABASES = 50;
 const MAX_BYTES = 8 * 1024 ** 3;
-/** A copy that is taken for a reset is in its place long before. */
-const RESET_SECONDS = 60;
+const WAIT_SECONDS = 30;
 /** Copies made at once: more are no sooner ready, and each takes two sessions and a psql of the server's container. */
 const MAKERS = 4;
 /** Sessions that are kept open between requests. */
@@ -84,7 +76,7 @@ export class TestPool {
   static async open(target: Target, options: PoolOptions): Promise<TestPool> {
     const pool = new TestPool(target, options, await serve(target, options));
     await pool.#asSuperuser(
-      `${makeLeaseTable(options.specification.administrator)}\nSELECT pg_advisory_unlock_all();`,
+      `${makeLeaseTable(options.specification.administrator)}\n${MAKE_EXCHANGE}\nSELECT pg_advisory_unlock_all();`,
     );
     await pool.clean();
     return pool;
@@ -99,29 +91,13 @@ export class TestPool {
   async acquire({
     seconds,
     takenBy,
-    waitSeconds = 30,
+    waitSeconds = WAIT_SECONDS,
   }: {
     readonly seconds: number;
     readonly takenBy: string;
     readonly waitSeconds?: number;
   }): Promise<Lease> {
-    const deadline = performance.now() + waitSeconds * 1_000;
-    for (;;) {
-      const ready = await this.#table.claim(seconds, takenBy);
-      const lease = ready ?? ((await this.#make()) ? await this.#table.claim(seconds, takenBy) : undefined);
-      if (lease !== undefined) {
-        this.#keepReadySoon();
-        return lease;
-      }
-      await this.#table.dismissOthers();
-      await this.clean();
-      if (performance.now() > deadline) {
-        throw new UserError(
-          `no database is free: ${this.#limits()} are the limit, and all are given out (pgstack test-db list)`,
-        );
-      }
-      await delay(POLL_MILLISECONDS);
-    }
+    return await this.#take(() => this.#table.claim(seconds, takenBy), waitSeconds);
   }
 
   /** Takes a database back; it is thrown away. @throws UserError for a lease that is none (any more). */
@@ -130,19 +106,18 @@ export class TestPool {
     this.#keepReadySoon();
   }
 
-  /** Puts a fresh copy in the place of a leased database, under its name; its sessions are ended. */
+  /**
+   * Puts a fresh copy in the place of a leased database, under its name; its sessions are ended.
+   *
+   * @throws UserError for a lease that is none (any more), and when no copy can be had.
+   */
   async reset(lease: string): Promise<Lease> {
-    // Side by side: a taker waits for both.
-    const [held, fresh] = await Promise.all([
-      this.#table.find(lease),
-      this.acquire({ seconds: RESET_SECONDS, takenBy: `reset of ${lease}` }),
-    ]);
-    if (held === undefined) {
-      await this.release(fresh.lease);
-      throw unknownLease(lease);
-    }
-    await this.#exchange(held.database, fresh);
-    return held;
+    return await this.#take(async () => {
+      const { key } = this.#template;
+      const { held, done } = await exchange(this.#query, { lease, key, former: testName(key) });
+      if (held === undefined) throw unknownLease(lease);
+      return done ? held : undefined;
+    }, WAIT_SECONDS);
   }
 
   async list(): Promise<PoolEntry[]> {
@@ -187,6 +162,26 @@ export class TestPool {
     await Promise.all(this.#idle.splice(0).map((client) => client.end()));
   }
 
+  /** Takes what is ready, makes what is not, and waits where the pool is at its limit. */
+  async #take<Taken>(ready: () => Promise<Taken | undefined>, waitSeconds: number): Promise<Taken> {
+    const deadline = performance.now() + waitSeconds * 1_000;
+    for (;;) {
+      const taken = (await ready()) ?? ((await this.#make()) ? await ready() : undefined);
+      if (taken !== undefined) {
+        this.#keepReadySoon();
+        return taken;
+      }
+      await this.#table.dismissOthers();
+      await this.clean();
+      if (performance.now() > deadline) {
+        throw new UserError(
+          `no database is free: ${this.#limits()} are the limit, and all are given out (pgstack test-db list)`,
+        );
+      }
+      await delay(POLL_MILLISECONDS);
+    }
+  }
+
   /** A snapshot that was made anew takes the place of the one that is served; what is ready of that one is thrown away. */
   async #followSnapshot(): Promise<void> {
     const recorded = await listSnapshots(this.#options.project);
@@ -201,7 +196,7 @@ export class TestPool {
   }
 
   #tableOf({ key }: Template): LeaseTable {
-    return new LeaseTable((text, values = []) => this.#query(text, values), key);
+    return new LeaseTable(this.#query, key);
   }
 
   /**
@@ -251,27 +246,6 @@ export class TestPool {
     });
   }
 
-  /** One request: a taker waits for every one of them. */
-  async #exchange(database: string, fresh: Lease): Promise<void> {
-    const old = testName(this.#template.key);
-    const [given, other] = [identifier(database), identifier(fresh.database)];
-    await this.#with(async (client) => {
-      try {
-        // The sessions see that it is closed only when that is committed.
-        await client.query(
-          `BEGIN; ALTER DATABASE ${given} ALLOW_CONNECTIONS false; COMMIT; ${endSessions(database)};
-           BEGIN; ALTER DATABASE ${given} RENAME TO ${identifier(old)}; ALTER DATABASE ${other} RENAME TO ${given};
-           ${giveBackSql(fresh.lease, old)}; COMMIT`,
-        );
-      } catch (error) {
-        await client.query("ROLLBACK");
-        await client.query(`ALTER DATABASE ${given} ALLOW_CONNECTIONS true`);
-        throw error;
-      }
-    });
-    this.#keepReadySoon();
-  }
-
   /** In a moment: whoever has just been given a database is about to connect, and that goes first. */
   #keepReadySoon(): void {
     this.#soon ??= setTimeout(() => {
@@ -280,9 +254,8 @@ export class TestPool {
     }, SOON_MILLISECONDS);
   }
 
-  async #query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    return await this.#with((client) => queryOf(client)<Row>(text, values));
-  }
+  readonly #query: Query = async (text, values) =>
+    await this.#with((client) => queryOf(client)(text, values));
 
   async #asSuperuser(sql: string): Promise<void> {
     const idle = this.#superusers.pop();

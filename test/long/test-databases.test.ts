@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SuperuserSession } from "../../operations/superuser/session.ts";
 import { acquireDatabase } from "../../testing/vitest/index.ts";
 import { PoolService } from "../support/pool-service.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
@@ -15,6 +16,7 @@ let service: PoolService;
 beforeAll(async () => {
   stack = await LiveStack.bringUp({ memoryLimit: "2GB", dataInMemory: "1GB", testSnapshot: "standard" });
   service = new PoolService(stack);
+  await service.start("--ready", "4");
 });
 
 afterAll(async () => {
@@ -22,13 +24,14 @@ afterAll(async () => {
   await stack?.project.remove();
 });
 
-/** Rows that a test has left in a database; then leaves one itself. */
-async function leftBehind(database: string): Promise<number> {
+/** Rows that a test has left in a database; then leaves one itself, unless it only looks. */
+async function leftBehind(database: string, { looksOnly = false } = {}): Promise<number> {
   const client = await stack.session("administrator", { database });
   try {
     const { rows } = await client.query<{ n: number }>(
       "SELECT count(*)::int AS n FROM public.tenants WHERE slug LIKE 'mine-%'",
     );
+    if (looksOnly) return rows[0]?.n ?? -1;
     await client.query(
       "INSERT INTO public.tenants (slug, name) VALUES ('mine-' || $1::text, 'of one test')",
       [database.replaceAll("_", "-")],
@@ -51,7 +54,6 @@ async function expectNothingLeaked(): Promise<void> {
 
 describe("F59 the pool in the long run", () => {
   test(`F59 ${RESETS} resets in a row: none fails, none leaks a database`, async () => {
-    await service.start("--ready", "4");
     const database = await acquireDatabase(3_600);
     for (let reset = 0; reset < RESETS; reset += 1) {
       if (reset % LOOKED_AT === 0) expect(await leftBehind(database.database), `reset ${reset}`).toBe(0);
@@ -76,4 +78,24 @@ describe("F59 the pool in the long run", () => {
     expect(seen).toEqual(Array.from({ length: WORKERS }, () => 0));
     await expectNothingLeaked();
   }, 1_800_000);
+
+  test("F59 a session that a reset cannot end: it says so, and the database is open with what it holds", async () => {
+    const database = await acquireDatabase(600);
+    expect(await leftBehind(database.database)).toBe(0);
+    // The administrator ends no superuser's session.
+    const superuser = await SuperuserSession.open(stack.target);
+    try {
+      await superuser.run(`\\connect ${database.database}`);
+      await expect(database.reset()).rejects.toThrow(
+        `a session in database ${database.database} does not end`,
+      );
+    } finally {
+      superuser.close();
+    }
+    expect(await leftBehind(database.database, { looksOnly: true })).toBe(1);
+    await database.reset();
+    expect(await leftBehind(database.database)).toBe(0);
+    await database.release();
+    await expectNothingLeaked();
+  });
 });
