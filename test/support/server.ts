@@ -2,11 +2,18 @@ import { ENTRYPOINT } from "../../operations/before-start.ts";
 import { issueCertificates } from "../../operations/certificates.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { waitUntilReady } from "../../operations/readiness.ts";
-import { LABEL_STACK, type ServerTrust, type Target } from "../../operations/target.ts";
+import type { ServerTrust, Target } from "../../operations/target.ts";
 import { readContainerFile } from "../../operations/volume/archive.ts";
 import { postgresOwner, writeVolumeFiles } from "../../operations/volume-files.ts";
 import { TEST_IMAGE } from "./image.ts";
-import { removeVolumeQuietly, uniqueName } from "./volumes.ts";
+import {
+  configurationVolumeOf,
+  dataVolumeOf,
+  labelsOf,
+  removeServer,
+  startServerContainer,
+} from "./server-container.ts";
+import { uniqueName } from "./volumes.ts";
 
 /** A locked-down server that several tests share: TLS, every role over TCP by SCRAM, no role and no database made. */
 export interface TestServer {
@@ -55,30 +62,14 @@ logging_collector = on
 log_directory = 'log'
 `;
 
-const ENVIRONMENT = [
-  "POSTGRES_USER=postgres",
-  "POSTGRES_PASSWORD_FILE=/proc/sys/kernel/random/uuid",
-  "POSTGRES_INITDB_ARGS=--data-checksums --encoding=UTF8 --locale=C --auth-local=peer --auth-host=scram-sha-256",
-  "PGDATA=/var/lib/postgresql/data",
-];
-
 /** Starts a server under a name of its own. */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const docker = dockerEngine();
   const name = uniqueName("sql");
-  const labels = { [LABEL_STACK]: name };
-  const [data, configuration] = [`${name}-data`, `${name}-configuration`];
+  const labels = labelsOf(name);
+  const configuration = configurationVolumeOf(name);
   const target: Target = { stack: name, container: name, port: 5432, database: "app" };
-  const remove = async (): Promise<void> => {
-    const containers = await docker.listContainers({
-      all: true,
-      filters: { label: [`${LABEL_STACK}=${name}`] },
-    });
-    for (const { Id } of containers) await docker.getContainer(Id).remove({ force: true, v: true });
-    for (const volume of [data, configuration]) await removeVolumeQuietly(volume);
-    for (const { Id } of await docker.listNetworks({ filters: { name: [name] } }))
-      await docker.getNetwork(Id).remove();
-  };
+  const remove = () => removeServer(name);
   try {
     await docker.createNetwork({ Name: name, Internal: options.published !== true, Labels: labels });
     const size =
@@ -91,7 +82,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
               o: `size=${options.dataSize},mode=0700,${await imageOwner()}`,
             },
           };
-    await docker.createVolume({ Name: data, Labels: labels, ...size });
+    await docker.createVolume({ Name: dataVolumeOf(name), Labels: labels, ...size });
     await docker.createVolume({ Name: configuration, Labels: labels });
     const { certificate, key, authority } = await issueCertificates({
       commonName: name,
@@ -110,37 +101,18 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
         { path: "tls/server.key", content: key, mode: 0o600 },
       ],
     });
-    const container = await docker.createContainer({
-      name,
-      Image: TEST_IMAGE,
-      User: "postgres",
+    await startServerContainer(name, {
       Entrypoint: [...ENTRYPOINT],
-      Cmd: [...(options.command ?? ["postgres", "-c", "config_file=/etc/pgstack/postgresql.conf"])],
-      Env: ENVIRONMENT,
-      Labels: labels,
+      ...(options.command === undefined ? {} : { Cmd: [...options.command] }),
       ExposedPorts: { "5432/tcp": {} },
-      StopSignal: "SIGINT",
       HostConfig: {
-        NetworkMode: name,
         ...(options.published === true
           ? { PortBindings: { "5432/tcp": [{ HostIp: "127.0.0.1", HostPort: "0" }] } }
           : {}),
-        ReadonlyRootfs: true,
-        CapDrop: ["ALL"],
-        SecurityOpt: ["no-new-privileges"],
         ShmSize: 64 * 1024 * 1024,
         RestartPolicy: { Name: options.restart ?? "no" },
-        Tmpfs: {
-          "/tmp": "mode=1777",
-          "/var/run/postgresql": "mode=1777",
-        },
-        Mounts: [
-          { Type: "volume", Source: data, Target: "/var/lib/postgresql/data" },
-          { Type: "volume", Source: configuration, Target: "/etc/pgstack", ReadOnly: true },
-        ],
       },
     });
-    await container.start();
     if (options.ready ?? true) await waitUntilReady(target, { timeoutSeconds: 60 });
     return { target, trust: { authority: authority.certificate, serverName: name }, remove };
   } catch (error) {
