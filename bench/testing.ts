@@ -5,6 +5,7 @@ import { Client } from "pg";
 import { DATA_MOUNT } from "../operations/data-directory.ts";
 import { MIGRATION_FOLDER, migrate } from "../operations/migrations.ts";
 import { runAsSuperuser } from "../operations/superuser.ts";
+import type { Target } from "../operations/target.ts";
 import { createSnapshot } from "../operations/testing/create.ts";
 import { TestPool } from "../operations/testing/pool.ts";
 import { resetToSnapshot } from "../operations/testing.ts";
@@ -13,17 +14,19 @@ import { LiveStack } from "../test/support/security/live-stack.ts";
 import { acquireDatabase, type TestDatabase } from "../testing/vitest/client.ts";
 import { shell } from "./pgbench.ts";
 
-const ROUNDS = 100;
+/** Before those that count: a process of Node.js that has just begun compiles what it runs. */
+const WARM_UP_ROUNDS = 20;
 const PEER_ROUNDS = 10;
-const LIVE_CLIENTS = 5;
+/** A test's own connection, or an application's pool beside it. */
+const LIVE_CLIENTS = [1, 5] as const;
 const READY = 2;
 const DUMP = `${DATA_MOUNT}/peer.dump`;
 const PLAIN = `${DATA_MOUNT}/peer.sql`;
 /** Rows of pgbench's accounts that make a snapshot of about these sizes, beside the standard one. */
 const SIZES = [
-  { name: "standard", rows: 0 },
-  { name: "hundred", rows: 650_000 },
-  { name: "thousand", rows: 5_000_000 },
+  { name: "standard", rows: 0, rounds: 200 },
+  { name: "hundred", rows: 650_000, rounds: 50 },
+  { name: "thousand", rows: 5_000_000, rounds: 50 },
 ] as const;
 /** The data in memory, and on disk with everything that makes it durable. */
 const PLACES = {
@@ -40,7 +43,7 @@ const specification = {
 /** How the pool has its takers connect. */
 let config: TestDatabase["clientConfig"];
 const lines: string[] = [
-  `milliseconds: p50, p95, p99 of ${ROUNDS} (the tools alone: of ${PEER_ROUNDS}); the first query included`,
+  `milliseconds: p50, p95, p99 (of ${PEER_ROUNDS} where none is ready and for the tools alone; else after ${WARM_UP_ROUNDS} rounds to warm up); the first query included`,
 ];
 for (const [place, settings] of Object.entries(PLACES)) {
   stack = await LiveStack.bringUp({ ...ALIKE, ...settings });
@@ -57,9 +60,9 @@ const output = join(import.meta.dirname, "output");
 await mkdir(output, { recursive: true });
 await writeFile(join(output, "testing.txt"), `${text}\n`);
 
-async function measure(sizes: readonly { readonly name: string; readonly rows: number }[]): Promise<void> {
+async function measure(sizes: readonly (typeof SIZES)[number][]): Promise<void> {
   const { target, project } = stack;
-  for (const { name, rows } of sizes) {
+  for (const { name, rows, rounds } of sizes) {
     console.error(`snapshot ${name}`);
     await resetToSnapshot(target, { project: project.directory, name: "standard", specification });
     if (rows > 0) {
@@ -73,13 +76,13 @@ async function measure(sizes: readonly { readonly name: string; readonly rows: n
     }
     await resetToSnapshot(target, { project: project.directory, name, specification });
     const size = await stack.value("pg_size_pretty(pg_database_size('app'))");
-    lines.push("", `snapshot ${name}, ${size}`);
-    await pool(name);
+    lines.push("", `snapshot ${name}, ${size}, ${rounds} rounds`);
+    await pool(name, rounds);
     await peers(name);
   }
 }
 
-async function pool(name: string): Promise<void> {
+async function pool(name: string, rounds: number): Promise<void> {
   const { target, project } = stack;
   // A process of its own, as a test runner finds it.
   const service = new PoolService(stack);
@@ -98,36 +101,40 @@ async function pool(name: string): Promise<void> {
   };
   try {
     const acquire: number[] = [];
-    const reset: number[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) {
-      await settled();
-      let taken: TestDatabase | undefined;
-      acquire.push(
-        await untilAnswered(async () => {
-          taken = await acquireDatabase(60);
-          config = taken.clientConfig;
-          return await session(config.database);
-        }),
-      );
-      const { database } = config;
-      await settled();
-      const clients = await Promise.all(Array.from({ length: LIVE_CLIENTS }, () => session(database)));
-      reset.push(
-        await untilAnswered(async () => {
-          await taken?.reset();
-          return await session(database);
-        }),
-      );
-      await Promise.all(clients.map((client) => client.end().catch(() => {})));
-      await taken?.release();
+    const reset = LIVE_CLIENTS.map((live) => ({ live, times: [] as number[] }));
+    for (let round = 0; round < WARM_UP_ROUNDS + rounds; round += 1) {
+      for (const { live, times } of reset) {
+        await settled();
+        let taken: TestDatabase | undefined;
+        acquire.push(
+          await untilAnswered(async () => {
+            taken = await acquireDatabase(60);
+            config = taken.clientConfig;
+            return await session(config.database);
+          }),
+        );
+        const { database } = config;
+        await settled();
+        const clients = await Promise.all(Array.from({ length: live }, () => session(database)));
+        times.push(
+          await untilAnswered(async () => {
+            await taken?.reset();
+            return await session(database);
+          }),
+        );
+        await Promise.all(clients.map((client) => client.end().catch(() => {})));
+        await taken?.release();
+      }
     }
     const connected: number[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) {
+    for (let round = 0; round < rounds; round += 1) {
       connected.push(await untilAnswered(() => session("app")));
     }
     report("connection and first query alone", connected);
-    report("acquire over HTTP, one is ready", acquire);
-    report(`reset over HTTP, ${LIVE_CLIENTS} live clients, one is ready`, reset);
+    report("acquire over HTTP, one is ready", acquire.slice(WARM_UP_ROUNDS * LIVE_CLIENTS.length));
+    for (const { live, times } of reset) {
+      report(`reset over HTTP, live clients: ${live}, one is ready`, times.slice(WARM_UP_ROUNDS));
+    }
   } finally {
     await service.end();
   }
@@ -189,6 +196,7 @@ async function peers(name: string): Promise<void> {
     report(`CREATE DATABASE … TEMPLATE … STRATEGY ${strategy} alone`, times);
   }
   const { target } = stack;
+  report("as much written to the same place alone", await written(target, template ?? ""));
   if (name === "standard") await migrations(administrator);
   await administrator.end();
   await shell(target, `pg_dump -Fc --compress=1 -f ${DUMP} app && pg_dump -f ${PLAIN} app`);
@@ -205,6 +213,22 @@ async function peers(name: string): Promise<void> {
     report(`${tool} alone`, times);
   }
   await shell(target, `rm -f ${DUMP} ${PLAIN}`);
+}
+
+/** As many bytes as a database has, in one file: on some machines the memory itself takes most of a copy's time. */
+async function written(target: Target, database: string): Promise<number[]> {
+  const bytes = await stack.value(`pg_database_size('${database}')`);
+  const file = `${DATA_MOUNT}/peer.bytes`;
+  const printed = await shell(
+    target,
+    `for round in $(seq ${PEER_ROUNDS}); do
+       before=$(date +%s%N); head -c ${bytes} /dev/zero > ${file}; echo $(( ($(date +%s%N) - before) / 1000 )); rm ${file}
+     done`,
+  );
+  return printed
+    .trim()
+    .split("\n")
+    .map((microseconds) => Number(microseconds) / 1_000);
 }
 
 /** The snapshot's SQL as a migration on an empty database: what a suite without templates does before each test. */

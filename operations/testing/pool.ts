@@ -8,13 +8,14 @@ import { SuperuserSession } from "../superuser/session.ts";
 import type { Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
 import { copyScript } from "./copy.ts";
-import { emptied, endSessions } from "./end-sessions.ts";
+import { emptied } from "./end-sessions.ts";
 import { requireTestEnvironment } from "./environment.ts";
 import { exchange, MAKE_EXCHANGE } from "./exchange.ts";
 import { type Lease, LeaseTable, lockOf, makeLeaseTable, type PoolEntry, type Query } from "./lease-table.ts";
 import { testName } from "./names.ts";
 import { listSnapshots, requireSnapshot, snapshotFile } from "./snapshot-files.ts";
 import { ensureTemplate, type Template } from "./template.ts";
+import { warmUp } from "./warm-up.ts";
 
 /** What a {@link TestPool} serves, and how much of it. */
 export interface PoolOptions {
@@ -41,6 +42,12 @@ const MAX_BYTES = 8 * 1024 ** 3;
 const WAIT_SECONDS = 30;
 /** Copies made at once: more are no sooner ready, and each takes two sessions and a psql of the server's container. */
 const MAKERS = 4;
+/**
+ * A rename or drop that meets a session at its very end sleeps 100 ms before it looks again; whatever interrupts the server's
+ * process wakes it, and this does so every few milliseconds.
+ * https://www.postgresql.org/docs/16/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
+ */
+const LOOK_AGAIN_SOON = "SET client_connection_check_interval = '2ms'";
 /** Sessions that are kept open between requests. */
 const MOST_IDLE = 8;
 const POLL_MILLISECONDS = 25;
@@ -265,7 +272,7 @@ export class TestPool {
   }
 
   async #with<Value>(work: (client: Client) => Promise<Value>): Promise<Value> {
-    const client = this.#idle.pop() ?? (await this.#options.connect());
+    const client = this.#idle.pop() ?? (await this.#connected());
     let broken = false;
     client.once("error", () => {
       broken = true;
@@ -280,6 +287,12 @@ export class TestPool {
     }
   }
 
+  async #connected(): Promise<Client> {
+    const client = await this.#options.connect();
+    await client.query(LOOK_AGAIN_SOON);
+    return client;
+  }
+
   get #maxDatabases(): number {
     return this.#options.maxDatabases ?? MAX_DATABASES;
   }
@@ -291,13 +304,6 @@ export class TestPool {
   #limits(): string {
     return `${this.#maxDatabases} databases and ${Math.round(this.#maxBytes / 1024 ** 2)} MB`;
   }
-}
-
-/** Has a session of its own read what every session reads first, and waits until it has ended: it would be in a reset's way. */
-function warmUp(database: string): string {
-  const read =
-    "SELECT count(*) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid;";
-  return `\n\\connect ${identifier(database)}\n${read}\n\\connect postgres\n${endSessions(database)};`;
 }
 
 /** What is given out. */

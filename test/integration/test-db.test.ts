@@ -130,6 +130,30 @@ describe("T3 over HTTP", () => {
     expect(seen).toEqual(Array.from({ length: 8 }, () => 40));
   });
 
+  test("T3 a taker's first query finds the table in the server's memory", async () => {
+    const ready = async () => (await service.entries()).filter(({ state }) => state === "ready").length;
+    await expect.poll(ready, { timeout: 30_000 }).toBe(8);
+    const database = await acquireDatabase(60);
+    const counted = async () => {
+      const administrator = await stack.session("administrator", { database: database.database });
+      const { rows } = await administrator.query<{ read: number; hit: number }>(
+        "SELECT heap_blks_read::int AS read, heap_blks_hit::int AS hit FROM pg_statio_user_tables WHERE relname = 'projects'",
+      );
+      await administrator.end();
+      return rows[0] ?? { read: 0, hit: 0 };
+    };
+    const before = await counted();
+    // Row-level security would keep the application from the rows.
+    const client = await stack.session("administrator", { database: database.database });
+    await client.query("SELECT FROM public.projects LIMIT 1");
+    await client.end();
+    // A session tells what it read when it ends.
+    const touched = async () => (await counted()).read + (await counted()).hit;
+    await expect.poll(touched, { timeout: 20_000 }).toBeGreaterThan(before.read + before.hit);
+    expect((await counted()).read).toBe(before.read);
+    await database.release();
+  });
+
   databaseTest(
     "T3 the fixture's reset: a fresh copy under the same name, live clients are ended",
     async ({ database }) => {
