@@ -5,7 +5,6 @@ import { Client } from "pg";
 import { DATA_MOUNT } from "../operations/data-directory.ts";
 import { MIGRATION_FOLDER, migrate } from "../operations/migrations.ts";
 import { runAsSuperuser } from "../operations/superuser.ts";
-import type { Target } from "../operations/target.ts";
 import { createSnapshot } from "../operations/testing/create.ts";
 import { TestPool } from "../operations/testing/pool.ts";
 import { resetToSnapshot } from "../operations/testing.ts";
@@ -196,7 +195,7 @@ async function peers(name: string): Promise<void> {
     report(`CREATE DATABASE … TEMPLATE … STRATEGY ${strategy} alone`, times);
   }
   const { target } = stack;
-  report("as much written to the same place alone", await written(target, template ?? ""));
+  report("as much written to the same place alone", await written());
   if (name === "standard") await migrations(administrator);
   await administrator.end();
   await shell(target, `pg_dump -Fc --compress=1 -f ${DUMP} app && pg_dump -f ${PLAIN} app`);
@@ -215,20 +214,17 @@ async function peers(name: string): Promise<void> {
   await shell(target, `rm -f ${DUMP} ${PLAIN}`);
 }
 
-/** As many bytes as a database has, in one file: on some machines the memory itself takes most of a copy's time. */
-async function written(target: Target, database: string): Promise<number[]> {
-  const bytes = await stack.value(`pg_database_size('${database}')`);
+/** As many bytes as the database has, in one file: on some machines the memory itself takes most of a copy's time. */
+async function written(): Promise<number[]> {
+  const bytes = await stack.value("pg_database_size('app')");
   const file = `${DATA_MOUNT}/peer.bytes`;
   const printed = await shell(
-    target,
+    stack.target,
     `for round in $(seq ${PEER_ROUNDS}); do
        before=$(date +%s%N); head -c ${bytes} /dev/zero > ${file}; echo $(( ($(date +%s%N) - before) / 1000 )); rm ${file}
      done`,
   );
-  return printed
-    .trim()
-    .split("\n")
-    .map((microseconds) => Number(microseconds) / 1_000);
+  return printed.split("\n").map((microseconds) => Number(microseconds) / 1_000);
 }
 
 /** The snapshot's SQL as a migration on an empty database: what a suite without templates does before each test. */
