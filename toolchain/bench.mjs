@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { provideDebianTools } from "./debian-tools.mjs";
 import { cacheDirectory, PROJECT_DIRECTORY } from "./directories.mjs";
 import { runMain } from "./main.mjs";
+import { readOptions } from "./options.mjs";
 import { Progress } from "./progress.mjs";
 import { runAttached } from "./run.mjs";
 import { setUp } from "./set-up.mjs";
@@ -17,10 +17,10 @@ const HELP = `npm run bench                all benchmarks; the figures go to ben
 npm run bench -- NAME        one of ${BENCHMARKS.join(", ")}`;
 
 await runMain(async () => {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { help: { type: "boolean" } },
-  });
+  const { values, positionals } = readOptions(
+    { allowPositionals: true, options: { help: { type: "boolean" } } },
+    "npm run bench -- --help",
+  );
   if (values.help) {
     console.log(HELP);
     return 0;

@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { cacheDirectory, PROJECT_DIRECTORY } from "./directories.mjs";
 import { readRecord, toolVariables, withTools } from "./environment.mjs";
+import { readOptions, UsageError } from "./options.mjs";
 import { UserError } from "./user-error.mjs";
 
 // Starts the command line: sets up what is missing, then hands over to Node.js 24. `doctor` and `clean` come before
@@ -17,7 +17,7 @@ try {
 } catch (error) {
   if (!(error instanceof UserError)) throw error;
   console.error(`pgstack: ${error.message}`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 }
 
 /** @param {string[]} words */
@@ -59,27 +59,20 @@ async function presentNode() {
 async function withoutSetUp(command, words) {
   const stack = { stack: { type: /** @type {const} */ ("string") } };
   const flag = { type: /** @type {const} */ ("boolean"), default: false };
-  try {
-    if (command === "doctor") {
-      const { values } = parseArgs({
-        args: words,
-        allowPositionals: true,
-        options: { ...stack, json: flag },
-      });
-      const { doctor } = await import("./doctor.mjs");
-      const only = values.stack ?? process.env.PGSTACK_STACK;
-      return await doctor({ json: values.json, ...(only ? { stack: only } : {}) });
-    }
-    const options = { ...stack, cache: flag, data: flag, yes: flag };
-    const { values } = parseArgs({ args: words, allowPositionals: true, options });
-    const { clean } = await import("./clean.mjs");
-    return await clean(values);
-  } catch (error) {
-    if (!(error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS")))
-      throw error;
-    console.error(`pgstack: ${error.message.split(". ")[0]}; pgstack ${command} --help tells the options`);
-    return 2;
+  const help = `pgstack ${command} --help`;
+  if (command === "doctor") {
+    const { values } = readOptions(
+      { args: words, allowPositionals: true, options: { ...stack, json: flag } },
+      help,
+    );
+    const { doctor } = await import("./doctor.mjs");
+    const only = values.stack ?? process.env.PGSTACK_STACK;
+    return await doctor({ json: values.json, ...(only ? { stack: only } : {}) });
   }
+  const options = { ...stack, cache: flag, data: flag, yes: flag };
+  const { values } = readOptions({ args: words, allowPositionals: true, options }, help);
+  const { clean } = await import("./clean.mjs");
+  return await clean(values);
 }
 
 /**

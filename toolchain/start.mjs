@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { POLICIES, PROJECT_DIRECTORY } from "./directories.mjs";
 import { runMain } from "./main.mjs";
 import { explainPassphrase } from "./opens.mjs";
+import { readOptions } from "./options.mjs";
 import { checkpointFile, isOwnBackend } from "./own-stacks.mjs";
 import { isWrongPassphrase, wrongPassphrase } from "./passphrase.mjs";
 import { run, runAttached } from "./run.mjs";
@@ -54,26 +54,22 @@ await runMain(async () => {
 
 /** @returns {{stack: string, preview: boolean, help: boolean}} */
 function readArguments() {
-  try {
-    const { values } = parseArgs({
+  const { values } = readOptions(
+    {
       options: {
         stack: { type: "string", default: process.env.PGSTACK_STACK || "dev" },
         preview: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
-    });
-    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(values.stack)) {
-      throw new UserError(
-        `--stack is "${values.stack}": letters, digits, "-", "_" and "." make a stack's name`,
-      );
-    }
-    return values;
-  } catch (error) {
-    if (error instanceof UserError) throw error;
+    },
+    "npm start -- --help",
+  );
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(values.stack)) {
     throw new UserError(
-      `${error instanceof Error ? error.message : error}; npm start -- --help tells the options`,
+      `--stack is "${values.stack}": letters, digits, "-", "_" and "." make a stack's name; npm start -- --help tells the options`,
     );
   }
+  return values;
 }
 
 /**

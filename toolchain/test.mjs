@@ -1,9 +1,9 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { PROJECT_DIRECTORY } from "./directories.mjs";
 import { runMain } from "./main.mjs";
+import { readOptions } from "./options.mjs";
 import { runAttached } from "./run.mjs";
 import { setUp } from "./set-up.mjs";
 
@@ -13,10 +13,11 @@ npm run test:long            longer fault schedules and soak runs
   FILE   parts of test files' names: only those run`;
 
 await runMain(async () => {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { long: { type: "boolean" }, ci: { type: "boolean" }, help: { type: "boolean" } },
-  });
+  const flag = { type: /** @type {const} */ ("boolean") };
+  const { values, positionals } = readOptions(
+    { allowPositionals: true, options: { long: flag, ci: flag, help: flag } },
+    "npm test -- --help",
+  );
   if (values.help) {
     console.log(HELP);
     return 0;

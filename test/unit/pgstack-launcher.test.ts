@@ -34,6 +34,22 @@ describe("the launcher", () => {
   });
 });
 
+describe("npm's commands", () => {
+  test.each([
+    ["start", "npm start -- --help"],
+    ["test", "npm test -- --help"],
+    ["bench", "npm run bench -- --help"],
+  ])("%s with an option that there is not: one line, and nothing is set up", (name, help) => {
+    const program = join(PROJECT, "toolchain", `${name}.mjs`);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, "--wrong"], { encoding: "utf8" });
+    expect([status, stdout, stderr]).toEqual([
+      1,
+      "",
+      `error: Unknown option '--wrong'; ${help} tells the options\n`,
+    ]);
+  });
+});
+
 describe("doctor without any set-up", () => {
   test("looks at everything and says how to mend it", async () => {
     const { run } = await checkout();
