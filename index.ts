@@ -60,7 +60,7 @@ const volume = new DataVolume(
     retain: settings.protectVolumes,
     adopt: settings.adoptDataVolume,
     ...(image.volumes.includes(DATA_MOUNT) ? {} : { ownedFor: image.imageId }),
-    ...inMemory(settings),
+    ...inMemory(settings, image.imageId),
     serverContainer: settings.containerName,
     labels,
   },

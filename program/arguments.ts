@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import type { CertificatesArgs } from "../components/certificates.ts";
+import type { DataVolumeArgs } from "../components/data-volume.ts";
 import type { RoleKind } from "../components/role-secrets.ts";
 import type { ContainerLimits } from "../components/server-container.ts";
 import { bytesOf, type MemorySize } from "../settings/memory-size.ts";
@@ -39,9 +40,13 @@ export function containerLimits(settings: Settings): ContainerLimits {
   };
 }
 
-/** Size of the file system in memory that holds the data; nothing where it is on disk. */
-export function inMemory({ dataInMemory }: Settings): { inMemoryMegabytes?: number } {
-  return dataInMemory === undefined ? {} : { inMemoryMegabytes: megabytes(dataInMemory) };
+/** The file system in memory that holds the data; nothing where it is on disk. */
+export function inMemory(
+  { dataInMemory, dataInMemoryHugePages: hugePages }: Settings,
+  imageId: string,
+): Pick<DataVolumeArgs, "inMemory"> {
+  if (dataInMemory === undefined) return {};
+  return { inMemory: { megabytes: megabytes(dataInMemory), hugePages, imageId } };
 }
 
 /** How the server's certificate comes about. */

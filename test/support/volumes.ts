@@ -8,12 +8,16 @@ export function uniqueName(kind: string): string {
   return `pgstack-test-${kind}-${randomBytes(5).toString("hex")}`;
 }
 
-/** A new volume with the stack's label (or none), removed when the test is over. */
-export async function temporaryVolume(stack?: string): Promise<string> {
+/** A new volume with the stack's label (or none) and options of the local driver (or none), removed when the test is over. */
+export async function temporaryVolume(
+  stack?: string,
+  options: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const name = uniqueName("volume");
   await dockerEngine().createVolume({
     Name: name,
     Labels: stack === undefined ? {} : { [LABEL_STACK]: stack },
+    DriverOpts: { ...options },
   });
   onTestFinished(() => removeVolumeQuietly(name));
   return name;
