@@ -81,7 +81,7 @@ function listCommand(parent: Command): Command {
     .description("All databases of the pool, and who has them.")
     .addOption(jsonOption())
     .action(async ({ json }: { readonly json: boolean }) => {
-      const choice = { ready: 0, maxDatabases: 10_000, maxMegabytes: 1 };
+      const choice = { ready: 0, maxDatabases: 10_000, maxMegabytes: 10_000_000 };
       await withPool(stackName(parent), choice, "application", async (pool) => {
         const entries = await pool.list();
         if (json) printLine(JSON.stringify(entries, undefined, 2));

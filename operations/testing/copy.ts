@@ -9,11 +9,19 @@ import type { Template } from "./template.ts";
 const LARGEST_LOGGED = "32 MB";
 const LISTS = QUOTED_LISTS.map(literal).join(", ");
 
+/** What {@link copyScript} makes. */
+export interface Copy {
+  /** Name of the copy. */
+  readonly to: string;
+  /** Whether it takes connections at once. Default: false. */
+  readonly open?: boolean;
+}
+
 /**
  * What makes a copy of a template, for psql as the superuser. The copy gets what PostgreSQL leaves out of one: access list,
- * limit of connections, settings of the database and of roles in it. It takes no connections yet.
+ * limit of connections, settings of the database and of roles in it.
  */
-export function copyScript({ name }: Template, to: string): string {
+export function copyScript({ name }: Template, { to, open = false }: Copy): string {
   const copy = identifier(to);
   const inText = copy.replaceAll("'", "''");
   const template = literal(name);
@@ -23,17 +31,28 @@ SELECT format('CREATE DATABASE ${inText} OWNER %I TEMPLATE %I STRATEGY %s ALLOW_
     pg_get_userbyid(datdba), datname,
     CASE WHEN current_setting('fsync')::boolean AND pg_database_size(oid) <= pg_size_bytes('${LARGEST_LOGGED}') THEN 'wal_log' ELSE 'file_copy' END,
     datconnlimit) FROM pg_database WHERE datname = ${template} \\gexec
-REVOKE ALL ON DATABASE ${copy} FROM PUBLIC;
-SELECT format('GRANT %s ON DATABASE ${inText} TO %s%s', x.privilege_type,
-    CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
-    CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-  FROM pg_database d, aclexplode(d.datacl) AS x WHERE d.datname = ${template} \\gexec
-SELECT format('ALTER %s SET %s TO %s',
-    CASE s.setrole WHEN 0 THEN 'DATABASE ${inText}' ELSE format('ROLE %I IN DATABASE ${inText}', pg_get_userbyid(s.setrole)) END,
-    split_part(setting, '=', 1),
-    CASE WHEN lower(split_part(setting, '=', 1)) IN (${LISTS})
-         THEN coalesce(nullif(substr(setting, strpos(setting, '=') + 1), ''), quote_literal('')) ELSE quote_literal(substr(setting, strpos(setting, '=') + 1)) END)
-  FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) AS setting
-  WHERE d.datname = ${template} \\gexec
+-- One transaction: a taker waits for each of them.
+DO $copy$
+DECLARE
+  one text;
+BEGIN
+  REVOKE ALL ON DATABASE ${copy} FROM PUBLIC;
+  FOR one IN SELECT format('GRANT %s ON DATABASE ${inText} TO %s%s', x.privilege_type,
+      CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
+      CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM pg_database d, aclexplode(d.datacl) AS x WHERE d.datname = ${template}
+  UNION ALL SELECT format('ALTER %s SET %s TO %s',
+      CASE s.setrole WHEN 0 THEN 'DATABASE ${inText}' ELSE format('ROLE %I IN DATABASE ${inText}', pg_get_userbyid(s.setrole)) END,
+      split_part(setting, '=', 1),
+      CASE WHEN lower(split_part(setting, '=', 1)) IN (${LISTS})
+           THEN coalesce(nullif(substr(setting, strpos(setting, '=') + 1), ''), quote_literal('')) ELSE quote_literal(substr(setting, strpos(setting, '=') + 1)) END)
+    FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) AS setting
+    WHERE d.datname = ${template}
+  LOOP
+    EXECUTE one;
+  END LOOP;
+  ${open ? `ALTER DATABASE ${copy} ALLOW_CONNECTIONS true;` : ""}
+END
+$copy$;
 RESET synchronous_commit;`;
 }

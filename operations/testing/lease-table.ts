@@ -101,24 +101,33 @@ export class LeaseTable {
     return row?.n ?? 0;
   }
 
-  /** Reserves room for one more copy of a template; false where there is none. */
-  async reserve(
-    database: string,
-    template: string,
-    limits: { readonly databases: number; readonly bytes: number },
-  ): Promise<boolean> {
-    const rows = await this.#query<{ database: string }>(
-      `WITH held AS (SELECT count(*) AS n FROM ${LEASES}),
-            one AS (SELECT pg_database_size(oid) AS bytes FROM pg_database WHERE datname = $5)
-       INSERT INTO ${LEASES} (database, key, state)
-       SELECT $1, $2, 'making' FROM held, one WHERE held.n < $3 AND (held.n + 1) * one.bytes <= $4 RETURNING database`,
-      [database, this.#key, limits.databases, limits.bytes, template],
+  /**
+   * Reserves room for one more copy; false where as many are there as may be. This session then holds the copy's advisory lock
+   * as long as it is at it: a process that was killed is told by it.
+   */
+  async reserve(database: string, most: number): Promise<boolean> {
+    const rows = await this.#query(
+      `INSERT INTO ${LEASES} (database, key, state)
+       SELECT $1, $2, 'making' WHERE (SELECT count(*) FROM ${LEASES}) < $3 RETURNING pg_advisory_lock(${lockOf("database")})`,
+      [database, this.#key, most],
     );
     return rows.length > 0;
   }
 
+  /** What was reserved is made; its lock is let go. */
   async markReady(database: string): Promise<void> {
-    await this.#query(`UPDATE ${LEASES} SET state = 'ready' WHERE database = $1`, [database]);
+    await this.#query(
+      `UPDATE ${LEASES} SET state = 'ready' WHERE database = $1 RETURNING pg_advisory_unlock(${lockOf("database")})`,
+      [database],
+    );
+  }
+
+  /** How many databases there are, and how many bytes they have by now. */
+  async measure(): Promise<{ databases: number; bytes: number }> {
+    const [row] = await this.#query<{ databases: number; bytes: number }>(
+      `SELECT count(*)::int AS databases, coalesce(sum(pg_database_size(oid)), 0)::float8 AS bytes FROM ${LEASES} JOIN pg_database ON datname = database`,
+    );
+    return row ?? { databases: 0, bytes: 0 };
   }
 
   async forget(database: string): Promise<void> {

@@ -7,6 +7,7 @@ import { identifier } from "../sql.ts";
 import { SuperuserSession } from "../superuser/session.ts";
 import type { Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
+import { Capacity, type CapacityLimits } from "./capacity.ts";
 import { copyScript } from "./copy.ts";
 import { emptied } from "./end-sessions.ts";
 import { requireTestEnvironment } from "./environment.ts";
@@ -14,11 +15,11 @@ import { exchange, MAKE_EXCHANGE } from "./exchange.ts";
 import { type Lease, LeaseTable, lockOf, makeLeaseTable, type PoolEntry, type Query } from "./lease-table.ts";
 import { testName } from "./names.ts";
 import { listSnapshots, requireSnapshot, snapshotFile } from "./snapshot-files.ts";
-import { ensureTemplate, type Template } from "./template.ts";
+import { ensureTemplate, type Template, templateBytes } from "./template.ts";
 import { warmUp } from "./warm-up.ts";
 
 /** What a {@link TestPool} serves, and how much of it. */
-export interface PoolOptions {
+export interface PoolOptions extends CapacityLimits {
   /** Folder of the project, with its snapshots. */
   readonly project: string;
   /** Name of the snapshot. */
@@ -28,17 +29,11 @@ export interface PoolOptions {
   readonly connect: () => Promise<Client>;
   /** Databases that are kept ready. Default: 4. */
   readonly ready?: number;
-  /** Most databases at once, of all snapshots. Default: 50. */
-  readonly maxDatabases?: number;
-  /** Most bytes that all of them have. Default: 8 GB. */
-  readonly maxBytes?: number;
   /** Told of what fails in the background. */
   readonly onProblem?: (message: string) => void;
 }
 
 const READY = 4;
-const MAX_DATABASES = 50;
-const MAX_BYTES = 8 * 1024 ** 3;
 const WAIT_SECONDS = 30;
 /** Copies made at once: more are no sooner ready, and each takes two sessions and a psql of the server's container. */
 const MAKERS = 4;
@@ -65,17 +60,19 @@ export class TestPool {
   #table: LeaseTable;
   /** Of the snapshot that the template was made from. */
   #sha256: string;
+  readonly #capacity: Capacity;
   readonly #idle: Client[] = [];
   readonly #superusers: SuperuserSession[] = [];
   readonly #makers = pLimit(MAKERS);
   #background: Promise<void> | undefined;
   #soon: NodeJS.Timeout | undefined;
 
-  private constructor(target: Target, options: PoolOptions, { template, sha256 }: Served) {
+  private constructor(target: Target, options: PoolOptions, { template, sha256, bytes }: Served) {
     this.#target = target;
     this.#options = options;
     this.#template = template;
     this.#sha256 = sha256;
+    this.#capacity = new Capacity(options, bytes);
     this.#table = this.#tableOf(template);
   }
 
@@ -133,7 +130,8 @@ export class TestPool {
 
   /** Throws away what was given back, what has expired, and what killed runs have left. */
   async clean(): Promise<void> {
-    for (const database of await this.#table.sweep(this.#maxDatabases)) await this.#drop(database);
+    await this.#capacity.look(this.#table);
+    for (const database of await this.#table.sweep(this.#capacity.most)) await this.#drop(database);
   }
 
   /** Cleans and makes ready in the background. */
@@ -182,7 +180,7 @@ export class TestPool {
       await this.clean();
       if (performance.now() > deadline) {
         throw new UserError(
-          `no database is free: ${this.#limits()} are the limit, and all are given out (pgstack test-db list)`,
+          `no database is free: ${this.#capacity} are the limit, and all are given out (pgstack test-db list)`,
         );
       }
       await delay(POLL_MILLISECONDS);
@@ -198,6 +196,7 @@ export class TestPool {
     const former = this.#table;
     this.#template = served.template;
     this.#sha256 = served.sha256;
+    this.#capacity.copies(served.bytes);
     this.#table = this.#tableOf(served.template);
     await former.dismiss();
   }
@@ -216,21 +215,19 @@ export class TestPool {
   }
 
   async #makeOne(warm: boolean): Promise<boolean> {
-    const { key, name } = this.#template;
+    const { key } = this.#template;
     const database = testName(key);
     return await this.#with(async (client) => {
-      // Held as long as this process is at it: one that was killed is told by it.
-      await client.query(`SELECT pg_advisory_lock(${lockOf("$1")})`, [database]);
+      const table = new LeaseTable(queryOf(client), key);
+      if (!(await table.reserve(database, this.#capacity.most))) return false;
       try {
-        const limits = { databases: this.#maxDatabases, bytes: this.#maxBytes };
-        if (!(await this.#table.reserve(database, name, limits))) return false;
-        await this.#asSuperuser(
-          `${copyScript(this.#template, database)}\nALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true;${warm ? warmUp(database) : ""}`,
-        );
-        await this.#table.markReady(database);
+        const script = copyScript(this.#template, { to: database, open: true });
+        await this.#asSuperuser(warm ? `${script}${warmUp(database)}` : script);
+        await table.markReady(database);
         return true;
-      } finally {
+      } catch (error) {
         await client.query(`SELECT pg_advisory_unlock(${lockOf("$1")})`, [database]);
+        throw error;
       }
     });
   }
@@ -292,24 +289,13 @@ export class TestPool {
     await client.query(LOOK_AGAIN_SOON);
     return client;
   }
-
-  get #maxDatabases(): number {
-    return this.#options.maxDatabases ?? MAX_DATABASES;
-  }
-
-  get #maxBytes(): number {
-    return this.#options.maxBytes ?? MAX_BYTES;
-  }
-
-  #limits(): string {
-    return `${this.#maxDatabases} databases and ${Math.round(this.#maxBytes / 1024 ** 2)} MB`;
-  }
 }
 
 /** What is given out. */
 interface Served {
   readonly template: Template;
   readonly sha256: string;
+  readonly bytes: number;
 }
 
 /** Finds or makes the template of a pool. @throws UserError for any other stack, and for a snapshot that is not whole. */
@@ -320,10 +306,8 @@ async function serve(
   const snapshot = await requireSnapshot(project, name);
   await requireTestEnvironment(target);
   const file = snapshotFile(project, name);
-  return {
-    template: await ensureTemplate(target, { snapshot, file, specification }),
-    sha256: snapshot.sha256,
-  };
+  const template = await ensureTemplate(target, { snapshot, file, specification });
+  return { template, sha256: snapshot.sha256, bytes: await templateBytes(target, template) };
 }
 
 /** Statements are prepared once for each session: planning one takes longer than most take to run. */

@@ -65,7 +65,7 @@ function findSpare(template: Template): string {
 SELECT coalesce((SELECT datname FROM pg_database WHERE datname LIKE ${prefix} ORDER BY 1 LIMIT 1), '') AS spare \\gset
 SELECT :'spare' = '' AS none \\gset
 \\if :none
-${copyScript(template, fresh)}
+${copyScript(template, { to: fresh })}
 COMMENT ON DATABASE ${identifier(fresh)} IS 'ready';
 \\set spare ${fresh}
 \\endif`;

@@ -124,6 +124,15 @@ async function templateKey(target: Target, { snapshot, specification }: Template
     .slice(0, 12);
 }
 
+/** Bytes of a template, and so of a copy that nobody has written to. */
+export async function templateBytes(target: Target, { name }: Template): Promise<number> {
+  const [row] = await queryAsSuperuser<{ bytes: string }>(
+    target,
+    `SELECT pg_database_size(${literal(name)})::text AS bytes`,
+  );
+  return Number(row?.bytes);
+}
+
 /** Whether a template is there. */
 export async function isTemplateThere(target: Target, database: string): Promise<boolean> {
   const rows = await queryAsSuperuser(

@@ -1,5 +1,7 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LeaseTable } from "../../operations/testing/lease-table.ts";
@@ -247,6 +249,18 @@ describe("F59 given out and thrown away at once", () => {
   });
 });
 
+describe("T3 Ctrl-C", () => {
+  test("T3 one that comes twice, as to a process group without a terminal, ends the service in order", async () => {
+    await service.end();
+    await service.start();
+    const one = service.end("SIGINT");
+    // One that is pending already would be the same signal.
+    await delay(5);
+    expect(await Promise.all([one, service.end("SIGINT")])).toEqual([0, 0]);
+    expect(existsSync(service.addressFile)).toBe(false);
+  });
+});
+
 describe("T3 limits", () => {
   test("T3 at the limit a taker waits, and is told when none becomes free", async () => {
     await service?.end();
@@ -261,5 +275,30 @@ describe("T3 limits", () => {
     const third = await waiting;
     await third.release();
     await two[1]?.release();
+  });
+
+  test("T3 what takers write counts: where all together reach the megabytes, no more are given out", async () => {
+    await service.end();
+    await service.start("--ready", "0", "--max-megabytes", "120");
+    const one = await acquireDatabase(60);
+    await stack.write(`GRANT CREATE ON DATABASE ${one.database} TO application;`);
+    const client = await session(one);
+    await client.query(
+      "CREATE SCHEMA own; CREATE TABLE own.large AS SELECT repeat(md5(n::text), 30) AS text FROM generate_series(1, 110000) AS n",
+    );
+    await client.end();
+    const wish = '{"waitSeconds": 0}';
+    await expect
+      .poll(
+        async () => {
+          const [status, text] = await ask("POST", "/databases", wish);
+          if (status === 201) await ask("DELETE", `/databases/${JSON.parse(text).lease}`);
+          return [status, text];
+        },
+        { timeout: 30_000, interval: 200 },
+      )
+      .toEqual([503, expect.stringContaining("no database is free: 50 databases and 120 MB are the limit")]);
+    await one.release();
+    await (await acquireDatabase(60)).release();
   });
 });

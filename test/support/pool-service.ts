@@ -39,12 +39,14 @@ export class PoolService {
     }
   }
 
-  async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+  /** @returns Its exit code; null where there is none, or a signal has ended it. */
+  async end(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
     const service = this.#service;
-    if (service === undefined || service.exitCode !== null || service.signalCode !== null) return;
+    if (service === undefined || service.exitCode !== null || service.signalCode !== null) return null;
     const ended = once(service, "close");
     service.kill(signal);
     await ended;
+    return service.exitCode;
   }
 
   /** What the pool has, by the command line. */
