@@ -41,7 +41,9 @@ describe("npm's commands", () => {
     ["bench", "npm run bench -- --help"],
   ])("%s with an option that there is not: one line, and nothing is set up", (name, help) => {
     const program = join(PROJECT, "toolchain", `${name}.mjs`);
-    const { status, stdout, stderr } = spawnSync(process.execPath, [program, "--wrong"], { encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, "--wrong"], {
+      encoding: "utf8",
+    });
     expect([status, stdout, stderr]).toEqual([
       1,
       "",
