@@ -2,8 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
-import { DATA_MOUNT } from "../operations/data-directory.ts";
-import { MIGRATION_FOLDER, migrate } from "../operations/migrations.ts";
+import { parse } from "yaml";
 import { runAsSuperuser } from "../operations/superuser.ts";
 import { createSnapshot } from "../operations/testing/create.ts";
 import { TestPool } from "../operations/testing/pool.ts";
@@ -11,44 +10,55 @@ import { resetToSnapshot } from "../operations/testing.ts";
 import { PoolService } from "../test/support/pool-service.ts";
 import { LiveStack } from "../test/support/security/live-stack.ts";
 import { acquireDatabase, type TestDatabase } from "../testing/vitest/client.ts";
-import { shell } from "./pgbench.ts";
+import { holdMemory, measurePeers, PEER_ROUNDS } from "./testing-peers.ts";
+import { lines, millisecondsOf, report, untilAnswered } from "./testing-report.ts";
 
 /** Before those that count: a process of Node.js that has just begun compiles what it runs. */
 const WARM_UP_ROUNDS = 20;
-const PEER_ROUNDS = 10;
 /** A test's own connection, or an application's pool beside it. */
 const LIVE_CLIENTS = [1, 5] as const;
 const READY = 2;
-const DUMP = `${DATA_MOUNT}/peer.dump`;
-const PLAIN = `${DATA_MOUNT}/peer.sql`;
 /** Rows of pgbench's accounts that make a snapshot of about these sizes, beside the standard one. */
-const SIZES = [
-  { name: "standard", rows: 0, rounds: 200 },
+const STANDARD = { name: "standard", rows: 0, rounds: 200 };
+const LARGER = [
   { name: "hundred", rows: 650_000, rounds: 50 },
   { name: "thousand", rows: 5_000_000, rounds: 50 },
-] as const;
-/** The data in memory, and on disk with everything that makes it durable. */
-const PLACES = {
-  "data in memory": { memoryLimit: "16GB", dataInMemory: "11GB" },
-  "data on disk": { memoryLimit: "2GB" },
-};
-const ALIKE = { sharedBuffers: "512MB", testSnapshot: "standard" };
+];
+const CI = await settingsOf("ci");
+const ROOM = { memoryLimit: "16GB", dataInMemory: "11GB", sharedBuffers: "512MB" };
+/** The stack for tests as the repository has it, with room for larger snapshots, with TLS; and one whose data is on disk. */
+const PLACES = [
+  { place: "the stack ci", settings: CI, sizes: [STANDARD], alone: false },
+  {
+    place: "the stack ci with TLS",
+    settings: { ...CI, tls: { mode: "generated" } },
+    sizes: [STANDARD],
+    alone: true,
+  },
+  { place: "the stack ci with more memory", settings: { ...CI, ...ROOM }, sizes: LARGER, alone: false },
+  {
+    place: "data on disk, and TLS",
+    settings: { memoryLimit: "2GB", sharedBuffers: "512MB", testSnapshot: "standard" },
+    sizes: [STANDARD],
+    alone: false,
+  },
+];
 
-let stack: LiveStack;
 const specification = {
   ...{ name: "app", administrator: "administrator", application: "application", readonly: "readonly" },
   ...{ schemas: [], extensions: ["uuid-ossp", "pgcrypto", "pg_stat_statements"] },
 };
 /** How the pool has its takers connect. */
 let config: TestDatabase["clientConfig"];
-const lines: string[] = [
-  `milliseconds: p50, p95, p99 (of ${PEER_ROUNDS} where none is ready and for the tools alone; else after ${WARM_UP_ROUNDS} rounds to warm up); the first query included`,
-];
-for (const [place, settings] of Object.entries(PLACES)) {
-  stack = await LiveStack.bringUp({ ...ALIKE, ...settings });
+lines.push(
+  `milliseconds: p50, p95, p99 (of ${PEER_ROUNDS} or fewer where none is ready and for the tools alone; else after ${WARM_UP_ROUNDS} rounds to warm up); the first query included`,
+);
+for (const { place, settings, sizes, alone } of PLACES) {
+  const stack = await LiveStack.bringUp(settings);
   lines.push("", place);
+  console.error(place);
   try {
-    await measure(place === "data in memory" ? SIZES : SIZES.slice(0, 1));
+    for (const size of sizes) await measure(stack, size, alone);
   } finally {
     await stack.project.remove();
   }
@@ -59,30 +69,43 @@ const output = join(import.meta.dirname, "output");
 await mkdir(output, { recursive: true });
 await writeFile(join(output, "testing.txt"), `${text}\n`);
 
-async function measure(sizes: readonly (typeof SIZES)[number][]): Promise<void> {
-  const { target, project } = stack;
-  for (const { name, rows, rounds } of sizes) {
-    console.error(`snapshot ${name}`);
-    await resetToSnapshot(target, { project: project.directory, name: "standard", specification });
-    if (rows > 0) {
-      await runAsSuperuser(
-        target,
-        `CREATE TABLE public.bulk AS SELECT n, md5(n::text) AS a, md5((n + 1)::text) AS b, repeat('x', 80) AS c FROM generate_series(1, ${rows}) AS n;
-         ALTER TABLE public.bulk ADD PRIMARY KEY (n);`,
-        { database: "app", timeoutMilliseconds: 0 },
-      );
-      await createSnapshot(target, { project: project.directory, name });
-    }
-    await resetToSnapshot(target, { project: project.directory, name, specification });
-    const size = await stack.value("pg_size_pretty(pg_database_size('app'))");
-    lines.push("", `snapshot ${name}, ${size}, ${rounds} rounds`);
-    await pool(name, rounds);
-    await peers(name);
-  }
+/** What a stack's file in the repository says. */
+async function settingsOf(name: string): Promise<Record<string, unknown>> {
+  const file = parse(await readFile(join(import.meta.dirname, "..", `Pulumi.${name}.yaml`), "utf8")) as {
+    readonly config: Readonly<Record<string, unknown>>;
+  };
+  const own = Object.entries(file.config).filter(([key]) => key.startsWith("pgstack:"));
+  return Object.fromEntries(own.map(([key, value]) => [key.slice("pgstack:".length), value]));
 }
 
-async function pool(name: string, rounds: number): Promise<void> {
+/** @param alone Without the tools beside it. */
+async function measure(
+  stack: LiveStack,
+  { name, rows, rounds }: typeof STANDARD,
+  alone: boolean,
+): Promise<void> {
   const { target, project } = stack;
+  const bulk =
+    rows === 0
+      ? ""
+      : `CREATE TABLE public.bulk AS SELECT n, md5(n::text) AS a, md5((n + 1)::text) AS b, repeat('x', 80) AS c FROM generate_series(1, ${rows}) AS n;
+ALTER TABLE public.bulk ADD PRIMARY KEY (n);`;
+  await resetToSnapshot(target, { project: project.directory, name: "standard", specification });
+  if (rows > 0) {
+    await runAsSuperuser(target, bulk, { database: "app", timeoutMilliseconds: 0 });
+    await createSnapshot(target, { project: project.directory, name });
+  }
+  await resetToSnapshot(target, { project: project.directory, name, specification });
+  const size = await stack.value("pg_size_pretty(pg_database_size('app'))");
+  lines.push("", `snapshot ${name}, ${size}, ${rounds} rounds`);
+  console.error(lines.at(-1));
+  await measurePool(stack, name, rounds);
+  if (alone) return;
+  await measureCold(stack, name);
+  await measurePeers(stack, name, bulk);
+}
+
+async function measurePool(stack: LiveStack, name: string, rounds: number): Promise<void> {
   // A process of its own, as a test runner finds it.
   const service = new PoolService(stack);
   await service.start("--ready", String(READY), "--snapshot", name);
@@ -137,8 +160,14 @@ async function pool(name: string, rounds: number): Promise<void> {
   } finally {
     await service.end();
   }
+}
+
+/** What it takes where no copy is ready. */
+async function measureCold(stack: LiveStack, name: string): Promise<void> {
+  const { target, project } = stack;
+  const options = { project: project.directory, specification };
   const cold = await TestPool.open(target, {
-    ...{ project: project.directory, snapshot: name, specification, ready: 0 },
+    ...{ ...options, snapshot: name, ready: 0 },
     connect: () => stack.session("administrator", { database: "postgres" }),
   });
   for (const { state, lease } of await cold.list()) if (state === "leased") await cold.release(lease ?? "");
@@ -146,6 +175,7 @@ async function pool(name: string, rounds: number): Promise<void> {
   const without: number[] = [];
   for (let round = 0; round < PEER_ROUNDS; round += 1) {
     let lease = { lease: "", database: "" };
+    await holdMemory(stack);
     without.push(
       await untilAnswered(async () => {
         lease = await cold.acquire({ seconds: 60, takenBy: "bench" });
@@ -159,11 +189,8 @@ async function pool(name: string, rounds: number): Promise<void> {
   await cold.close();
   const resets: number[] = [];
   for (let round = 0; round < PEER_ROUNDS; round += 1) {
-    resets.push(
-      await millisecondsOf(
-        async () => void (await resetToSnapshot(target, { project: project.directory, name, specification })),
-      ),
-    );
+    await holdMemory(stack);
+    resets.push(await millisecondsOf(async () => void (await resetToSnapshot(target, { ...options, name }))));
   }
   report("the operation behind reset-test, next copy made included", resets);
 }
@@ -176,115 +203,10 @@ async function drain(one: TestPool): Promise<void> {
   await one.settled();
 }
 
-async function peers(name: string): Promise<void> {
-  const template = await stack.value(
-    `(SELECT datname FROM pg_database WHERE datname LIKE 'pgstack\\_template%' AND shobj_description(oid, 'pg_database') LIKE '%"${name}"%' LIMIT 1)`,
-  );
-  const administrator = await stack.session("administrator", { database: "postgres" });
-  for (const strategy of ["file_copy", "wal_log"]) {
-    const times: number[] = [];
-    for (let round = 0; round < PEER_ROUNDS; round += 1) {
-      times.push(
-        await untilAnswered(async () => {
-          await administrator.query(`CREATE DATABASE peer TEMPLATE ${template} STRATEGY ${strategy}`);
-          return await stack.session("administrator", { database: "peer" });
-        }),
-      );
-      await administrator.query("DROP DATABASE peer");
-    }
-    report(`CREATE DATABASE … TEMPLATE … STRATEGY ${strategy} alone`, times);
-  }
-  const { target } = stack;
-  report("as much written to the same place alone", await written());
-  if (name === "standard") await migrations(administrator);
-  await administrator.end();
-  await shell(target, `pg_dump -Fc --compress=1 -f ${DUMP} app && pg_dump -f ${PLAIN} app`);
-  const restores: Record<string, string> = {
-    "psql -f": `createdb peer && psql -q -v ON_ERROR_STOP=1 -f ${PLAIN} peer >/dev/null`,
-    pg_restore: `createdb peer && pg_restore -d peer ${DUMP}`,
-  };
-  for (const [tool, script] of Object.entries(restores)) {
-    const times: number[] = [];
-    for (let round = 0; round < 3; round += 1) {
-      times.push(await millisecondsOf(async () => void (await shell(target, script))));
-      await shell(target, "dropdb peer");
-    }
-    report(`${tool} alone`, times);
-  }
-  await shell(target, `rm -f ${DUMP} ${PLAIN}`);
-}
-
-/** As many bytes as the database has, in one file: on some machines the memory itself takes most of a copy's time. */
-async function written(): Promise<number[]> {
-  const bytes = await stack.value("pg_database_size('app')");
-  const file = `${DATA_MOUNT}/peer.bytes`;
-  const printed = await shell(
-    stack.target,
-    `for round in $(seq ${PEER_ROUNDS}); do
-       before=$(date +%s%N); head -c ${bytes} /dev/zero > ${file}; echo $(( ($(date +%s%N) - before) / 1000 )); rm ${file}
-     done`,
-  );
-  return printed.split("\n").map((microseconds) => Number(microseconds) / 1_000);
-}
-
-/** The snapshot's SQL as a migration on an empty database: what a suite without templates does before each test. */
-async function migrations(administrator: Client): Promise<void> {
-  const project = join(stack.project.directory, "migrated");
-  await mkdir(join(project, MIGRATION_FOLDER), { recursive: true });
-  const sql = await shell(
-    stack.target,
-    "pg_dump --no-owner --no-privileges --inserts --rows-per-insert=100 app",
-  );
-  const usable = sql.replaceAll(
-    /^(\\|SET |SELECT pg_catalog.set_config|CREATE SCHEMA public|CREATE EXTENSION|COMMENT ON ).*$/gm,
-    "",
-  );
-  await writeFile(join(project, MIGRATION_FOLDER, "0001_all.up.sql"), usable);
-  const times: number[] = [];
-  for (let round = 0; round < 3; round += 1) {
-    times.push(
-      await millisecondsOf(async () => {
-        await administrator.query("CREATE DATABASE peer TEMPLATE template0");
-        const client = await stack.session("administrator", { database: "peer" });
-        await migrate(client, { project, direction: "up" });
-        await client.end();
-      }),
-    );
-    await administrator.query("DROP DATABASE peer");
-  }
-  report("a migration run", times);
-}
-
 /** As a test's own client connects: as it was told, with the certificate verified. */
 async function session(database: string): Promise<Client> {
   const client = new Client({ ...config, database });
   client.on("error", () => {});
   await client.connect();
   return client;
-}
-
-/** Milliseconds until a session is there and has answered a first query; it is ended after that. */
-async function untilAnswered(connect: () => Promise<Client>): Promise<number> {
-  const started = performance.now();
-  const client = await connect();
-  await client.query("SELECT count(*) FROM public.tenants");
-  const took = performance.now() - started;
-  await client.end();
-  return took;
-}
-
-async function millisecondsOf(work: () => Promise<void>): Promise<number> {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
-}
-
-function report(name: string, times: readonly number[]): void {
-  const sorted = times.toSorted((one, other) => one - other);
-  const at = (part: number) =>
-    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN)
-      .toFixed(1)
-      .padStart(8);
-  lines.push(`${at(0.5)} ${at(0.95)} ${at(0.99)}  ${name}`);
-  console.error(lines.at(-1));
 }

@@ -69,9 +69,10 @@ describe("G2 stack files", () => {
     });
   });
 
-  it("T4 ci is not published, small, and in memory", () => {
+  it("T4 ci is not published, and so without TLS, small, and in memory", () => {
     expect(readStack("ci")).toMatchObject({
       publish: false,
+      tls: { mode: "off" },
       memoryLimit: "1536MB",
       dataInMemory: "1GB",
       allowDestroy: true,

@@ -97,11 +97,12 @@ export class LiveStack {
     return ended;
   }
 
-  /** A session of a role, verified; the caller ends it. */
+  /** A session of a role, verified where there is TLS; the caller ends it. */
   async session(kind: Kind, options: ConnectOptions & { readonly password?: string } = {}): Promise<Client> {
     const credential = this.credential(kind);
     const password = options.password ?? credential.password;
-    const client = await connect(this.target, { ...credential, password }, this.trust, options);
+    const trust = this.#outputs.connection.tls ? this.trust : undefined;
+    const client = await connect(this.target, { ...credential, password }, trust, options);
     client.on("error", () => {});
     return client;
   }
