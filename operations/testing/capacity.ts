@@ -1,3 +1,4 @@
+import { UserError } from "../user-error.ts";
 import type { LeaseTable } from "./lease-table.ts";
 
 /** Bounds of a pool. */
@@ -23,10 +24,15 @@ export class Capacity {
   #added = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
+  /** @throws UserError where there is no room for a single copy. */
   constructor(limits: CapacityLimits, copyBytes: number) {
     this.#databases = limits.maxDatabases ?? MAX_DATABASES;
     this.#bytes = limits.maxBytes ?? MAX_BYTES;
     this.#copy = copyBytes;
+    if (copyBytes <= this.#bytes) return;
+    throw new UserError(
+      `--max-megabytes must be ${megabytes(copyBytes)} or more: that is what a single copy of the snapshot has`,
+    );
   }
 
   /** Copies of another snapshot are given out from now on. */
@@ -49,6 +55,10 @@ export class Capacity {
   }
 
   toString(): string {
-    return `${this.#databases} databases and ${Math.round(this.#bytes / 1024 ** 2)} MB`;
+    return `${this.#databases} databases and ${megabytes(this.#bytes)} MB`;
   }
+}
+
+function megabytes(bytes: number): number {
+  return Math.ceil(bytes / 1024 ** 2);
 }

@@ -180,7 +180,7 @@ export class TestPool {
       await this.clean();
       if (performance.now() > deadline) {
         throw new UserError(
-          `no database is free: ${this.#capacity} are the limit, and all are given out (pgstack test-db list)`,
+          `no database is free: ${this.#capacity} are the limit, and what is given out has reached it (pgstack test-db list)`,
         );
       }
       await delay(POLL_MILLISECONDS);

@@ -277,6 +277,16 @@ describe("T3 limits", () => {
     await two[1]?.release();
   });
 
+  test("T3 megabytes that hold no copy are refused at once, with those that would", async () => {
+    const { code, stderr } = await stack.project.pgstack(["test-db", "acquire", "--max-megabytes", "10"]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /^pgstack: --max-megabytes must be \d\d or more: that is what a single copy of the snapshot has\n$/,
+      ),
+    ]);
+  });
+
   test("T3 what takers write counts: where all together reach the megabytes, no more are given out", async () => {
     await service.end();
     await service.start("--ready", "0", "--max-megabytes", "120");
