@@ -278,11 +278,11 @@ describe("T3 limits", () => {
   });
 
   test("T3 megabytes that hold no copy are refused at once, with those that would", async () => {
-    const { code, stderr } = await stack.project.pgstack(["test-db", "acquire", "--max-megabytes", "10"]);
+    const { code, stderr } = await stack.project.pgstack(["test-db", "acquire", "--max-megabytes", "1"]);
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(
-        /^pgstack: --max-megabytes must be \d\d or more: that is what a single copy of the snapshot has\n$/,
+        /^pgstack: --max-megabytes must be \d+ or more: that is what a single copy of the snapshot has\n$/,
       ),
     ]);
   });
