@@ -1,16 +1,18 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROJECT_DIRECTORY } from "./directories.mjs";
+import { runLongTests } from "./long-tests.mjs";
 import { runMain } from "./main.mjs";
 import { readOptions } from "./options.mjs";
 import { runAttached } from "./run.mjs";
 import { setUp } from "./set-up.mjs";
+import { runTests } from "./vitest.mjs";
 
 const HELP = `npm test [-- FILE ...]        format, lint and type check, then the unit, integration and fault tests
 npm run test:long            longer fault schedules and soak runs
 
   FILE   parts of test files' names: only those run`;
+
+const started = performance.now();
 
 await runMain(async () => {
   const flag = { type: /** @type {const} */ ("boolean") };
@@ -25,8 +27,10 @@ await runMain(async () => {
   const { environment, node } = await setUp();
   const count = { passed: 0, failed: 0 };
   if (!values.long && positionals.length === 0) await checkSources(node, environment, count);
-  if (!values.long) await runTests("default", node, environment, positionals, count);
-  if (values.long || values.ci) await runTests("long", node, environment, positionals, count);
+  const all = { node, environment, files: positionals };
+  if (!values.long) add(count, await runTests({ ...all, schedule: "default" }));
+  if (values.long) add(count, await runTests({ ...all, schedule: "long" }));
+  if (values.ci) add(count, await runLongTests({ node, environment, started }));
   console.log(`\n${count.passed} passed, ${count.failed} failed`);
   return count.failed === 0 ? 0 : 1;
 });
@@ -57,33 +61,10 @@ async function checkSources(node, env, count) {
 }
 
 /**
- * @param {"default" | "long"} schedule
- * @param {string} node
- * @param {NodeJS.ProcessEnv} env
- * @param {string[]} files
- * @param {{passed: number, failed: number}} count
+ * @param {import("./vitest.mjs").Count} count
+ * @param {import("./vitest.mjs").Count} more
  */
-async function runTests(schedule, node, env, files, count) {
-  const folder = await mkdtemp(join(tmpdir(), "pgstack-test-"));
-  const report = join(folder, "report.json");
-  try {
-    const vitest = join(PROJECT_DIRECTORY, "node_modules", "vitest", "vitest.mjs");
-    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const code = await runAttached(node, [vitest, "run", ...reporters, ...files], {
-      cwd: PROJECT_DIRECTORY,
-      env: { ...env, PGSTACK_TEST_SCHEDULE: schedule },
-    });
-    const {
-      numPassedTests = 0,
-      numFailedTests = 0,
-      numTotalTests = 0,
-    } = JSON.parse(await readFile(report, "utf8").catch(() => "{}"));
-    count.passed += numPassedTests;
-    count.failed += numFailedTests;
-    // A run that broke before or beside its tests counts, so does a run of none, and a test that was passed over.
-    const silent = numTotalTests === 0 || numPassedTests + numFailedTests < numTotalTests;
-    if (numFailedTests === 0 && (code !== 0 || silent)) count.failed += 1;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+function add(count, more) {
+  count.passed += more.passed;
+  count.failed += more.failed;
 }

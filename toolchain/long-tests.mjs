@@ -1,0 +1,66 @@
+import { spawn } from "node:child_process";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { PROJECT_DIRECTORY } from "./directories.mjs";
+import { run } from "./run.mjs";
+import { runTests } from "./vitest.mjs";
+
+/** Continuous integration ends a run after 90 minutes; the longest of these files take a fifth of that on a slow machine. */
+const LAST_BEGIN_MINUTES = 68;
+const AT_ONCE = 2;
+
+/**
+ * The long tests of continuous integration, file by file as long as there is time to begin one; those that are left are named.
+ * Where to begin differs from commit to commit, so that on a slow machine each has its turn.
+ *
+ * @param {object} options
+ * @param {string} options.node
+ * @param {NodeJS.ProcessEnv} options.environment
+ * @param {number} options.started When the whole run began, in milliseconds of performance.now().
+ * @returns {Promise<import("./vitest.mjs").Count>}
+ */
+export async function runLongTests({ node, environment, started }) {
+  const files = await inTurn();
+  const count = { passed: 0, failed: 0 };
+  const work = async () => {
+    for (;;) {
+      if (performance.now() - started > LAST_BEGIN_MINUTES * 60_000) return;
+      const file = files.shift();
+      if (file === undefined) return;
+      const one = await runTests({ schedule: "long", node, environment, files: [file], runProgram: runTold });
+      count.passed += one.passed;
+      count.failed += one.failed;
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  if (files.length > 0)
+    console.log(`\nNo time was left for ${files.join(", ")}: npm run test:long runs them`);
+  return count;
+}
+
+/** @returns {Promise<string[]>} Paths below the project. */
+async function inTurn() {
+  const names = await readdir(join(PROJECT_DIRECTORY, "test", "long"));
+  const files = names.filter((name) => name.endsWith(".test.ts")).toSorted();
+  const commit = await run("git", ["rev-parse", "HEAD"], { cwd: PROJECT_DIRECTORY });
+  const first = Number.parseInt(commit.slice(0, 8), 16) % files.length;
+  return [...files.slice(first), ...files.slice(0, first)].map((name) => `test/long/${name}`);
+}
+
+/** Runs a program and tells at its end what it printed: two at once would speak at cross-purposes.
+ *
+ * @type {typeof import("./run.mjs").runAttached}
+ */
+function runTold(program, programArguments, { cwd, env = process.env } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, programArguments, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    /** @type {Buffer[]} */
+    const said = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => said.push(piece));
+    child.on("error", reject);
+    child.on("close", (code) => {
+      process.stdout.write(Buffer.concat(said));
+      resolve(code ?? 1);
+    });
+  });
+}
