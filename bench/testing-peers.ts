@@ -1,6 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isInMemory } from "../operations/cluster-identity.ts";
 import { DATA_MOUNT } from "../operations/data-directory.ts";
+import { dockerEngine, findVolume } from "../operations/docker.ts";
 import { MIGRATION_FOLDER, migrate } from "../operations/migrations.ts";
 import type { LiveStack } from "../test/support/security/live-stack.ts";
 import { shell } from "./pgbench.ts";
@@ -19,7 +21,8 @@ const BYTES = `${DATA_MOUNT}/peer.bytes`;
  * figures beside it.
  */
 export async function holdMemory(stack: LiveStack): Promise<void> {
-  if (stack.outputs.deployed.dataVolume.endsWith("-memory")) await writeAsMuch(stack);
+  const volume = await findVolume(dockerEngine(), stack.outputs.deployed.dataVolume);
+  if (volume !== undefined && isInMemory(volume)) await writeAsMuch(stack);
 }
 
 /** @returns Milliseconds that it takes to write as many bytes as the stack's database has. */

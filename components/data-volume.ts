@@ -38,7 +38,7 @@ export interface InMemoryArgs {
   readonly megabytes: number;
   /** Whether the kernel may take more than 4 kB at once for it. Since Linux 6.14 it does for what is written in large pieces. */
   readonly hugePages: boolean;
-  /** Id of an image that the file system is mounted with once, so that a kernel that refuses it is told at once. */
+  /** Id of an image that a file system with huge pages is mounted with once, so that a kernel that has none is told at once. */
   readonly imageId: string;
 }
 
@@ -66,12 +66,13 @@ export class DataVolume extends pulumi.ComponentResource {
       () => inMemory && clearly(requireMountable(dockerEngine(), { volume: args.volumeName, ...inMemory })),
     );
     const onDisk = image === undefined ? [] : [own];
+    const inMemoryHooks = inMemory?.hugePages ? [mounted] : [];
     this.volumeName = this.createVolume(
       name,
       args.volumeName,
       args,
       retain || adopt,
-      { beforeCreate: [known], afterCreate: inMemory === undefined ? onDisk : [mounted] },
+      { beforeCreate: [known], afterCreate: inMemory === undefined ? onDisk : inMemoryHooks },
       inMemory,
     ).name;
     this.configurationVolumeName = this.createVolume(

@@ -189,6 +189,7 @@ export interface Settings {
   readonly schemaVersion?: string | undefined;
   /** Size of the file system in memory that holds a test stack's data; absent: the data is on disk. */
   readonly dataInMemory?: MemorySize | undefined;
+  /** Whether the kernel may hold it in huge pages. */
   readonly dataInMemoryHugePages: boolean;
   /** Name of the snapshot that a test stack's database is brought to. */
   readonly testSnapshot?: string | undefined;

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PROJECT_DIRECTORY } from "./directories.mjs";
@@ -21,13 +20,15 @@ const AT_ONCE = 2;
  */
 export async function runLongTests({ node, environment, started }) {
   const files = await inTurn();
+  // What ends the files that are being run begins no others.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => files.splice(0));
   const count = { passed: 0, failed: 0 };
   const work = async () => {
     for (;;) {
       if (performance.now() - started > LAST_BEGIN_MINUTES * 60_000) return;
       const file = files.shift();
       if (file === undefined) return;
-      const one = await runTests({ schedule: "long", node, environment, files: [file], runProgram: runTold });
+      const one = await runTests({ schedule: "long", node, environment, files: [file], atEnd: true });
       count.passed += one.passed;
       count.failed += one.failed;
     }
@@ -45,22 +46,4 @@ async function inTurn() {
   const commit = await run("git", ["rev-parse", "HEAD"], { cwd: PROJECT_DIRECTORY });
   const first = Number.parseInt(commit.slice(0, 8), 16) % files.length;
   return [...files.slice(first), ...files.slice(0, first)].map((name) => `test/long/${name}`);
-}
-
-/** Runs a program and tells at its end what it printed: two at once would speak at cross-purposes.
- *
- * @type {typeof import("./run.mjs").runAttached}
- */
-function runTold(program, programArguments, { cwd, env = process.env } = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, programArguments, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
-    /** @type {Buffer[]} */
-    const said = [];
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => said.push(piece));
-    child.on("error", reject);
-    child.on("close", (code) => {
-      process.stdout.write(Buffer.concat(said));
-      resolve(code ?? 1);
-    });
-  });
 }

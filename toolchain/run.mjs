@@ -52,19 +52,30 @@ export function run(program, programArguments, { cwd, env = process.env, note } 
  *
  * @param {string} program
  * @param {string[]} programArguments
- * @param {{cwd?: string, env?: NodeJS.ProcessEnv}} [options]
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv, atEnd?: boolean}} [options] `atEnd`: what it prints is told when it has ended,
+ *   and it reads nothing: two at once would speak at cross-purposes.
  * @returns {Promise<number>} its exit code
  */
-export function runAttached(program, programArguments, { cwd, env = process.env } = {}) {
+export function runAttached(program, programArguments, { cwd, env = process.env, atEnd = false } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, programArguments, { cwd, env, stdio: "inherit" });
+    const child = spawn(program, programArguments, {
+      cwd,
+      env,
+      stdio: atEnd ? ["ignore", "pipe", "pipe"] : "inherit",
+    });
+    /** @type {Buffer[]} */
+    const said = [];
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (piece) => said.push(piece));
     // The terminal sends Ctrl-C to the child as well; it decides how to end, and we follow.
     const follow = () => {};
+    const end = () => child.kill("SIGTERM");
     process.on("SIGINT", follow);
-    process.on("SIGTERM", () => child.kill("SIGTERM"));
+    process.on("SIGTERM", end);
     child.on("error", (cause) => reject(new UserError(`cannot run ${program}: ${cause.message}`, { cause })));
     child.on("close", (code, signal) => {
       process.off("SIGINT", follow);
+      process.off("SIGTERM", end);
+      process.stdout.write(Buffer.concat(said));
       resolve(code ?? (signal === "SIGINT" ? 130 : 143));
     });
   });

@@ -14,18 +14,19 @@ import { runAttached } from "./run.mjs";
  * @param {string} options.node
  * @param {NodeJS.ProcessEnv} options.environment
  * @param {readonly string[]} options.files Parts of their names; none: all.
- * @param {typeof runAttached} [options.runProgram]
+ * @param {boolean} [options.atEnd] Its words are told when it has ended.
  * @returns {Promise<Count>}
  */
-export async function runTests({ schedule, node, environment, files, runProgram = runAttached }) {
+export async function runTests({ schedule, node, environment, files, atEnd = false }) {
   const folder = await mkdtemp(join(tmpdir(), "pgstack-test-"));
   const report = join(folder, "report.json");
   try {
     const vitest = join(PROJECT_DIRECTORY, "node_modules", "vitest", "vitest.mjs");
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const code = await runProgram(node, [vitest, "run", ...reporters, ...files], {
+    const code = await runAttached(node, [vitest, "run", ...reporters, ...files], {
       cwd: PROJECT_DIRECTORY,
       env: { ...environment, PGSTACK_TEST_SCHEDULE: schedule },
+      atEnd,
     });
     const {
       numPassedTests: passed = 0,
