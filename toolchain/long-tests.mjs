@@ -22,7 +22,8 @@ export async function runLongTests({ node, environment, started }) {
   const files = await inTurn();
   // What ends the files that are being run begins no others.
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => files.splice(0));
-  const count = { passed: 0, failed: 0 };
+  /** @type {import("./vitest.mjs").Count} */
+  const count = { passed: 0, failed: 0, failures: [] };
   const work = async () => {
     for (;;) {
       if (performance.now() - started > LAST_BEGIN_MINUTES * 60_000) return;
@@ -31,6 +32,7 @@ export async function runLongTests({ node, environment, started }) {
       const one = await runTests({ schedule: "long", node, environment, files: [file], atEnd: true });
       count.passed += one.passed;
       count.failed += one.failed;
+      count.failures.push(...one.failures);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));

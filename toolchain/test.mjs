@@ -25,12 +25,14 @@ await runMain(async () => {
     return 0;
   }
   const { environment, node } = await setUp();
-  const count = { passed: 0, failed: 0 };
+  /** @type {import("./vitest.mjs").Count} */
+  const count = { passed: 0, failed: 0, failures: [] };
   if (!values.long && positionals.length === 0) await checkSources(node, environment, count);
   const all = { node, environment, files: positionals };
   if (!values.long) add(count, await runTests({ ...all, schedule: "default" }));
   if (values.long) add(count, await runTests({ ...all, schedule: "long" }));
   if (values.ci) add(count, await runLongTests({ node, environment, started }));
+  for (const failure of count.failures) console.log(`\n✗ ${failure}`);
   console.log(`\n${count.passed} passed, ${count.failed} failed`);
   return count.failed === 0 ? 0 : 1;
 });
@@ -38,7 +40,7 @@ await runMain(async () => {
 /**
  * @param {string} node
  * @param {NodeJS.ProcessEnv} env
- * @param {{passed: number, failed: number}} count
+ * @param {import("./vitest.mjs").Count} count
  */
 async function checkSources(node, env, count) {
   const checks = [
@@ -56,7 +58,7 @@ async function checkSources(node, env, count) {
     });
     console.log(`${code === 0 ? "✓" : "✗"} ${name}`);
     if (code === 0) count.passed += 1;
-    else count.failed += 1;
+    else add(count, { passed: 0, failed: 1, failures: [name] });
   }
 }
 
@@ -67,4 +69,5 @@ async function checkSources(node, env, count) {
 function add(count, more) {
   count.passed += more.passed;
   count.failed += more.failed;
+  count.failures.push(...more.failures);
 }
