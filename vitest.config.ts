@@ -1,14 +1,17 @@
 import { defineConfig } from "vitest/config";
+import { endInOrder } from "./test/interruption/end-in-order.ts";
 
 const long = process.env["PGSTACK_TEST_SCHEDULE"] === "long";
 
 export default defineConfig({
+  plugins: [endInOrder()],
   test: {
     include: long ? ["test/long/**/*.test.ts"] : ["test/{unit,integration,faults}/**/*.test.ts"],
     testTimeout: 300_000,
     hookTimeout: 300_000,
     // Two at a time: each integration test has servers of its own, and the machine has two cores.
     maxWorkers: 2,
+    setupFiles: ["test/interruption/worker.ts"],
     allowOnly: false,
     passWithNoTests: false,
   },

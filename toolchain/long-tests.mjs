@@ -16,17 +16,16 @@ const AT_ONCE = 2;
  * @param {string} options.node
  * @param {NodeJS.ProcessEnv} options.environment
  * @param {number} options.started When the whole run began, in milliseconds of performance.now().
+ * @param {AbortSignal} options.told No more begins when it is set off.
  * @returns {Promise<import("./vitest.mjs").Count>}
  */
-export async function runLongTests({ node, environment, started }) {
+export async function runLongTests({ node, environment, started, told }) {
   const files = await inTurn();
-  // What ends the files that are being run begins no others.
-  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => files.splice(0));
   /** @type {import("./vitest.mjs").Count} */
   const count = { passed: 0, failed: 0, failures: [] };
   const work = async () => {
     for (;;) {
-      if (performance.now() - started > LAST_BEGIN_MINUTES * 60_000) return;
+      if (told.aborted || performance.now() - started > LAST_BEGIN_MINUTES * 60_000) return;
       const file = files.shift();
       if (file === undefined) return;
       const one = await runTests({ schedule: "long", node, environment, files: [file], atEnd: true });
@@ -36,7 +35,7 @@ export async function runLongTests({ node, environment, started }) {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  if (files.length > 0)
+  if (files.length > 0 && !told.aborted)
     console.log(`\nNo time was left for ${files.join(", ")}: npm run test:long runs them`);
   return count;
 }

@@ -25,15 +25,19 @@ await runMain(async () => {
     return 0;
   }
   const { environment, node } = await setUp();
+  // What runs is told as well and ends by itself; nothing more begins.
+  const told = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => told.abort());
   /** @type {import("./vitest.mjs").Count} */
   const count = { passed: 0, failed: 0, failures: [] };
   if (!values.long && positionals.length === 0) await checkSources(node, environment, count);
   const all = { node, environment, files: positionals };
-  if (!values.long) add(count, await runTests({ ...all, schedule: "default" }));
-  if (values.long) add(count, await runTests({ ...all, schedule: "long" }));
-  if (values.ci) add(count, await runLongTests({ node, environment, started }));
+  const schedule = values.long ? "long" : "default";
+  if (!told.signal.aborted) add(count, await runTests({ ...all, schedule }));
+  if (values.ci) add(count, await runLongTests({ node, environment, started, told: told.signal }));
   for (const failure of count.failures) console.log(`\n✗ ${failure}`);
   console.log(`\n${count.passed} passed, ${count.failed} failed`);
+  if (told.signal.aborted) return 130;
   return count.failed === 0 ? 0 : 1;
 });
 
