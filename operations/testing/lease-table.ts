@@ -25,7 +25,9 @@ export type Query = <Row extends object>(text: string, values?: readonly unknown
 /** The table of the leases. */
 export const LEASES = "pgstack_test.leases";
 
-/** What makes the table, for the superuser; it may be there. */
+const BYTES_OF = "pgstack_test.bytes_of";
+
+/** What makes the table and what reads by it, for the superuser; it may be there. */
 export function makeLeaseTable(administrator: string): string {
   const role = identifier(administrator);
   return `SELECT pg_advisory_lock(7205759404);
@@ -39,7 +41,15 @@ CREATE TABLE IF NOT EXISTS ${LEASES} (
   taken_by text
 );
 GRANT USAGE ON SCHEMA pgstack_test TO ${role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON ${LEASES} TO ${role};`;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ${LEASES} TO ${role};
+-- PostgreSQL's own function fails for a database that is dropped between being listed and being looked at.
+CREATE OR REPLACE FUNCTION ${BYTES_OF}(database oid) RETURNS bigint LANGUAGE plpgsql AS $bytes$
+BEGIN
+  RETURN pg_database_size(database);
+EXCEPTION WHEN invalid_catalog_name OR undefined_object THEN
+  RETURN NULL;
+END
+$bytes$;`;
 }
 
 /**
@@ -125,7 +135,8 @@ export class LeaseTable {
   /** How many databases there are, and how many bytes they have by now. */
   async measure(): Promise<{ databases: number; bytes: number }> {
     const [row] = await this.#query<{ databases: number; bytes: number }>(
-      `SELECT count(*)::int AS databases, coalesce(sum(pg_database_size(oid)), 0)::float8 AS bytes FROM ${LEASES} JOIN pg_database ON datname = database`,
+      `SELECT count(bytes)::int AS databases, coalesce(sum(bytes), 0)::float8 AS bytes
+         FROM ${LEASES} JOIN pg_database ON datname = database, ${BYTES_OF}(oid) AS bytes`,
     );
     return row ?? { databases: 0, bytes: 0 };
   }

@@ -6,7 +6,7 @@ import type { DatabaseSpecification } from "../database.ts";
 import { identifier } from "../sql.ts";
 import { SuperuserSession } from "../superuser/session.ts";
 import type { Target } from "../target.ts";
-import { UserError } from "../user-error.ts";
+import { errorLine, UserError } from "../user-error.ts";
 import { Capacity, type CapacityLimits } from "./capacity.ts";
 import { copyScript } from "./copy.ts";
 import { emptied } from "./end-sessions.ts";
@@ -128,10 +128,14 @@ export class TestPool {
     return await this.#table.list();
   }
 
-  /** Throws away what was given back, what has expired, and what killed runs have left. */
+  /**
+   * Throws away what was given back, what has expired, and what killed runs have left. What cannot be dropped now is told of
+   * and tried again the next time: who takes a database has no part in what holds another.
+   */
   async clean(): Promise<void> {
     await this.#capacity.look(this.#table);
-    for (const database of await this.#table.sweep(this.#capacity.most)) await this.#drop(database);
+    for (const database of await this.#table.sweep(this.#capacity.most))
+      await this.#drop(database).catch(this.#tell);
   }
 
   /** Cleans and makes ready in the background. */
@@ -144,7 +148,7 @@ export class TestPool {
           if (!(await this.#make(true))) break;
         }
       } catch (error) {
-        this.#options.onProblem?.(error instanceof Error ? error.message : String(error));
+        this.#tell(error);
       } finally {
         this.#background = undefined;
       }
@@ -249,6 +253,10 @@ export class TestPool {
       }
     });
   }
+
+  readonly #tell = (error: unknown): void => {
+    this.#options.onProblem?.(errorLine(error));
+  };
 
   /** In a moment: whoever has just been given a database is about to connect, and that goes first. */
   #keepReadySoon(): void {

@@ -4,7 +4,8 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { LeaseTable } from "../../operations/testing/lease-table.ts";
+import { SuperuserSession } from "../../operations/superuser/session.ts";
+import { LeaseTable, type PoolEntry } from "../../operations/testing/lease-table.ts";
 import { acquireDatabase, databaseTest, type TestDatabase } from "../../testing/vitest/index.ts";
 import { PoolService } from "../support/pool-service.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
@@ -221,18 +222,21 @@ describe("T1 T3 a snapshot that is made anew while it is served", () => {
   });
 });
 
+/** The table of the leases as a session sees it. */
+function table(client: Client): LeaseTable {
+  return new LeaseTable(
+    async <Row extends object>(text: string, values: readonly unknown[] = []) =>
+      (await client.query<Row>(text, [...values])).rows,
+    "race",
+  );
+}
+
 describe("F59 given out and thrown away at once", () => {
   test("F59 what is given out while it waits to be thrown away stays its taker's", async () => {
     const [taker, sweeper] = await Promise.all([
       stack.session("administrator", { database: "postgres" }),
       stack.session("administrator", { database: "postgres" }),
     ]);
-    const table = (client: Client) =>
-      new LeaseTable(
-        async <Row extends object>(text: string, values: readonly unknown[] = []) =>
-          (await client.query<Row>(text, [...values])).rows,
-        "race",
-      );
     await taker.query(
       "INSERT INTO pgstack_test.leases (database, key, state) VALUES ('pgstack_test_race', 'race', 'ready')",
     );
@@ -246,6 +250,47 @@ describe("F59 given out and thrown away at once", () => {
     expect(await table(taker).find(lease?.lease ?? "")).toMatchObject({ database: "pgstack_test_race" });
     await taker.query("DELETE FROM pgstack_test.leases WHERE database = 'pgstack_test_race'");
     await Promise.all([taker.end(), sweeper.end()]);
+  });
+
+  test("F59 a database that is dropped while all are measured does not count, and nothing fails by it", async () => {
+    const one = await acquireDatabase(60);
+    const measurer = await stack.session("administrator", { database: "postgres" });
+    // Sees the databases as they are now, as one statement does that began before the drop.
+    await measurer.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    const before = await table(measurer).measure();
+    await one.release();
+    const there = `(SELECT count(*) FROM pg_database WHERE datname = '${one.database}')`;
+    await expect.poll(() => stack.value(there), { timeout: 20_000 }).toBe("0");
+    const { databases, bytes } = await table(measurer).measure();
+    expect(databases).toBeLessThan(before.databases);
+    expect(bytes).toBeLessThan(before.bytes);
+    await measurer.end();
+  });
+
+  test("F59 one that cannot be dropped keeps no other from being made ready, and goes as soon as it can", async () => {
+    await service.end();
+    await service.start("--ready", "9");
+    const held = await acquireDatabase(60);
+    const states = async () => {
+      const [, entries] = await ask("GET", "/databases");
+      return JSON.parse(entries)
+        .map(({ state }: PoolEntry) => state)
+        .toSorted();
+    };
+    const nine = Array.from({ length: 9 }, () => "ready");
+    await expect.poll(states, { timeout: 40_000 }).toEqual(["leased", ...nine]);
+    // The administrator ends no superuser's session.
+    const superuser = await SuperuserSession.open(stack.target);
+    try {
+      await superuser.run(`\\connect ${held.database}`);
+      await held.release();
+      await (await acquireDatabase(60)).release();
+      await expect.poll(states, { timeout: 40_000 }).toEqual(["dirty", ...nine]);
+      superuser.close();
+      await expect.poll(states, { timeout: 40_000 }).toEqual(nine);
+    } finally {
+      superuser.close();
+    }
   });
 });
 
