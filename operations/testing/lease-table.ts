@@ -26,6 +26,7 @@ export type Query = <Row extends object>(text: string, values?: readonly unknown
 export const LEASES = "pgstack_test.leases";
 
 const BYTES_OF = "pgstack_test.bytes_of";
+const RESERVE = "pgstack_test.reserve";
 
 /** What makes the table and what reads by it, for the superuser; it may be there. */
 export function makeLeaseTable(administrator: string): string {
@@ -49,7 +50,17 @@ BEGIN
 EXCEPTION WHEN invalid_catalog_name OR undefined_object THEN
   RETURN NULL;
 END
-$bytes$;`;
+$bytes$;
+CREATE OR REPLACE FUNCTION ${RESERVE}(new_database text, template_key text, most bigint) RETURNS boolean LANGUAGE plpgsql AS $reserve$
+BEGIN
+  -- One after the other: of two that count at once, each would find the last place.
+  PERFORM pg_advisory_xact_lock(7205759406);
+  IF (SELECT count(*) FROM ${LEASES}) >= most THEN RETURN false; END IF;
+  INSERT INTO ${LEASES} (database, key, state) VALUES (new_database, template_key, 'making');
+  PERFORM pg_advisory_lock(${lockOf("new_database")});
+  RETURN true;
+END
+$reserve$;`;
 }
 
 /**
@@ -116,12 +127,10 @@ export class LeaseTable {
    * as long as it is at it: a process that was killed is told by it.
    */
   async reserve(database: string, most: number): Promise<boolean> {
-    const rows = await this.#query(
-      `INSERT INTO ${LEASES} (database, key, state)
-       SELECT $1, $2, 'making' WHERE (SELECT count(*) FROM ${LEASES}) < $3 RETURNING pg_advisory_lock(${lockOf("database")})`,
-      [database, this.#key, most],
-    );
-    return rows.length > 0;
+    const [row] = await this.#query<{ reserved: boolean }>(`SELECT ${RESERVE}($1, $2, $3) AS reserved`, [
+      ...[database, this.#key, most],
+    ]);
+    return row?.reserved === true;
   }
 
   /** What was reserved is made; its lock is let go. */

@@ -32,9 +32,23 @@ async function session({ clientConfig }: TestDatabase): Promise<Client> {
   return client;
 }
 
-async function ask(method: string, path: string, body?: string, token?: string): Promise<[number, string]> {
-  const address = JSON.parse(await readFile(process.env.PGSTACK_TEST_DB ?? "", "utf8"));
-  const headers = { authorization: `Bearer ${token ?? address.token}` };
+interface Address {
+  readonly url: string;
+  readonly token: string;
+}
+
+async function addressOf(file = process.env.PGSTACK_TEST_DB ?? ""): Promise<Address> {
+  return JSON.parse(await readFile(file, "utf8"));
+}
+
+async function ask(
+  method: string,
+  path: string,
+  body?: string,
+  to: Partial<Address> = {},
+): Promise<[number, string]> {
+  const address = { ...(await addressOf()), ...to };
+  const headers = { authorization: `Bearer ${address.token}` };
   const response = await fetch(`${address.url}${path}`, {
     method,
     headers,
@@ -92,7 +106,7 @@ describe("T3 over HTTP", () => {
   beforeAll(() => service.start("--ready", "8"));
 
   test("T3 the token is needed, and each slip has its own answer", async () => {
-    expect((await ask("GET", "/databases", undefined, "wrong"))[0]).toBe(401);
+    expect((await ask("GET", "/databases", undefined, { token: "wrong" }))[0]).toBe(401);
     expect(await ask("POST", "/databases", "{")).toEqual([400, expect.stringMatching(/is no JSON/)]);
     expect(await ask("POST", "/databases", '{"seconds": 0}')).toEqual([
       400,
@@ -320,6 +334,32 @@ describe("T3 limits", () => {
     const third = await waiting;
     await third.release();
     await two[1]?.release();
+  });
+
+  test("T3 many takers at once get no more than the limit, through two services too", async () => {
+    const first = await addressOf();
+    const other = new PoolService(stack, "other.json");
+    await other.start("--ready", "0", "--max-databases", "2");
+    try {
+      const second = await addressOf(other.addressFile);
+      let all = 0;
+      for (let round = 0; round < 10; round += 1) {
+        const given: string[] = [];
+        await Promise.all(
+          Array.from({ length: 12 }, async (_, taker) => {
+            const address = taker % 2 === 0 ? first : second;
+            const [status, text] = await ask("POST", "/databases", '{"waitSeconds": 0}', address);
+            if (status === 201) given.push(JSON.parse(text).lease);
+          }),
+        );
+        expect(given.length).toBeLessThanOrEqual(2);
+        all += given.length;
+        for (const lease of given) await ask("DELETE", `/databases/${lease}`, undefined, first);
+      }
+      expect(all).toBeGreaterThan(0);
+    } finally {
+      await other.end();
+    }
   });
 
   test("T3 megabytes that hold no copy are refused at once, with those that would", async () => {

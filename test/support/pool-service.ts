@@ -12,15 +12,18 @@ const LONGEST_START_MILLISECONDS = 30_000;
 /** `pgstack test-db serve` of a stack, where the vitest fixture finds it. */
 export class PoolService {
   readonly #stack: LiveStack;
+  readonly #name: string;
   #service: ChildProcess | undefined;
 
-  constructor(stack: LiveStack) {
+  /** @param name Of the file with its address; `start` makes that the one that the vitest fixture finds. */
+  constructor(stack: LiveStack, name = "test-db.json") {
     this.#stack = stack;
+    this.#name = name;
   }
 
   /** Path of the file with its address and token. */
   get addressFile(): string {
-    return join(this.#stack.project.directory, "test-db.json");
+    return join(this.#stack.project.directory, this.#name);
   }
 
   async start(...more: string[]): Promise<void> {
