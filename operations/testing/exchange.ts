@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { END_SESSIONS } from "./end-sessions.ts";
-import { LEASES, type Lease, type Query } from "./lease-table.ts";
+import { LEASES, type Lease, lockOf, type Query } from "./lease-table.ts";
 
 const EXCHANGE = "pgstack_test.exchange";
 const UNDO = "pgstack_test.undo_exchange";
 /** A copy that is taken for a reset is in its place long before. */
 const SECONDS = 60;
+const LOCK = lockOf("given");
 
 /** What makes the procedures, for the superuser; former ones are replaced. */
 export const MAKE_EXCHANGE = `CREATE OR REPLACE PROCEDURE ${EXCHANGE}(
@@ -22,9 +23,14 @@ BEGIN
     WHERE database = (SELECT database FROM ${LEASES} WHERE key = template_key AND state = 'ready' ORDER BY database LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING database INTO fresh;
   IF fresh IS NULL THEN RETURN; END IF;
+  -- Held to the end: who finds the database closed and this free knows that an exchange was cut off.
+  PERFORM pg_advisory_xact_lock(${LOCK});
   EXECUTE format('ALTER DATABASE %I ALLOW_CONNECTIONS false', given);
-  -- New sessions see that it is closed only when that is committed.
+  -- New sessions see that it is closed only when that is committed; over the commit the session has the lock.
+  PERFORM pg_advisory_lock(${LOCK});
   COMMIT;
+  PERFORM pg_advisory_xact_lock(${LOCK});
+  PERFORM pg_advisory_unlock(${LOCK});
   ${END_SESSIONS}
   EXECUTE format('ALTER DATABASE %I RENAME TO %I', given, former_name);
   EXECUTE format('ALTER DATABASE %I RENAME TO %I', fresh, given);

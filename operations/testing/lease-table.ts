@@ -141,6 +141,14 @@ export class LeaseTable {
     );
   }
 
+  /** Databases that somebody has and nobody can connect to: they are being exchanged, or that was cut off. */
+  async closed(): Promise<string[]> {
+    const found = await this.#query<{ database: string }>(
+      `SELECT database FROM ${LEASES} JOIN pg_database ON datname = database WHERE state = 'leased' AND NOT datallowconn`,
+    );
+    return found.map(({ database }) => database);
+  }
+
   /** How many databases there are, and how many bytes they have by now. */
   async measure(): Promise<{ databases: number; bytes: number }> {
     const [row] = await this.#query<{ databases: number; bytes: number }>(
@@ -189,7 +197,7 @@ export class LeaseTable {
   }
 }
 
-/** The advisory lock of whoever makes or drops a database; it is free when that one was killed. */
+/** The advisory lock of whoever makes, exchanges or drops a database; it is free when that one was killed. */
 export function lockOf(name: string): string {
   return `hashtextextended('pgstack test database ' || ${name}, 0)`;
 }

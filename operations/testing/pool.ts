@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import pLimit from "p-limit";
 import type { Client } from "pg";
 import type { DatabaseSpecification } from "../database.ts";
 import { identifier } from "../sql.ts";
-import { SuperuserSession } from "../superuser/session.ts";
 import type { Target } from "../target.ts";
 import { errorLine, UserError } from "../user-error.ts";
 import { Capacity, type CapacityLimits } from "./capacity.ts";
@@ -12,8 +10,9 @@ import { copyScript } from "./copy.ts";
 import { emptied } from "./end-sessions.ts";
 import { requireTestEnvironment } from "./environment.ts";
 import { exchange, MAKE_EXCHANGE } from "./exchange.ts";
-import { type Lease, LeaseTable, lockOf, makeLeaseTable, type PoolEntry, type Query } from "./lease-table.ts";
+import { type Lease, LeaseTable, lockOf, makeLeaseTable, type PoolEntry } from "./lease-table.ts";
 import { testName } from "./names.ts";
+import { PoolSessions, queryOf } from "./pool-sessions.ts";
 import { listSnapshots, requireSnapshot, snapshotFile } from "./snapshot-files.ts";
 import { ensureTemplate, type Template, templateBytes } from "./template.ts";
 import { warmUp } from "./warm-up.ts";
@@ -37,14 +36,6 @@ const READY = 4;
 const WAIT_SECONDS = 30;
 /** Copies made at once: more are no sooner ready, and each takes two sessions and a psql of the server's container. */
 const MAKERS = 4;
-/**
- * A rename or drop that meets a session at its very end sleeps 100 ms before it looks again; whatever interrupts the server's
- * process wakes it, and this does so every few milliseconds.
- * https://www.postgresql.org/docs/16/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
- */
-const LOOK_AGAIN_SOON = "SET client_connection_check_interval = '2ms'";
-/** Sessions that are kept open between requests. */
-const MOST_IDLE = 8;
 const POLL_MILLISECONDS = 25;
 const SOON_MILLISECONDS = 50;
 
@@ -61,15 +52,16 @@ export class TestPool {
   /** Of the snapshot that the template was made from. */
   #sha256: string;
   readonly #capacity: Capacity;
-  readonly #idle: Client[] = [];
-  readonly #superusers: SuperuserSession[] = [];
+  readonly #sessions: PoolSessions;
   readonly #makers = pLimit(MAKERS);
   #background: Promise<void> | undefined;
+  #cleaning: Promise<void> | undefined;
   #soon: NodeJS.Timeout | undefined;
 
   private constructor(target: Target, options: PoolOptions, { template, sha256, bytes }: Served) {
     this.#target = target;
     this.#options = options;
+    this.#sessions = new PoolSessions(target, options.connect);
     this.#template = template;
     this.#sha256 = sha256;
     this.#capacity = new Capacity(options, bytes);
@@ -79,7 +71,7 @@ export class TestPool {
   /** Opens the pool of a test stack. @throws UserError for any other stack, and for a snapshot that is not whole. */
   static async open(target: Target, options: PoolOptions): Promise<TestPool> {
     const pool = new TestPool(target, options, await serve(target, options));
-    await pool.#asSuperuser(
+    await pool.#sessions.asSuperuser(
       `${makeLeaseTable(options.specification.administrator)}\n${MAKE_EXCHANGE}\nSELECT pg_advisory_unlock_all();`,
     );
     await pool.clean();
@@ -118,7 +110,7 @@ export class TestPool {
   async reset(lease: string): Promise<Lease> {
     return await this.#take(async () => {
       const { key } = this.#template;
-      const { held, done } = await exchange(this.#query, { lease, key, former: testName(key) });
+      const { held, done } = await exchange(this.#sessions.query, { lease, key, former: testName(key) });
       if (held === undefined) throw unknownLease(lease);
       return done ? held : undefined;
     }, WAIT_SECONDS);
@@ -129,13 +121,15 @@ export class TestPool {
   }
 
   /**
-   * Throws away what was given back, what has expired, and what killed runs have left. What cannot be dropped now is told of
+   * Throws away what was given back, what has expired, and what killed runs have left, and mends what they cut off. What cannot be dropped now is told of
    * and tried again the next time: who takes a database has no part in what holds another.
    */
   async clean(): Promise<void> {
-    await this.#capacity.look(this.#table);
-    for (const database of await this.#table.sweep(this.#capacity.most))
-      await this.#drop(database).catch(this.#tell);
+    // Once for all that ask at the same time.
+    this.#cleaning ??= this.#cleanNow().finally(() => {
+      this.#cleaning = undefined;
+    });
+    await this.#cleaning;
   }
 
   /** Cleans and makes ready in the background. */
@@ -167,8 +161,7 @@ export class TestPool {
 
   async close(): Promise<void> {
     await this.settled();
-    for (const session of this.#superusers.splice(0)) session.close();
-    await Promise.all(this.#idle.splice(0).map((client) => client.end()));
+    await this.#sessions.close();
   }
 
   /** Takes what is ready, makes what is not, and waits where the pool is at its limit. */
@@ -206,7 +199,7 @@ export class TestPool {
   }
 
   #tableOf({ key }: Template): LeaseTable {
-    return new LeaseTable(this.#query, key);
+    return new LeaseTable(this.#sessions.query, key);
   }
 
   /**
@@ -221,12 +214,12 @@ export class TestPool {
   async #makeOne(warm: boolean): Promise<boolean> {
     const { key } = this.#template;
     const database = testName(key);
-    return await this.#with(async (client) => {
+    return await this.#sessions.use(async (client) => {
       const table = new LeaseTable(queryOf(client), key);
       if (!(await table.reserve(database, this.#capacity.most))) return false;
       try {
         const script = copyScript(this.#template, { to: database, open: true });
-        await this.#asSuperuser(warm ? `${script}${warmUp(database)}` : script);
+        await this.#sessions.asSuperuser(warm ? `${script}${warmUp(database)}` : script);
         await table.markReady(database);
         return true;
       } catch (error) {
@@ -236,18 +229,39 @@ export class TestPool {
     });
   }
 
-  /** Drops a database, unless somebody else is at it. */
+  async #cleanNow(): Promise<void> {
+    await this.#capacity.look(this.#table);
+    for (const database of await this.#table.sweep(this.#capacity.most))
+      await this.#drop(database).catch(this.#tell);
+    for (const database of await this.#table.closed()) await this.#reopen(database).catch(this.#tell);
+  }
+
   async #drop(database: string): Promise<void> {
-    await this.#with(async (client) => {
+    await this.#alone(database, async (client, table) => {
+      await emptied(client, database);
+      await client.query(`DROP DATABASE IF EXISTS ${identifier(database)}`);
+      await table.forget(database);
+    });
+  }
+
+  /** Opens a database whose exchange was cut off; it has what it had. */
+  async #reopen(database: string): Promise<void> {
+    await this.#alone(database, async (client, table) => {
+      if (!(await table.closed()).includes(database)) return;
+      await client.query(`ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true`);
+    });
+  }
+
+  /** Does something to a database, unless somebody else is at it. */
+  async #alone(database: string, work: (client: Client, table: LeaseTable) => Promise<void>): Promise<void> {
+    await this.#sessions.use(async (client) => {
       const { rows } = await client.query<{ mine: boolean }>(
         `SELECT pg_try_advisory_lock(${lockOf("$1")}) AS mine`,
         [database],
       );
       if (rows[0]?.mine !== true) return;
       try {
-        await emptied(client, database);
-        await client.query(`DROP DATABASE IF EXISTS ${identifier(database)}`);
-        await this.#table.forget(database);
+        await work(client, new LeaseTable(queryOf(client), this.#template.key));
       } finally {
         await client.query(`SELECT pg_advisory_unlock(${lockOf("$1")})`, [database]);
       }
@@ -264,38 +278,6 @@ export class TestPool {
       this.#soon = undefined;
       this.keepReady();
     }, SOON_MILLISECONDS);
-  }
-
-  readonly #query: Query = async (text, values) =>
-    await this.#with((client) => queryOf(client)(text, values));
-
-  async #asSuperuser(sql: string): Promise<void> {
-    const idle = this.#superusers.pop();
-    const session = idle?.isOpen ? idle : await SuperuserSession.open(this.#target);
-    await session.run(sql);
-    this.#superusers.push(session);
-  }
-
-  async #with<Value>(work: (client: Client) => Promise<Value>): Promise<Value> {
-    const client = this.#idle.pop() ?? (await this.#connected());
-    let broken = false;
-    client.once("error", () => {
-      broken = true;
-    });
-    try {
-      return await work(client);
-    } finally {
-      client.removeAllListeners("error");
-      client.on("error", () => {});
-      if (broken || this.#idle.length >= MOST_IDLE) await client.end().catch(() => {});
-      else this.#idle.push(client);
-    }
-  }
-
-  async #connected(): Promise<Client> {
-    const client = await this.#options.connect();
-    await client.query(LOOK_AGAIN_SOON);
-    return client;
   }
 }
 
@@ -316,14 +298,6 @@ async function serve(
   const file = snapshotFile(project, name);
   const template = await ensureTemplate(target, { snapshot, file, specification });
   return { template, sha256: snapshot.sha256, bytes: await templateBytes(target, template) };
-}
-
-/** Statements are prepared once for each session: planning one takes longer than most take to run. */
-function queryOf(client: Client): Query {
-  return async <Row extends object>(text: string, values: readonly unknown[] = []) => {
-    const name = createHash("sha256").update(text).digest("hex").slice(0, 32);
-    return (await client.query<Row>({ name, text, values: [...values] })).rows;
-  };
 }
 
 function unknownLease(lease: string): UserError {

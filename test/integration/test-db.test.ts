@@ -205,14 +205,62 @@ describe("T3 over HTTP", () => {
     expect(await service.databases()).toBe((await service.entries()).length);
   });
 
-  test("F59 a hundred claims at once share no database", async () => {
-    const all = await Promise.all(
-      Array.from({ length: 40 }, async () => {
-        const database = await acquireDatabase(60);
-        return database;
+  test("F59 the service is killed in the middle of a reset: the next one has the database open, and resets it", async () => {
+    const held = await acquireDatabase(600);
+    const lease = (await service.entries()).find(({ database }) => database === held.database)?.lease;
+    // The administrator ends no superuser's session: the reset waits for it.
+    const superuser = await SuperuserSession.open(stack.target);
+    await superuser.run(`\\connect ${held.database}`);
+    const cut = ask("POST", `/databases/${lease}/reset`).catch((error: unknown) => error);
+    const open = `(SELECT datallowconn FROM pg_database WHERE datname = '${held.database}')`;
+    await expect.poll(() => stack.value(open), { interval: 10 }).toBe("false");
+    await service.end("SIGKILL");
+    await cut;
+    superuser.close();
+    await service.start("--ready", "8");
+    await expect.poll(() => stack.value(open), { timeout: 20_000 }).toBe("true");
+    const again = await session(held);
+    await again.end();
+    expect((await ask("POST", `/databases/${lease}/reset`))[0]).toBe(200);
+    await ask("DELETE", `/databases/${lease}`);
+  });
+
+  test("F59 the server ends the service's sessions while they are at work: it goes on, and nothing is left", async () => {
+    await service.end();
+    await service.start("--ready", "0", "--max-databases", "120");
+    const administrator = await stack.session("administrator", { database: "postgres" });
+    const given: string[] = [];
+    const claims = Promise.all(
+      Array.from({ length: 60 }, async () => {
+        // One that was given out without the answer's arriving ends by itself.
+        const [status, text] = await ask("POST", "/databases", '{"seconds": 5}');
+        if (status === 201) given.push(JSON.parse(text).lease);
+        else expect(text).toMatch(/^\{"error":"[^"]+"\}\n$/);
       }),
     );
-    expect(new Set(all.map(({ database }) => database)).size).toBe(all.length);
+    const count = async (sql: string): Promise<number> => Number((await administrator.query(sql)).rows[0]?.n);
+    const making = "SELECT count(*) AS n FROM pgstack_test.leases WHERE state = 'making'";
+    await expect.poll(() => count(making), { interval: 1 }).toBeGreaterThan(1);
+    const ended = `SELECT count(pg_terminate_backend(pid)) AS n FROM pg_stat_activity
+      WHERE usename = 'administrator' AND pid <> pg_backend_pid()`;
+    expect(await count(ended)).toBeGreaterThan(4);
+    await claims;
+    for (let more = 0; more < 12; more += 1) {
+      const [status, text] = await ask("POST", "/databases");
+      expect([status, text]).toEqual([201, expect.any(String)]);
+      given.push(JSON.parse(text).lease);
+    }
+    for (const lease of given) await ask("DELETE", `/databases/${lease}`);
+    await administrator.end();
+    await expect.poll(() => service.entries(), { timeout: 60_000 }).toEqual([]);
+    expect(await service.databases()).toBe(0);
+  });
+
+  test("F59 a hundred claims at once share no database", async () => {
+    await service.end();
+    await service.start("--ready", "8", "--max-databases", "120");
+    const all = await Promise.all(Array.from({ length: 100 }, () => acquireDatabase(60)));
+    expect(new Set(all.map(({ database }) => database)).size).toBe(100);
     await Promise.all(all.map((one) => one.release()));
   });
 });
