@@ -61,14 +61,16 @@ interface Answer {
  * @throws UserError when the port can't be had.
  */
 export async function servePool(pool: Served, options: PoolServerOptions): Promise<PoolServer> {
-  const server = createServer({ requestTimeout: 120_000 }, (request, response) => {
-    answer(pool, options, request).then(
-      (result) => send(response, result),
-      (error: unknown) => send(response, failure(error)),
-    );
+  const stop = new AbortController();
+  // A caller that computes for long does not see that an idle connection was closed: none is.
+  const server = createServer({ requestTimeout: 120_000, keepAliveTimeout: 0 }, (request, response) => {
+    const respond = (result: Answer) => {
+      if (stop.signal.aborted) response.setHeader("connection", "close");
+      send(response, result);
+    };
+    answer(pool, options, request).then(respond, (error: unknown) => respond(failure(error)));
   });
   await listen(server, options.port);
-  const stop = new AbortController();
   const expiry = (async () => {
     while (!stop.signal.aborted) {
       pool.keepReady();

@@ -191,6 +191,14 @@ describe("T3 over HTTP", () => {
     },
   );
 
+  test("T3 a test that computes for long without a break still reaches the service after it", async () => {
+    const database = await acquireDatabase(60);
+    // Longer than a server of Node.js keeps an idle connection by itself; nothing is read from it meanwhile.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 8_000);
+    await database.reset();
+    await database.release();
+  });
+
   test("F59 the service is killed: leases stay until they expire, and the next one makes up for what is missing", async () => {
     const database = await acquireDatabase(4);
     await service.end("SIGKILL");
@@ -365,6 +373,22 @@ describe("T3 Ctrl-C", () => {
     await delay(5);
     expect(await Promise.all([one, service.end("SIGINT")])).toEqual([0, 0]);
     expect(existsSync(service.addressFile)).toBe(false);
+  });
+});
+
+describe("T3 the service's end", () => {
+  test("T3 a taker that waits is still answered, and then the service is gone", async () => {
+    await service.end();
+    await service.start("--ready", "0", "--max-databases", "1");
+    const [, first] = await ask("POST", "/databases");
+    const waiting = acquireDatabase(5);
+    // Comes after it.
+    await ask("GET", "/databases");
+    const ended = service.end();
+    const released = await stack.project.pgstack(["test-db", "release", JSON.parse(first).lease]);
+    expect(released.code, released.output).toBe(0);
+    expect((await waiting).database).toMatch(/^pgstack_test_/);
+    expect(await ended).toBe(0);
   });
 });
 
