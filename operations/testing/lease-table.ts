@@ -28,7 +28,7 @@ export const LEASES = "pgstack_test.leases";
 const BYTES_OF = "pgstack_test.bytes_of";
 const RESERVE = "pgstack_test.reserve";
 
-/** What makes the table and what reads by it, for the superuser; it may be there. */
+/** What makes the table and the functions beside it, for the superuser; they may be there. */
 export function makeLeaseTable(administrator: string): string {
   const role = identifier(administrator);
   return `SELECT pg_advisory_lock(7205759404);

@@ -46,8 +46,10 @@ export class PoolSessions {
     });
   }
 
+  /** Runs one statement as the administrator, in any of the sessions. */
   readonly query: Query = async (text, values) => await this.use((client) => queryOf(client)(text, values));
 
+  /** Runs a script of psql as the superuser. @throws where a statement of it fails. */
   async asSuperuser(sql: string): Promise<void> {
     const idle = this.#superusers.pop();
     const session = idle?.isOpen ? idle : await SuperuserSession.open(this.#target);
@@ -55,6 +57,7 @@ export class PoolSessions {
     this.#superusers.push(session);
   }
 
+  /** Ends all sessions; nothing must be at work. */
   async close(): Promise<void> {
     for (const session of this.#superusers.splice(0)) session.close();
     await Promise.all(this.#idle.splice(0).map((client) => client.end()));

@@ -121,8 +121,8 @@ export class TestPool {
   }
 
   /**
-   * Throws away what was given back, what has expired, and what killed runs have left, and mends what they cut off. What cannot be dropped now is told of
-   * and tried again the next time: who takes a database has no part in what holds another.
+   * Throws away what was given back, what has expired, and what killed runs have left, and mends what they cut off. What
+   * cannot be dropped now is told of and tried again the next time: who takes a database has no part in what holds another.
    */
   async clean(): Promise<void> {
     // Once for all that ask at the same time.
