@@ -104,7 +104,9 @@ describe("F17 a backup that is cut off", () => {
       },
     );
     await expect(left).rejects.toThrow("gone");
-    await expect.poll(() => inAgent("ls -A /backups | grep unfinished || echo none")).toBe("none");
+    await expect
+      .poll(() => inAgent("ls -A /backups | grep unfinished || echo none"), { timeout: 20_000 })
+      .toBe("none");
     expect((await list()).map(({ id }) => id)).toEqual(before);
   });
 

@@ -115,7 +115,9 @@ describe("T2 reset-test", () => {
       /closed for ([\d.]+) ms, (\d+) sessions ended/.exec(ended.stdout) ?? [];
     expect(Number(sessions)).toBe(clients.length);
     expect(Number(closed)).toBeLessThan(2_000);
-    await expect.poll(() => told.filter((code) => code === "57P01").length).toBe(clients.length);
+    await expect
+      .poll(() => told.filter((code) => code === "57P01").length, { timeout: 20_000 })
+      .toBe(clients.length);
     const again = await stack.session("application");
     await again.end();
   });

@@ -221,7 +221,7 @@ describe("T3 over HTTP", () => {
     await superuser.run(`\\connect ${held.database}`);
     const cut = ask("POST", `/databases/${lease}/reset`).catch((error: unknown) => error);
     const open = `(SELECT datallowconn FROM pg_database WHERE datname = '${held.database}')`;
-    await expect.poll(() => stack.value(open), { interval: 10 }).toBe("false");
+    await expect.poll(() => stack.value(open), { interval: 10, timeout: 20_000 }).toBe("false");
     await service.end("SIGKILL");
     await cut;
     superuser.close();
@@ -248,7 +248,7 @@ describe("T3 over HTTP", () => {
     );
     const count = async (sql: string): Promise<number> => Number((await administrator.query(sql)).rows[0]?.n);
     const making = "SELECT count(*) AS n FROM pgstack_test.leases WHERE state = 'making'";
-    await expect.poll(() => count(making), { interval: 1 }).toBeGreaterThan(1);
+    await expect.poll(() => count(making), { interval: 1, timeout: 20_000 }).toBeGreaterThan(1);
     const ended = `SELECT count(pg_terminate_backend(pid)) AS n FROM pg_stat_activity
       WHERE usename = 'administrator' AND pid <> pg_backend_pid()`;
     expect(await count(ended)).toBeGreaterThan(4);
