@@ -27,6 +27,12 @@ export const LEASES = "pgstack_test.leases";
 
 const BYTES_OF = "pgstack_test.bytes_of";
 const RESERVE = "pgstack_test.reserve";
+/**
+ * The transaction's commit does not wait for the disk. What a crash then loses is a copy that nobody was given: the next sweep
+ * drops it. Who gives one out waits, and all that was before with it.
+ * https://www.postgresql.org/docs/16/wal-async-commit.html
+ */
+const NOT_WAITING = "set_config('synchronous_commit', 'off', true)";
 
 /** What makes the table and the functions beside it, for the superuser; they may be there. */
 export function makeLeaseTable(administrator: string): string {
@@ -57,7 +63,7 @@ BEGIN
   PERFORM pg_advisory_xact_lock(7205759406);
   IF (SELECT count(*) FROM ${LEASES}) >= most THEN RETURN false; END IF;
   INSERT INTO ${LEASES} (database, key, state) VALUES (new_database, template_key, 'making');
-  PERFORM pg_advisory_lock(${lockOf("new_database")});
+  PERFORM pg_advisory_lock(${lockOf("new_database")}), ${NOT_WAITING};
   RETURN true;
 END
 $reserve$;`;
@@ -136,7 +142,7 @@ export class LeaseTable {
   /** What was reserved is made; its lock is let go. */
   async markReady(database: string): Promise<void> {
     await this.#query(
-      `UPDATE ${LEASES} SET state = 'ready' WHERE database = $1 RETURNING pg_advisory_unlock(${lockOf("database")})`,
+      `UPDATE ${LEASES} SET state = 'ready' WHERE database = $1 RETURNING pg_advisory_unlock(${lockOf("database")}), ${NOT_WAITING}`,
       [database],
     );
   }
