@@ -155,6 +155,15 @@ export class LeaseTable {
     return found.map(({ database }) => database);
   }
 
+  /** Takes back the copy that a cut off exchange of this database had taken for it. */
+  async takeBackCopyFor(database: string): Promise<void> {
+    await this.#query(
+      `UPDATE ${LEASES} SET state = 'dirty', lease = NULL, until = NULL
+        WHERE state = 'leased' AND taken_by = 'reset of ' || (SELECT lease FROM ${LEASES} WHERE database = $1)`,
+      [database],
+    );
+  }
+
   /** How many databases there are, and how many bytes they have by now. */
   async measure(): Promise<{ databases: number; bytes: number }> {
     const [row] = await this.#query<{ databases: number; bytes: number }>(

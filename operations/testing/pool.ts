@@ -248,6 +248,7 @@ export class TestPool {
   async #reopen(database: string): Promise<void> {
     await this.#alone(database, async (client, table) => {
       if (!(await table.closed()).includes(database)) return;
+      await table.takeBackCopyFor(database);
       await client.query(`ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true`);
     });
   }

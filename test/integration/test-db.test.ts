@@ -229,6 +229,11 @@ describe("T3 over HTTP", () => {
     await expect.poll(() => stack.value(open), { timeout: 20_000 }).toBe("true");
     const again = await session(held);
     await again.end();
+    const others = async () =>
+      (await service.entries()).filter(
+        ({ state, database }) => state !== "ready" && database !== held.database,
+      );
+    await expect.poll(others, { timeout: 20_000 }).toEqual([]);
     expect((await ask("POST", `/databases/${lease}/reset`))[0]).toBe(200);
     await ask("DELETE", `/databases/${lease}`);
   });
