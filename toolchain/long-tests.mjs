@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PROJECT_DIRECTORY } from "./directories.mjs";
 import { run } from "./run.mjs";
-import { runTests } from "./vitest.mjs";
+import { add, runTests } from "./vitest.mjs";
 
 /** Continuous integration ends a run after 90 minutes; the longest of these files take a fifth of that on a slow machine. */
 const LAST_BEGIN_MINUTES = 68;
@@ -22,16 +22,13 @@ const AT_ONCE = 2;
 export async function runLongTests({ node, environment, started, told }) {
   const files = await inTurn();
   /** @type {import("./vitest.mjs").Count} */
-  const count = { passed: 0, failed: 0, failures: [] };
+  const count = { passed: 0, failures: [] };
   const work = async () => {
     for (;;) {
       if (told.aborted || performance.now() - started > LAST_BEGIN_MINUTES * 60_000) return;
       const file = files.shift();
       if (file === undefined) return;
-      const one = await runTests({ schedule: "long", node, environment, files: [file], atEnd: true });
-      count.passed += one.passed;
-      count.failed += one.failed;
-      count.failures.push(...one.failures);
+      add(count, await runTests({ schedule: "long", node, environment, files: [file], atEnd: true }));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));

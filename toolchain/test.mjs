@@ -5,7 +5,7 @@ import { runMain } from "./main.mjs";
 import { readOptions } from "./options.mjs";
 import { runAttached } from "./run.mjs";
 import { setUp } from "./set-up.mjs";
-import { runTests } from "./vitest.mjs";
+import { add, runTests } from "./vitest.mjs";
 
 const HELP = `npm test [-- FILE ...]        format, lint and type check, then the unit, integration and fault tests
 npm run test:long            longer fault schedules and soak runs
@@ -29,16 +29,16 @@ await runMain(async () => {
   const told = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => told.abort());
   /** @type {import("./vitest.mjs").Count} */
-  const count = { passed: 0, failed: 0, failures: [] };
+  const count = { passed: 0, failures: [] };
   if (!values.long && positionals.length === 0) await checkSources(node, environment, count);
   const all = { node, environment, files: positionals };
   const schedule = values.long ? "long" : "default";
   if (!told.signal.aborted) add(count, await runTests({ ...all, schedule }));
   if (values.ci) add(count, await runLongTests({ node, environment, started, told: told.signal }));
   for (const failure of count.failures) console.log(`\n✗ ${failure}`);
-  console.log(`\n${count.passed} passed, ${count.failed} failed`);
+  console.log(`\n${count.passed} passed, ${count.failures.length} failed`);
   if (told.signal.aborted) return 130;
-  return count.failed === 0 ? 0 : 1;
+  return count.failures.length === 0 ? 0 : 1;
 });
 
 /**
@@ -62,16 +62,6 @@ async function checkSources(node, env, count) {
     });
     console.log(`${code === 0 ? "✓" : "✗"} ${name}`);
     if (code === 0) count.passed += 1;
-    else add(count, { passed: 0, failed: 1, failures: [name] });
+    else count.failures.push(name);
   }
-}
-
-/**
- * @param {import("./vitest.mjs").Count} count
- * @param {import("./vitest.mjs").Count} more
- */
-function add(count, more) {
-  count.passed += more.passed;
-  count.failed += more.failed;
-  count.failures.push(...more.failures);
 }

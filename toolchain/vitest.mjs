@@ -6,9 +6,18 @@ import { PROJECT_DIRECTORY } from "./directories.mjs";
 import { runAttached } from "./run.mjs";
 
 /**
- * @typedef {{passed: number, failed: number, failures: string[]}} Count `failures`: a text for each that failed, with its first
- *   lines: who reads only the end of a log sees what to look for.
+ * @typedef {{passed: number, failures: string[]}} Count `failures`: a text for each that failed, with its first lines: who
+ *   reads only the end of a log sees what to look for.
  */
+
+/**
+ * @param {Count} count
+ * @param {Count} more
+ */
+export function add(count, more) {
+  count.passed += more.passed;
+  count.failures.push(...more.failures);
+}
 
 /**
  * Runs tests of one schedule.
@@ -64,7 +73,7 @@ function count(
     failures.push(
       `${files.join(" ") || `the ${schedule} tests`}: ${passed} of ${numTotalTests} passed, exit code ${code}`,
     );
-  return { passed, failed: failures.length, failures };
+  return { passed, failures };
 }
 
 /** @param {FileReport} file */
