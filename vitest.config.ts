@@ -6,7 +6,7 @@ const long = process.env["PGSTACK_TEST_SCHEDULE"] === "long";
 export default defineConfig({
   plugins: [endInOrder()],
   test: {
-    include: long ? ["test/long/**/*.test.ts"] : ["test/{unit,integration,faults}/**/*.test.ts"],
+    include: long ? ["test/long/**/*.test.ts"] : ["test/{unit,integration,faults,field}/**/*.test.ts"],
     testTimeout: 300_000,
     hookTimeout: 300_000,
     // Two at a time: each integration test has servers of its own, and the machine has two cores.
