@@ -5,6 +5,8 @@ import type { Context, Declared, Rule } from "./rule.ts";
 import { RULES } from "./rules.ts";
 import { STACK_RULES, type StackRule } from "./whole-stack.ts";
 
+// For a stack without any setting Pulumi hands over null, which its own reader does not take.
+if (process.env["PULUMI_CONFIG"] === "null") pulumi.runtime.setAllConfig({});
 // The stack's own config, not what the program made of it.
 const config = new pulumi.Config("pgstack");
 const allowDestroyUntil = config.get("allowDestroyUntil");
