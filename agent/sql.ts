@@ -7,26 +7,104 @@ export interface Server {
   readonly port: number;
 }
 
+/** Who signs in; see {@link withLimitedLogin} for whoever is to touch what users have made. */
+export interface Login {
+  readonly role: string;
+  readonly password: string;
+}
+
 /** How SQL is run. */
 export interface SqlOptions {
   /** Default: `postgres`. */
   readonly database?: string;
+  /** Default: the superuser, for what runs no code of users alone: catalogues, statements of ours. */
+  readonly login?: Login;
+  /** The statements hold a secret: nothing of them goes to the server's log. Default: false. */
+  readonly secret?: boolean;
   readonly signal?: AbortSignal;
 }
 
 const SUPERUSER = "postgres";
 
-/** The variables by which PostgreSQL's client programs reach a server as the superuser, over the socket. */
-export function clientEnvironment(server: Server, database = "postgres"): Record<string, string> {
+/**
+ * What decides how the server reads our SQL and writes its answers. Given by the client these values win over those of
+ * ALTER DATABASE and ALTER ROLE, with which a database's owner would change the meaning of our statements:
+ * https://www.postgresql.org/docs/16/config-setting.html
+ */
+const PINNED: Readonly<Record<string, string>> = {
+  role: "none",
+  search_path: "pg_catalog, pg_temp",
+  standard_conforming_strings: "on",
+  escape_string_warning: "off",
+  backslash_quote: "safe_encoding",
+  quote_all_identifiers: "off",
+  transform_null_equals: "off",
+  array_nulls: "on",
+  row_security: "on",
+  check_function_bodies: "on",
+  local_preload_libraries: "",
+  default_transaction_isolation: "read committed",
+  default_transaction_read_only: "off",
+  default_transaction_deferrable: "off",
+  default_table_access_method: "heap",
+  default_tablespace: "",
+  temp_tablespaces: "",
+  createrole_self_grant: "",
+  password_encryption: "scram-sha-256",
+  synchronous_commit: "on",
+  exit_on_error: "off",
+  gin_fuzzy_search_limit: "0",
+  DateStyle: "ISO, MDY",
+  IntervalStyle: "postgres",
+  TimeZone: "UTC",
+  extra_float_digits: "1",
+  bytea_output: "hex",
+  xmlbinary: "base64",
+  xmloption: "content",
+  lc_monetary: "C",
+  lc_numeric: "C",
+  lc_time: "C",
+  client_min_messages: "notice",
+  lock_timeout: "30s",
+  statement_timeout: "0",
+  idle_in_transaction_session_timeout: "0",
+  idle_session_timeout: "0",
+  jit: "off",
+};
+
+/** For the superuser alone to set: triggers, rules and event triggers that users have made do not fire. */
+const SUPERUSER_PINNED: Readonly<Record<string, string>> = { session_replication_role: "replica" };
+
+const QUIET: Readonly<Record<string, string>> = {
+  log_statement: "none",
+  log_min_error_statement: "panic",
+  log_min_duration_statement: "-1",
+  log_duration: "off",
+};
+
+/** The variables by which PostgreSQL's client programs reach a server over the socket. Every session has them. */
+export function clientEnvironment(
+  server: Server,
+  database = "postgres",
+  { login, secret = false }: Pick<SqlOptions, "login" | "secret"> = {},
+): Record<string, string> {
+  const settings = {
+    ...PINNED,
+    ...(login === undefined ? SUPERUSER_PINNED : {}),
+    ...(secret ? QUIET : {}),
+  };
   return {
     PGHOST: server.socketDirectory,
     PGPORT: String(server.port),
-    PGUSER: SUPERUSER,
+    PGUSER: login?.role ?? SUPERUSER,
+    ...(login === undefined ? {} : { PGPASSWORD: login.password }),
     PGDATABASE: database,
     PGAPPNAME: "pgstack agent",
     PGCLIENTENCODING: "UTF8",
     PGCONNECT_TIMEOUT: "10",
-    PGOPTIONS: "-c search_path=pg_catalog -c lock_timeout=30s -c statement_timeout=0 -c jit=off",
+    PGOPTIONS: Object.entries(settings)
+      .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\\s]/g, "\\$&")}`)
+      .join(" "),
   };
 }
 
@@ -47,11 +125,12 @@ export async function psql(server: Server, sql: string, options: SqlOptions = {}
     "--quiet",
     "--no-align",
     "--tuples-only",
+    "--no-password",
     "--set=ON_ERROR_STOP=1",
     "--file=-",
   ];
   const result = await run("psql", command, {
-    environment: clientEnvironment(server, options.database),
+    environment: clientEnvironment(server, options.database, options),
     input: sql,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
@@ -77,7 +156,7 @@ export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** A text quoted for SQL. */
+/** A text quoted for SQL, right with standard_conforming_strings on and off. Text never goes into SQL in another way. */
 export function quoteLiteral(text: string): string {
   const quoted = `'${text.replaceAll("'", "''")}'`;
   return text.includes("\\") ? ` E${quoted.replaceAll("\\", "\\\\")}` : quoted;

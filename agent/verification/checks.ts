@@ -1,6 +1,6 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { psql, query, quoteIdentifier, type Server } from "../sql.ts";
+import { psql, query, quoteIdentifier, quoteLiteral, type Server } from "../sql.ts";
 import { lockedInRecovery } from "./tables.ts";
 
 /**
@@ -57,7 +57,7 @@ async function sequencesBehind(
   if (owned.length === 0) return [];
   const selects = owned.map(
     ({ sequence, table, column, up }) =>
-      `SELECT '${sequence.replaceAll("'", "''")}' AS sequence
+      `SELECT ${quoteLiteral(sequence)} AS sequence
         WHERE (SELECT ${up ? "max" : "min"}(${quoteIdentifier(column)}) FROM ${table}) ${up ? ">" : "<"} (SELECT last_value FROM ${sequence})`,
   );
   const behind = await query<{ sequence: string }>(server, selects.join("\nUNION ALL\n"), {

@@ -1,6 +1,6 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { psql, query, quoteIdentifier, type Server } from "../sql.ts";
+import { psql, query, quoteIdentifier, quoteLiteral, type Server } from "../sql.ts";
 
 /** What a table held at one moment. */
 export interface TableContent {
@@ -36,10 +36,9 @@ export async function tableContents(
       coreTables.length === 0
         ? "NULL"
         : "to_hex(coalesce(bit_xor(hashtextextended(t::text, 0)), 0)) || '-' || coalesce(sum(hashtextextended(t::text, 1)::numeric), 0)";
-    const name = `${schema}.${table}`.replaceAll("'", "''");
-    return `SELECT '${name}' AS "table", count(*)::float8 AS rows, ${checksum} AS checksum FROM ${quoteIdentifier(schema)}.${quoteIdentifier(table)} t`;
+    return `SELECT ${quoteLiteral(`${schema}.${table}`)} AS "table", count(*)::float8 AS rows, ${checksum} AS checksum FROM ${quoteIdentifier(schema)}.${quoteIdentifier(table)} t`;
   });
-  const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;${snapshot === undefined ? "" : ` SET TRANSACTION SNAPSHOT '${snapshot}';`}`;
+  const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;${snapshot === undefined ? "" : ` SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)};`}`;
   const sql = `${begin}\nSELECT coalesce(json_agg(row_to_json(q)), '[]') FROM (\n${selects.join("\nUNION ALL\n")}\n) q;\nCOMMIT;\n`;
   const found: { table: string; rows: number; checksum: string | null }[] = JSON.parse(
     await psql(server, sql, { database, signal: context.signal }),
