@@ -1,5 +1,6 @@
 import { PolicyPack, type ResourceValidationPolicy, type StackValidationPolicy } from "@pulumi/policy";
 import * as pulumi from "@pulumi/pulumi";
+import { engineDirectory } from "../toolchain/directories.mjs";
 import { exceptionProblems, isAccepted, readExceptions } from "./exceptions.ts";
 import type { Context, Declared, Rule } from "./rule.ts";
 import { RULES } from "./rules.ts";
@@ -10,10 +11,15 @@ if (process.env["PULUMI_CONFIG"] === "null") pulumi.runtime.setAllConfig({});
 // The stack's own config, not what the program made of it.
 const config = new pulumi.Config("pgstack");
 const allowDestroyUntil = config.get("allowDestroyUntil");
+const backupDirectory = config.get("backupDirectory");
 const context: Context = {
   stack: pulumi.getStack(),
   environment: config.get("environment") ?? "development",
+  networkName:
+    config.get("networkName") ?? (process.env["POSTGRES_NETWORK_NAME"] || `pgstack-${pulumi.getStack()}`),
+  engineFolders: [engineDirectory()],
   ...(allowDestroyUntil === undefined ? {} : { allowDestroyUntil }),
+  ...(backupDirectory === undefined ? {} : { backupDirectory }),
   now: new Date(),
 };
 const exceptions = readExceptions();

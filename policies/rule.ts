@@ -12,6 +12,12 @@ export interface Context {
   readonly environment: string;
   /** Until when the stack may be destroyed; absent: never. */
   readonly allowDestroyUntil?: string;
+  /** Folder of the host that backups go to; absent: a volume. */
+  readonly backupDirectory?: string;
+  /** Name of the stack's network. */
+  readonly networkName: string;
+  /** Where engines keep their own data, beside the places that belong to the host's system. */
+  readonly engineFolders?: readonly string[];
   readonly now: Date;
 }
 
@@ -58,10 +64,10 @@ export function labelsOf(resource: Declared): ReadonlyMap<string, string> {
   const { labels } = resource.props;
   if (!Array.isArray(labels))
     return new Map(Object.entries(record(resource, "labels") as Record<string, string>));
-  return new Map(
-    (labels as { readonly label: string; readonly value: string }[]).map(({ label, value }) => [
-      label,
-      value,
-    ]),
-  );
+  const found = new Map<string, string>();
+  for (const { label, value } of labels as { readonly label: string; readonly value: string }[]) {
+    // Given twice, it is neither: which one counts is up to the provider.
+    found.set(label, found.has(label) && found.get(label) !== value ? "given twice" : value);
+  }
+  return found;
 }

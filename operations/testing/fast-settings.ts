@@ -12,9 +12,9 @@ export const FAST_PARAMETERS: Readonly<Record<string, ParameterValue>> = Object.
   DURABILITY.map((name) => [name, "off"]),
 );
 
-/** Whether a switch is off, however it is written. */
+/** Whether a switch is off, however it is written: PostgreSQL takes the beginning of a word, too. */
 export function isOff(given: ParameterValue | undefined): boolean {
-  return given === false || given === 0 || ["off", "false", "no", "0"].includes(String(given).toLowerCase());
+  return /^(off?|f|fa|fal|fals|false|no?|0)$/i.test(String(given));
 }
 
 /** @throws UserError where a server that is not for tests would lose data at a crash. */

@@ -2,11 +2,11 @@ import { CONTAINER, IMAGE, list, type Rule, record, STRICT } from "../rule.ts";
 
 const types = [CONTAINER];
 const LEAST_GRACE_SECONDS = 120;
-/** Places of the host that a container must never see. */
-const FORBIDDEN_PATHS = ["/", "/etc", "/proc", "/sys", "/dev", "/root", "/home", "/var/run", "/run"];
+/** Logs that Docker itself bounds. */
+const BOUNDED_DRIVERS: readonly unknown[] = [undefined, null, "", "json-file", "local"];
 const SECRET_NAME = /(PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE_KEY|ACCESS_KEY)/i;
 
-/** What containers may do and use. */
+/** What containers are made of, use and tell. */
 export const containerRules: readonly Rule[] = [
   {
     name: "image-pinned",
@@ -31,76 +31,12 @@ export const containerRules: readonly Rule[] = [
         : `the image is ${props["image"]}, not an id`,
   },
   {
-    name: "container-not-root",
-    reason: "Whoever breaks out of a container of root is root on the host.",
-    remedy: "set user to the image's own user, such as postgres",
-    types,
-    check: ({ props }) => {
-      const user = String(props["user"] ?? "");
-      return user === "" || /^(root|0)(:|$)/.test(user)
-        ? `it runs as ${user || "the image's root"}`
-        : undefined;
-    },
-  },
-  {
-    name: "container-read-only-root",
-    reason: "A program that cannot write beside its volumes cannot be changed.",
-    remedy: "set readOnly to true, with tmpfs for what must be written",
-    types,
-    check: ({ props }) => (props["readOnly"] === true ? undefined : "its root file system can be written"),
-  },
-  {
-    name: "container-no-capabilities",
-    reason: "PostgreSQL needs none of root's capabilities.",
-    remedy: "drop ALL capabilities and add none",
-    types,
-    check: (resource) => {
-      const { drops = [], adds = [] } = record(resource, "capabilities") as {
-        drops?: string[];
-        adds?: string[];
-      };
-      if (!drops.includes("ALL")) return "it keeps capabilities";
-      return adds.length > 0 ? `it takes capabilities: ${adds.join(", ")}` : undefined;
-    },
-  },
-  {
-    name: "container-no-new-privileges",
-    reason: "A set-user-id program must not lead to more rights.",
-    remedy: "set the security option no-new-privileges:true",
-    types,
-    check: (resource) =>
-      list<string>(resource, "securityOpts").some((option) => /^no-new-privileges([:=]true)?$/.test(option))
-        ? undefined
-        : "no-new-privileges is not set",
-  },
-  {
-    name: "container-confined",
-    reason: "Docker's own confinement of system calls is what is left when something goes wrong.",
-    remedy: "remove seccomp=unconfined and apparmor=unconfined",
-    types,
-    check: (resource) =>
-      list<string>(resource, "securityOpts").find((option) => option.includes("unconfined")),
-  },
-  {
-    name: "container-not-privileged",
-    reason: "A privileged container is the host.",
-    remedy: "leave privileged, devices and the host's namespaces off",
-    types,
-    check: ({ props }) => {
-      if (props["privileged"] === true) return "it is privileged";
-      const shared = ["pidMode", "ipcMode", "networkMode", "usernsMode"].find(
-        (mode) => props[mode] === "host",
-      );
-      return shared === undefined ? undefined : `${shared} is the host's`;
-    },
-  },
-  {
     name: "container-memory-limit",
     reason: "Without a limit one server takes the memory of all; with swap it is slow before it is full.",
     remedy: "set pgstack:memoryLimit",
     types,
     check: ({ props }) => {
-      if (!(Number(props["memory"]) > 0)) return "it has no memory limit";
+      if (!isPositive(props["memory"])) return "it has no memory limit";
       return props["memorySwap"] === props["memory"] ? undefined : "it may swap beside its memory limit";
     },
   },
@@ -109,7 +45,7 @@ export const containerRules: readonly Rule[] = [
     reason: "Without a limit one query takes every core of the host.",
     remedy: "set pgstack:cpuLimit",
     types,
-    check: ({ props }) => (Number(props["cpus"]) > 0 ? undefined : "it has no processor limit"),
+    check: ({ props }) => (isPositive(props["cpus"]) ? undefined : "it has no processor limit"),
   },
   {
     name: "container-log-bounded",
@@ -118,7 +54,10 @@ export const containerRules: readonly Rule[] = [
     types,
     check: (resource) => {
       const { "max-size": size, "max-file": files } = record(resource, "logOpts");
-      return size && files ? undefined : "its log has no bound";
+      const driver = resource.props["logDriver"];
+      if (!BOUNDED_DRIVERS.includes(driver)) return `its log driver ${driver} has no bound`;
+      const bounded = /^[1-9]\d*[bkmg]{0,2}$/i.test(String(size)) && isPositive(files);
+      return bounded ? undefined : "its log has no bound";
     },
   },
   {
@@ -148,25 +87,10 @@ export const containerRules: readonly Rule[] = [
     reason: "Docker and whoever waits for the server must know whether it answers.",
     remedy: "give the server its health check back",
     types,
-    check: (resource) =>
-      isServer(resource.props) && resource.props["healthcheck"] === undefined
-        ? "it has no health check"
-        : undefined,
-  },
-  {
-    name: "container-no-host-paths",
-    reason: "A container that sees the host's own folders, or the engine's socket, can change the host.",
-    remedy: "mount volumes; only the folder of pgstack:backupDirectory may be the host's",
-    types,
     check: (resource) => {
-      const mounts = list<{ type?: string; source?: string }>(resource, "mounts");
-      const bound = [
-        ...mounts.filter(({ type }) => type === "bind").map(({ source = "" }) => source),
-        ...list<{ hostPath?: string }>(resource, "volumes").map(({ hostPath = "" }) => hostPath),
-      ];
-      return bound.find(
-        (path) => FORBIDDEN_PATHS.includes(path.replace(/(.)\/+$/, "$1")) || /docker.*\.sock$/.test(path),
-      );
+      if (!isServer(resource.props)) return undefined;
+      const [kind = "NONE"] = (record(resource, "healthcheck")["tests"] ?? []) as readonly string[];
+      return kind === "NONE" ? "it has no health check" : undefined;
     },
   },
   {
@@ -180,6 +104,11 @@ export const containerRules: readonly Rule[] = [
     },
   },
 ];
+
+function isPositive(value: unknown): boolean {
+  const number = Number(value);
+  return Number.isFinite(number) && number > 0;
+}
 
 /** The server and not what is beside it: it alone has a health check's port to answer on. */
 function isServer(props: Readonly<Record<string, unknown>>): boolean {

@@ -5,6 +5,8 @@ const EVERYWHERE = new Set(["", "0.0.0.0", "::"]);
 /** Loopback, and the ranges that no router of the internet knows: RFC 1918, RFC 4193. */
 const OWN = /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|::1$|f[cd][0-9a-f]{2}:)/i;
 const LOOPBACK = /^(127\.|::1$)/;
+/** How a server's TLS comes about. */
+const TLS_MODES = ["generated", "files"];
 
 interface Port {
   readonly ip?: string;
@@ -18,8 +20,8 @@ export const networkRules: readonly Rule[] = [
     reason: "On an internal network nothing outside reaches the server, whatever else is set.",
     remedy: "leave the stack's network internal; a published port has the network NAME-access beside it",
     types: [dynamic("Network")],
-    check: ({ props }) =>
-      props["internal"] === true || String(props["network"]).endsWith("-access")
+    check: ({ props }, { networkName }) =>
+      props["internal"] === true || props["network"] === `${networkName}-access`
         ? undefined
         : `the network ${props["network"]} is not internal`,
   },
@@ -44,7 +46,7 @@ export const networkRules: readonly Rule[] = [
     environments: ["development", "test"],
     types: [CONTAINER],
     check: (resource) => {
-      const open = list<Port>(resource, "ports").find(({ ip = "" }) => !LOOPBACK.test(ip));
+      const open = list<Port>(resource, "ports").find(({ ip = "" }) => isIP(ip) === 0 || !LOOPBACK.test(ip));
       return open === undefined ? undefined : `port ${open.external} is published on ${open.ip}`;
     },
   },
@@ -54,7 +56,9 @@ export const networkRules: readonly Rule[] = [
     remedy: "set pgstack:tls to mode generated or files",
     environments: STRICT,
     types: [dynamic("ServerConfiguration")],
-    check: ({ props }) =>
-      (props["tls"] as { mode?: string } | undefined)?.mode === "off" ? "TLS is off" : undefined,
+    check: ({ props }) => {
+      const mode = (props["tls"] as { mode?: string } | undefined)?.mode ?? "off";
+      return TLS_MODES.includes(mode) ? undefined : `TLS is ${mode}`;
+    },
   },
 ];

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { LABEL_STACK } from "../../operations/target.ts";
+import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
 import { CONTAINER, dynamic, labelsOf, RANDOM_PASSWORD, type Rule, VOLUME } from "../rule.ts";
 
 const LEAST_LENGTH = 24;
@@ -10,6 +11,9 @@ const SECRET_PROPERTIES: ReadonlyMap<string, readonly string[]> = new Map([
   [dynamic("SchemaVersion"), ["password"]],
   [dynamic("BackupConfiguration"), ["pgbackrest", "repositories", "key"]],
   [dynamic("ServerConfiguration"), ["tls"]],
+  [dynamic("Certificate"), ["authorityKey", "key"]],
+  [dynamic("SeededCluster"), ["pgbackrest"]],
+  [RANDOM_PASSWORD, ["result", "bcryptHash"]],
 ]);
 const FORGOTTEN = /^\/(tmp|dev\/shm|run|var\/run)(\/|$)/;
 
@@ -43,7 +47,11 @@ export const secretRules: readonly Rule[] = [
     check: ({ props }) => {
       const { logsDirectory } = props;
       if (typeof logsDirectory !== "string") return undefined;
-      return FORGOTTEN.test(posix.normalize(logsDirectory)) ? `records go to ${logsDirectory}` : undefined;
+      // A path that leaves the project may end anywhere.
+      const place = logsDirectory.startsWith("..")
+        ? posix.resolve(PROJECT_DIRECTORY, logsDirectory)
+        : posix.normalize(logsDirectory).replace(/^\/+/, "/");
+      return FORGOTTEN.test(place) ? `records go to ${logsDirectory}` : undefined;
     },
   },
   {

@@ -23,6 +23,8 @@ function resource(type: string, props: object, opts: Partial<Declared["opts"]> =
   };
 }
 
+const CONTEXT = { stack: "prod", networkName: "pgstack-prod", backupDirectory: "/srv/backups", now: NOW };
+
 const LABELS = [
   { label: "pgstack.stack", value: "prod" },
   { label: "pgstack.environment", value: "production" },
@@ -47,6 +49,8 @@ const SERVER = {
   mounts: [{ type: "volume", source: "data", target: "/var/lib/postgresql/data" }],
   envs: ["PGDATA=/var/lib/postgresql/data/current"],
   ports: [{ internal: 5432, external: 5432, ip: "10.1.2.3" }],
+  networksAdvanced: [{ name: "pgstack-prod" }],
+  tmpfs: { "/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777" },
   labels: LABELS,
 };
 
@@ -96,6 +100,10 @@ function volume(over: object = {}, protect = true): Declared {
 
 /** By rule: what passes, and what fails with which words. */
 const CASES: Record<string, { passes: Declared[]; fails: [Declared, RegExp][] }> = {
+  "kind-known": {
+    passes: [container(), volume(), network(), resource("pgstack:index:Server", {})],
+    fails: [[resource("docker:index/service:Service", {}), /its kind is docker:index\/service:Service/]],
+  },
   "image-pinned": {
     passes: [
       resource(IMAGE, { name: `postgres@${DIGEST}` }),
@@ -141,8 +149,27 @@ const CASES: Record<string, { passes: Declared[]; fails: [Declared, RegExp][] }>
     passes: [container()],
     fails: [
       [container({ privileged: true }), /is privileged/],
-      [container({ networkMode: "host" }), /networkMode is the host's/],
+      [container({ pidMode: "host" }), /pidMode is the host's/],
+      [container({ devices: [{ hostPath: "/dev/sda" }] }), /devices is .*\/dev\/sda/],
     ],
+  },
+  "container-own-network": {
+    passes: [container(), container({ networksAdvanced: [], networkMode: "none" })],
+    fails: [
+      [container({ networkMode: "host" }), /networkMode is the host's/],
+      [container({ networksAdvanced: [] }), /on Docker's own bridge/],
+    ],
+  },
+  "container-tmpfs-inert": {
+    passes: [container()],
+    fails: [[container({ tmpfs: { "/tmp": "rw,nosuid,nodev" } }), /\/tmp is without noexec/]],
+  },
+  "volume-not-of-host": {
+    passes: [
+      volume(),
+      volume({ driver: "local", driverOpts: { type: "tmpfs", device: "tmpfs", o: "size=1g" } }),
+    ],
+    fails: [[volume({ driverOpts: { type: "none", o: "bind", device: "/" } }), /its driver mounts/]],
   },
   "container-memory-limit": {
     passes: [container()],
@@ -155,7 +182,14 @@ const CASES: Record<string, { passes: Declared[]; fails: [Declared, RegExp][] }>
     passes: [container()],
     fails: [[container({ cpus: undefined }), /no processor limit/]],
   },
-  "container-log-bounded": { passes: [container()], fails: [[container({ logOpts: {} }), /no bound/]] },
+  "container-log-bounded": {
+    passes: [container()],
+    fails: [
+      [container({ logOpts: {} }), /no bound/],
+      [container({ logOpts: { "max-size": "-1", "max-file": "3" } }), /no bound/],
+      [container({ logDriver: "syslog" }), /its log driver syslog/],
+    ],
+  },
   "container-restarts": {
     passes: [container()],
     fails: [[container({ restart: "no" }), /does not start again/]],
@@ -166,12 +200,16 @@ const CASES: Record<string, { passes: Declared[]; fails: [Declared, RegExp][] }>
   },
   "container-health-check": {
     passes: [container()],
-    fails: [[container({ healthcheck: undefined }), /no health check/]],
+    fails: [
+      [container({ healthcheck: undefined }), /no health check/],
+      [container({ healthcheck: { tests: ["NONE"] } }), /no health check/],
+    ],
   },
   "container-no-host-paths": {
     passes: [container(), container({ mounts: [{ type: "bind", source: "/srv/backups" }] })],
     fails: [
-      [container({ mounts: [{ type: "bind", source: "/" }] }), /^\/$/],
+      [container({ mounts: [{ type: "bind", source: "/" }] }), /the whole host/],
+      [container({ mounts: [{ type: "bind", source: "/srv/other" }] }), /not pgstack:backupDirectory/],
       [container({ volumes: [{ hostPath: "/var/run/docker.sock" }] }), /docker\.sock/],
     ],
   },
@@ -181,7 +219,10 @@ const CASES: Record<string, { passes: Declared[]; fails: [Declared, RegExp][] }>
   },
   "network-internal": {
     passes: [network(), network({ network: "pgstack-prod-access", internal: false })],
-    fails: [[network({ internal: false }), /pgstack-prod is not internal/]],
+    fails: [
+      [network({ internal: false }), /pgstack-prod is not internal/],
+      [network({ network: "open-access", internal: false }), /open-access is not internal/],
+    ],
   },
   "port-on-own-address": {
     passes: [container(), container({ ports: [] }), container({ ports: [{ external: 1, ip: "fd00::1" }] })],
@@ -195,7 +236,13 @@ const CASES: Record<string, { passes: Declared[]; fails: [Declared, RegExp][] }>
     passes: [container({ ports: [{ external: 1, ip: "127.0.0.1" }] })],
     fails: [[container(), /published on 10\.1\.2\.3/]],
   },
-  "tls-on": { passes: [server()], fails: [[server({ tls: { mode: "off" } }), /TLS is off/]] },
+  "tls-on": {
+    passes: [server(), server({ tls: { mode: "files" } })],
+    fails: [
+      [server({ tls: { mode: "off" } }), /TLS is off/],
+      [server({ tls: undefined }), /TLS is off/],
+    ],
+  },
   "volumes-protected": { passes: [volume()], fails: [[volume({}, false), /data is not protected/]] },
   durable: {
     passes: [server()],
@@ -271,7 +318,7 @@ describe("G3 rules on resources", () => {
 
   test.each(RULES.map((rule) => [rule.name, rule] as const))("G3 %s passes and fails", (name, rule) => {
     const environment = rule.environments?.at(-1) ?? "production";
-    const context: Context = { stack: "prod", environment, now: NOW };
+    const context: Context = { ...CONTEXT, environment };
     for (const one of CASES[name]?.passes ?? []) expect(rule.check(one, context)).toBeUndefined();
     for (const [one, words] of CASES[name]?.fails ?? []) {
       expect(rule.types.length === 0 || rule.types.includes(one.type)).toBe(true);
@@ -281,7 +328,7 @@ describe("G3 rules on resources", () => {
 
   test("L9 a permission to destroy lets the volumes' protection go as long as it lasts", () => {
     const rule = RULES.find(({ name }) => name === "volumes-protected");
-    const context = { stack: "prod", environment: "production", now: NOW };
+    const context = { ...CONTEXT, environment: "production" };
     const until = (allowDestroyUntil: string) =>
       rule?.check(volume({}, false), { ...context, allowDestroyUntil });
     expect(until("2026-03-01T13:00:00Z")).toBeUndefined();
