@@ -18,8 +18,6 @@ export interface PgHbaOptions {
   readonly clientAddresses?: readonly string[];
   /** Databases that tests are given, as a pattern: the application's roles may sign in to those too. Default: none. */
   readonly testDatabases?: string;
-  /** Roles that may use the replication protocol over TCP from the same networks. Default: none. */
-  readonly replicationRoles?: readonly string[];
 }
 
 const EVERYWHERE: readonly string[] = ["0.0.0.0/0", "::/0"];
@@ -39,7 +37,6 @@ export function renderPgHba(options: PgHbaOptions): string {
   const administrator = quoteName(options.administrator, "administrator");
   const clients = [quoteName(options.application, "application"), quoteName(options.readonly, "readonly")];
   const database = quoteName(options.database, "database");
-  const replicators = (options.replicationRoles ?? []).map((role) => quoteName(role, "replicationRoles"));
   const addresses = [...new Set([...LOOPBACK, ...(options.clientAddresses ?? EVERYWHERE).map(checkNetwork)])];
   const type = options.tls ? "hostssl" : "host";
   const grant = (databases: string, role: string): string[] =>
@@ -49,6 +46,11 @@ export function renderPgHba(options: PgHbaOptions): string {
     "# Written by the stack; a change made here by hand is replaced at the next run.",
     heading("TYPE", "DATABASE", "USER", "ADDRESS", "METHOD"),
     "",
+    "# Physical replication, to nobody: the word all for databases does not cover it. Connections that ask for",
+    "# replication=database match the lines of that database; the server refuses those to roles without REPLICATION.",
+    line("local", "replication", "all", "", "reject"),
+    line("host", "replication", "all", "all", "reject"),
+    "",
     "# The superuser: from inside the container by the socket, as the operating system's user of the same name.",
     line("local", "all", `"${SUPERUSER}"`, "", "peer"),
     line("host", "all", `"${SUPERUSER}"`, "all", "reject"),
@@ -56,11 +58,6 @@ export function renderPgHba(options: PgHbaOptions): string {
     ...(options.tls
       ? ["# TLS is on: nothing goes over plain TCP.", line("hostnossl", "all", "all", "all", "reject"), ""]
       : []),
-    "# Replication: the word all for databases does not cover it.",
-    ...replicators.flatMap((role) => grant("replication", role)),
-    line("local", "replication", "all", "", "reject"),
-    line("host", "replication", "all", "all", "reject"),
-    "",
     "# The stack's roles, each to what it works on.",
     line("local", "all", administrator, "", "scram-sha-256"),
     ...clients.map((role) => line("local", database, role, "", "scram-sha-256")),

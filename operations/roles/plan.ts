@@ -23,7 +23,8 @@ export function rolePlan(live: LiveRole | undefined, wanted: RoleSpecification):
     (attribute) =>
       change(
         `${attributes[attribute] ? "give" : "take away"} ${attribute}`,
-        (role) => `ALTER ROLE ${role} ${attributeSql(attribute, attributes[attribute])}`,
+        (role) =>
+          `ALTER ROLE ${role} ${attributeSql(attribute, attributes[attribute])}${attribute === "REPLICATION" ? endStreams(wanted.name) : ""}`,
       ),
   );
   if (live.connectionLimit !== limit) {
@@ -153,6 +154,12 @@ function nameAndValue(text: string): [string, string] {
 
 function parameter(name: string): string {
   return name.split(".").map(identifier).join(".");
+}
+
+/** The attribute is asked for at sign-in only: what streams already would go on. */
+function endStreams(role: string): string {
+  return `;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'walsender' AND usename = ${literal(role)}`;
 }
 
 function attributeSql(attribute: string, given: boolean): string {

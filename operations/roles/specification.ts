@@ -47,10 +47,14 @@ const LOGIN_ONLY: Attributes = {
   BYPASSRLS: false,
 };
 
-/** The three kinds. The administrator backs up, restores and migrates; it is no superuser. */
+/**
+ * The three kinds. The administrator owns the database and migrates it; it is no superuser. None has REPLICATION: with
+ * it BASE_BACKUP hands out every file of the cluster, and pg_hba.conf cannot tell `replication=database` from an ordinary
+ * connection. What needs the protocol (upgrades) is the superuser, by the socket.
+ */
 export const PRIVILEGES: Readonly<Record<RoleKind, Privileges>> = {
   administrator: {
-    attributes: { ...LOGIN_ONLY, CREATEROLE: true, CREATEDB: true, REPLICATION: true, BYPASSRLS: true },
+    attributes: { ...LOGIN_ONLY, CREATEROLE: true, CREATEDB: true, BYPASSRLS: true },
     memberships: [
       "pg_checkpoint",
       "pg_monitor",

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, test } from "vitest";
+import { untilFirstBackup } from "../support/first-backup.ts";
 import { DOCKER_POINTS } from "../support/security/cis-docker.ts";
 import { POSTGRESQL_POINTS } from "../support/security/cis-postgresql.ts";
 import { type DockerFacts, dockerFacts } from "../support/security/docker-facts.ts";
@@ -13,10 +14,11 @@ let docker: DockerFacts;
 let postgresql: PostgresqlFacts;
 
 beforeAll(async () => {
-  stack = await LiveStack.bringUp({}, async (project) => {
+  stack = await LiveStack.bringUp({ backup: true }, async (project) => {
     watch = await EngineWatch.start(project.stack);
     return {};
   });
+  await untilFirstBackup(stack.target);
   docker = await dockerFacts(stack, await watch.end());
   postgresql = await postgresqlFacts(stack);
 });

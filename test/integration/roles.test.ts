@@ -90,7 +90,6 @@ describe("S1 the three kinds of role", () => {
         ...login,
         rolcreaterole: true,
         rolcreatedb: true,
-        rolreplication: true,
         rolbypassrls: true,
         memberships: [
           "pg_checkpoint",

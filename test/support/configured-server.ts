@@ -33,10 +33,33 @@ export async function startConfiguredServer(
   parameters: ServerConfiguration["parameters"] = {},
 ): Promise<ConfiguredServer> {
   const name = uniqueName("server");
+  onTestFinished(() => removeServer(name));
+  return await startNamed(name, parameters);
+}
+
+/** The same for all tests of a file, once it takes connections; the caller calls `remove`. */
+export async function sharedConfiguredServer(
+  parameters: ServerConfiguration["parameters"] = {},
+): Promise<ConfiguredServer & { remove(): Promise<void> }> {
+  const name = uniqueName("server");
+  const remove = () => removeServer(name);
+  try {
+    const server = await startNamed(name, parameters);
+    await waitUntilReady(server.target, { timeoutSeconds: 60 });
+    return { ...server, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function startNamed(
+  name: string,
+  parameters: ServerConfiguration["parameters"],
+): Promise<ConfiguredServer> {
   const labels = labelsOf(name);
   const [dataVolume, configurationVolume] = [dataVolumeOf(name), configurationVolumeOf(name)];
   const docker = dockerEngine();
-  onTestFinished(() => removeServer(name));
   await docker.createNetwork({ Name: name, Internal: true, Labels: labels });
   for (const volume of [dataVolume, configurationVolume])
     await docker.createVolume({ Name: volume, Labels: labels });

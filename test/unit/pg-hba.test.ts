@@ -64,13 +64,11 @@ describe("S6 who may sign in how", () => {
     expect(open.map((rule) => rule.type)).not.toContain("hostssl");
   });
 
-  test("S6 replication is let in for the roles that are named", () => {
-    const open = rules({ replicationRoles: ["standby"] });
-    expect(methodFor(open, { ...tcp, user: "standby", database: "", replication: true })).toBe(
-      "scram-sha-256",
-    );
-    expect(methodFor(open, { ...tcp, user: "app_admin", database: "", replication: true })).toBe("reject");
-    expect(methodFor(open, { ...plain, user: "standby", database: "", replication: true })).toBe("reject");
+  test("physical replication is refused before any other line [S10]", () => {
+    expect(rules().slice(0, 2)).toMatchObject([
+      { type: "local", database: { text: "replication", quoted: false }, method: "reject" },
+      { type: "host", database: { text: "replication", quoted: false }, method: "reject" },
+    ]);
   });
 
   test("S6 only the named networks and the loopback are let in", () => {

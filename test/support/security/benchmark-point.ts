@@ -10,7 +10,7 @@ export interface BenchmarkPoint<Facts> {
   readonly status: PointStatus;
   /** How it is met, or why it is not or need not be. */
   readonly note: string;
-  /** Proves it on a running stack; every point that is met has one. */
+  /** Proves the note on a running stack; every point that is met has one, the others where something can be looked at. */
   readonly check?: (facts: Facts) => void;
 }
 
@@ -28,9 +28,11 @@ export function metOtherwise<Facts>(
   return { id, title, status: "met otherwise", note, check };
 }
 
-/** A point about something that the stack does not have. */
-export function notApplicable(id: string, title: string, note: string): BenchmarkPoint<unknown> {
-  return { id, title, status: "not applicable", note };
+/** A point about something that the stack does not have; a check notices when it does. */
+export function notApplicable<Facts>(
+  ...[id, title, note, check]: [id: string, title: string, note: string, check?: (facts: Facts) => void]
+): BenchmarkPoint<Facts> {
+  return { id, title, status: "not applicable", note, ...(check && { check }) };
 }
 
 /** A point that applies and is not met. */

@@ -1,3 +1,5 @@
+import { glob, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import type Docker from "dockerode";
 import { dockerEngine } from "../../../operations/docker.ts";
 import type { LiveStack } from "./live-stack.ts";
@@ -21,6 +23,8 @@ export interface DockerFacts {
   readonly image: Docker.ImageInspectInfo;
   /** Id of the image that the program resolved. */
   readonly wantedImage: string;
+  /** The Dockerfiles of the project. */
+  readonly dockerfiles: readonly string[];
   /** Lines of /proc/1/status. */
   readonly server: Readonly<Record<string, string>>;
   /** Names of the programs that run in the container. */
@@ -45,6 +49,7 @@ export async function dockerFacts(stack: LiveStack, seen: readonly Place[]): Pro
     ),
     image: await docker.getImage(container.Image).inspect(),
     wantedImage: stack.outputs.deployed.image.imageId,
+    dockerfiles: await dockerfiles(),
     server: Object.fromEntries(status.split("\n").map((line) => line.split(/:\s*/, 2))),
     programs: [...new Set((await stack.inside("cat /proc/[0-9]*/comm 2>/dev/null")).trim().split("\n"))],
     ports: listening(sockets),
@@ -79,4 +84,12 @@ function execution(text: string): Execution {
   };
   const { privileged, user, entrypoint } = ProcessConfig;
   return { privileged, user, arguments: [entrypoint, ...(ProcessConfig.arguments ?? [])] };
+}
+
+async function dockerfiles(): Promise<string[]> {
+  const cwd = fileURLToPath(new URL("../../../", import.meta.url));
+  const found: string[] = [];
+  for await (const path of glob("{images,examples,toolchain}/**/Dockerfile*", { cwd }))
+    found.push(await readFile(`${cwd}/${path}`, "utf8"));
+  return found;
 }

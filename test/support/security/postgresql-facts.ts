@@ -1,3 +1,6 @@
+import type { AgentStatus } from "../../../agent/status.ts";
+import { agentContainer, callAgent } from "../../../operations/agent.ts";
+import { executeInContainer } from "../../../operations/execute.ts";
 import { queryAsSuperuser } from "../../../operations/superuser.ts";
 import type { Kind, LiveStack } from "./live-stack.ts";
 
@@ -22,6 +25,7 @@ export interface LoginRole {
   readonly name: string;
   readonly superuser: boolean;
   readonly bypassRls: boolean;
+  readonly replication: boolean;
   readonly hasPassword: boolean;
   readonly limit: number;
   readonly memberOf: readonly string[];
@@ -39,6 +43,12 @@ export interface PostgresqlFacts {
   readonly shell: Readonly<Record<keyof typeof QUESTIONS, string>>;
   readonly log: string;
   readonly passwords: readonly string[];
+  /** Sessions that take the write-ahead log from the server. */
+  readonly standbys: number;
+  /** What the agent says; a first backup has been made. */
+  readonly agent: AgentStatus;
+  /** What pgBackRest beside the server says of itself. */
+  readonly pgbackrest: string;
 }
 
 const EXTENSION_FILES = '"$SHAREDIR/extension"';
@@ -102,7 +112,7 @@ export async function postgresqlFacts(stack: LiveStack): Promise<PostgresqlFacts
       "SELECT type, database AS databases, user_name AS users, auth_method AS method FROM pg_hba_file_rules ORDER BY line_number",
     ),
     roles: await query(
-      `SELECT rolname AS name, rolsuper AS superuser, rolbypassrls AS "bypassRls", rolpassword IS NOT NULL AS "hasPassword",
+      `SELECT rolname AS name, rolsuper AS superuser, rolbypassrls AS "bypassRls", rolreplication AS replication, rolpassword IS NOT NULL AS "hasPassword",
               rolconnlimit AS limit,
               (SELECT coalesce(json_agg(g.rolname ORDER BY g.rolname), '[]') FROM pg_auth_members m
                  JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid) AS "memberOf"
@@ -113,9 +123,17 @@ export async function postgresqlFacts(stack: LiveStack): Promise<PostgresqlFacts
     ),
     excess: (await query<{ finding: string }>(EXCESS)).map(({ finding }) => finding),
     shell: shell as PostgresqlFacts["shell"],
+    standbys: Number(await stack.value("SELECT count(*) FROM pg_stat_replication")),
+    agent: await callAgent<AgentStatus>(stack.target, "status"),
+    pgbackrest: await inAgent(stack, ["pgbackrest", "version"]),
     log: await stack.serverLog(),
     passwords: (["administrator", "application", "readonly"] as Kind[]).map(
       (kind) => stack.credential(kind).password,
     ),
   };
+}
+
+async function inAgent(stack: LiveStack, command: readonly string[]): Promise<string> {
+  const target = { ...stack.target, container: agentContainer(stack.target.container) };
+  return (await executeInContainer(target, { command })).stdout;
 }

@@ -1,10 +1,10 @@
 import { expect } from "vitest";
 import { TEST_PATTERN } from "../../../../operations/testing/names.ts";
-import { type BenchmarkPoint, met, metOtherwise, notApplicable, open } from "../benchmark-point.ts";
+import { type BenchmarkPoint, met, metOtherwise, notApplicable } from "../benchmark-point.ts";
 import type { PostgresqlFacts } from "../postgresql-facts.ts";
 import { onlyOurs, set } from "./parameters.ts";
 
-const LATER = "the stack takes no physical backups and has no standbys yet";
+const NO_STANDBYS = "the stack has no standbys yet";
 
 /** Chapters 4 to 8: access, sign-in, settings, replication, the rest. */
 export const ACCESS_AND_SETTINGS: readonly BenchmarkPoint<PostgresqlFacts>[] = [
@@ -76,7 +76,7 @@ export const ACCESS_AND_SETTINGS: readonly BenchmarkPoint<PostgresqlFacts>[] = [
     "local sign-in",
     "`peer` for the superuser, scram-sha-256 for the roles, the rest refused",
     ({ hba }) => {
-      const local = hba.filter(({ type }) => type === "local");
+      const local = hba.filter(({ type, databases }) => type === "local" && databases[0] !== "replication");
       expect(local[0]).toMatchObject({ users: ["postgres"], method: "peer" });
       expect(new Set(local.slice(1).map(({ method }) => method))).toEqual(
         new Set(["reject", "scram-sha-256"]),
@@ -155,22 +155,50 @@ export const ACCESS_AND_SETTINGS: readonly BenchmarkPoint<PostgresqlFacts>[] = [
   met("6.11", "pgcrypto", "made with the database", ({ extensions }) =>
     expect(extensions).toContain("pgcrypto"),
   ),
-  notApplicable("7.1", "a user for replication", `${LATER}; pg_hba refuses the replication protocol to all`),
+  metOtherwise(
+    "7.1",
+    "a user for replication",
+    "no role but the superuser has the attribute, and none streams over the network: `b-replication.test.ts` speaks the protocol as each role",
+    ({ roles, hba }) => {
+      expect(roles.filter(({ replication }) => replication).map(({ name }) => name)).toEqual(["postgres"]);
+      const physical = hba.filter(({ databases }) => databases.includes("replication"));
+      expect(physical.map(({ type, method }) => `${type} ${method}`)).toEqual([
+        "local reject",
+        "host reject",
+      ]);
+    },
+  ),
   met(
     "7.2",
     "replication commands logged",
     "`log_replication_commands`",
     set({ log_replication_commands: "on" }),
   ),
-  open("7.3", "base backups", LATER),
-  open("7.4", "WAL archiving", LATER),
-  notApplicable("7.5", "parameters of streaming replication", LATER),
+  metOtherwise(
+    "7.3",
+    "base backups",
+    "pgBackRest reads the cluster's files beside the server, by schedule and from the first `up` on; nothing streams them",
+    ({ agent }) => expect(agent.lastRuns).toContainEqual(expect.objectContaining({ result: "ok" })),
+  ),
+  met("7.4", "WAL archiving", "on wherever the stack backs itself up, and watched by health", (facts) => {
+    set({ archive_mode: "on", wal_level: "replica" })(facts);
+    expect(facts.agent.archive).toMatchObject({ failing: false });
+  }),
+  notApplicable("7.5", "parameters of streaming replication", NO_STANDBYS, (facts: PostgresqlFacts) => {
+    set({ primary_conninfo: "" })(facts);
+    expect(facts.standbys).toBe(0);
+  }),
   notApplicable(
     "8.1",
     "folders outside of the cluster",
-    "one volume holds it whole; the health check watches its room",
+    "the data volume holds the cluster whole, backups are in a volume or folder of their own",
   ),
-  open("8.2", "pgBackRest", LATER),
+  met(
+    "8.2",
+    "pgBackRest",
+    "in the agent's container beside the server: full and incremental backups, the archive, restores to a point in time",
+    ({ pgbackrest }) => expect(pgbackrest).toMatch(/^pgBackRest \d+\.\d+/),
+  ),
   met(
     "8.3",
     "paths and libraries",
@@ -216,8 +244,8 @@ export const ACCESS_AND_SETTINGS: readonly BenchmarkPoint<PostgresqlFacts>[] = [
         if (!users.includes("administrator")) expect([["app"], [TEST_PATTERN]]).toContainEqual(databases);
     },
   ),
-  met("+6", "no superuser from afar", "refused before any other line over TCP", ({ hba }) =>
-    expect(hba.find(({ type }) => type !== "local")).toMatchObject({ users: ["postgres"], method: "reject" }),
+  met("+6", "no superuser from afar", "refused before any line over TCP that lets in", ({ hba }) =>
+    expect(hba.find(({ type, databases }) => type !== "local" && databases[0] !== "replication")).toMatchObject({ users: ["postgres"], method: "reject" }),
   ),
   met("+7", "password encryption", "scram-sha-256", set({ password_encryption: "scram-sha-256" })),
 ];
