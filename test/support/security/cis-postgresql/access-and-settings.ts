@@ -245,7 +245,9 @@ export const ACCESS_AND_SETTINGS: readonly BenchmarkPoint<PostgresqlFacts>[] = [
     },
   ),
   met("+6", "no superuser from afar", "refused before any line over TCP that lets in", ({ hba }) =>
-    expect(hba.find(({ type, databases }) => type !== "local" && databases[0] !== "replication")).toMatchObject({ users: ["postgres"], method: "reject" }),
+    expect(
+      hba.find(({ type, databases }) => type !== "local" && databases[0] !== "replication"),
+    ).toMatchObject({ users: ["postgres"], method: "reject" }),
   ),
   met("+7", "password encryption", "scram-sha-256", set({ password_encryption: "scram-sha-256" })),
 ];
