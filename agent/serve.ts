@@ -3,6 +3,7 @@ import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
 import { withExclusive } from "./exclusive.ts";
 import { messageOf, Refusal } from "./failure.ts";
+import { hasUnfinishedRestore, removeInterruptedRestore } from "./logical/places.ts";
 import { flushQueue } from "./physical/queue.ts";
 import { prepareStanza } from "./physical/stanza.ts";
 import { nextDue } from "./schedule/due.ts";
@@ -50,6 +51,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
         if (performance.now() >= upgradeAt) {
           upgradeAt = performance.now() + AGAIN_MILLISECONDS;
           await settleUpgrade(configuration);
+          await settleRestoreOfDump(configuration);
         }
         await runDue(configuration, context);
         if (performance.now() >= queueAt) {
@@ -114,6 +116,20 @@ async function settleUpgrade(configuration: AgentConfiguration): Promise<void> {
   } catch (error) {
     // A step of it may be at work still.
     if (!(error instanceof Refusal)) say(`an upgrade is not settled: ${messageOf(error)}`);
+  }
+}
+
+/** Removes the database that an interrupted restore of a dump was filling. */
+async function settleRestoreOfDump(configuration: AgentConfiguration): Promise<void> {
+  if (!(await hasUnfinishedRestore(configuration))) return;
+  try {
+    await withExclusive(configuration, "an interrupted restore", () =>
+      removeInterruptedRestore(configuration),
+    );
+    say("what an interrupted restore of a dump left is removed");
+  } catch (error) {
+    // It may be at work still.
+    if (!(error instanceof Refusal)) throw error;
   }
 }
 

@@ -1,3 +1,4 @@
+import { LONGEST_NAME_BYTES } from "./derived-name.ts";
 import { Refusal } from "./failure.ts";
 import { type ProgramResult, run } from "./program.ts";
 
@@ -98,7 +99,7 @@ export function clientEnvironment(
     PGPORT: String(server.port),
     PGUSER: login?.role ?? SUPERUSER,
     ...(login === undefined ? {} : { PGPASSWORD: login.password }),
-    PGDATABASE: database,
+    PGDATABASE: requireWholeName(database),
     PGAPPNAME: "pgstack agent",
     PGCLIENTENCODING: "UTF8",
     PGCONNECT_TIMEOUT: "10",
@@ -151,9 +152,17 @@ function sqlFailure({ exitCode, stderr }: ProgramResult): Error {
   );
 }
 
-/** A name quoted for SQL. */
+/** A name quoted for SQL. @throws Error for a name that the server would cut: it could then be another object's. */
 export function quoteIdentifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+  return `"${requireWholeName(name).replaceAll('"', '""')}"`;
+}
+
+function requireWholeName(name: string): string {
+  const bytes = Buffer.byteLength(name);
+  if (bytes <= LONGEST_NAME_BYTES) return name;
+  throw new Error(
+    `the name ${name} has ${bytes} bytes, and PostgreSQL would cut it to ${LONGEST_NAME_BYTES}: nothing was done with it`,
+  );
 }
 
 /** A text quoted for SQL, right with standard_conforming_strings on and off. Text never goes into SQL in another way. */

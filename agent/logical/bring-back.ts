@@ -1,13 +1,16 @@
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
+import { createMarked, dropMarked } from "../database-mark.ts";
 import { Refusal } from "../failure.ts";
 import { psql, query, quoteIdentifier, quoteLiteral } from "../sql.ts";
 import { checkDatabase } from "../verification/checks.ts";
 import { differences, tableContents } from "../verification/tables.ts";
+import { exchange } from "./exchange.ts";
 import { logicalDirectory, readManifest } from "./folder.ts";
+import { places } from "./places.ts";
 import { compareFiles } from "./read-back.ts";
-import { createDatabase, restoreInto } from "./restore.ts";
+import { restoreInto } from "./restore.ts";
 
 /** What became of a dump that was brought back. */
 export interface BroughtBack {
@@ -28,12 +31,12 @@ export async function bringBackDatabase(
   const { database, tables, files } = await readManifest(configuration, id);
   const folder = join(logicalDirectory(configuration), id);
   await requireWhole(folder, files, id);
-  const beside = `${database}_restore`;
-  const before = `${database}_before_${id.slice(0, 15).toLowerCase()}_${id.slice(-4)}`;
-  await dropDatabase(configuration, beside, context);
+  const { beside, before, mark } = await places(configuration, { id, database }, context);
+  const properties = await ownerAndLimit(configuration, database, context);
+  await psql(configuration, dropMarked(beside, mark), context);
   context.step("restoring beside the database in use", 0.1);
-  await createDatabase(configuration, beside, context);
   try {
+    await psql(configuration, createMarked(beside, mark), context);
     await restoreInto(configuration, folder, { server: configuration, database: beside }, context);
     context.step("checking and comparing", 0.7);
     const found = await tableContents(configuration, beside, configuration.verification, { context });
@@ -44,9 +47,9 @@ export async function bringBackDatabase(
     if (problems.length > 0)
       throw new Refusal(`what was restored is not sound: ${problems.slice(0, 5).join("; ")}`);
     context.step("putting it in use", 0.9);
-    await exchange(configuration, { database, beside, before }, context);
+    await exchange(configuration, { database, beside, before, properties }, context);
   } catch (error) {
-    await dropDatabase(configuration, beside, { signal: new AbortController().signal });
+    await psql(configuration, dropMarked(beside, mark));
     throw error;
   }
   return { kept: before, tables: tables.length };
@@ -62,46 +65,18 @@ export async function requireWhole(
   if (problems.length > 0) throw new Refusal(`backup ${id} is damaged: ${problems.join("; ")}`);
 }
 
-async function exchange(
+/** Statements that give the restored database what the one in use has and a dump leaves out. */
+async function ownerAndLimit(
   configuration: AgentConfiguration,
-  {
-    database,
-    beside,
-    before,
-  }: { readonly database: string; readonly beside: string; readonly before: string },
+  database: string,
   context: Pick<Context, "signal">,
-): Promise<void> {
-  const name = quoteIdentifier(database);
-  const owner = await query<{ owner: string; limit: number }>(
+): Promise<string> {
+  const [row] = await query<{ owner: string; limit: number }>(
     configuration,
     `SELECT pg_get_userbyid(datdba) AS owner, datconnlimit AS limit FROM pg_database WHERE datname = ${quoteLiteral(database)}`,
     context,
   );
-  const [{ owner: role, limit } = { owner: "postgres", limit: -1 }] = owner;
-  await psql(configuration, `ALTER DATABASE ${name} ALLOW_CONNECTIONS false;`, context);
-  try {
-    await psql(
-      configuration,
-      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-        WHERE datname IN (${quoteLiteral(database)}, ${quoteLiteral(beside)}) AND pid <> pg_backend_pid();
-       BEGIN;
-       ALTER DATABASE ${name} RENAME TO ${quoteIdentifier(before)};
-       ALTER DATABASE ${quoteIdentifier(beside)} RENAME TO ${name};
-       ALTER DATABASE ${name} OWNER TO ${quoteIdentifier(role)};
-       ALTER DATABASE ${name} CONNECTION LIMIT ${limit};
-       COMMIT;`,
-      context,
-    );
-  } catch (error) {
-    await psql(configuration, `ALTER DATABASE ${name} ALLOW_CONNECTIONS true;`);
-    throw error;
-  }
-}
-
-async function dropDatabase(
-  configuration: AgentConfiguration,
-  database: string,
-  context: Pick<Context, "signal">,
-): Promise<void> {
-  await psql(configuration, `DROP DATABASE IF EXISTS ${quoteIdentifier(database)} WITH (FORCE);`, context);
+  const { owner, limit } = row ?? { owner: "postgres", limit: -1 };
+  const name = quoteIdentifier(database);
+  return `ALTER DATABASE ${name} OWNER TO ${quoteIdentifier(owner)}; ALTER DATABASE ${name} CONNECTION LIMIT ${limit};`;
 }

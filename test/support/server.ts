@@ -36,6 +36,8 @@ export interface TestServerOptions {
   readonly published?: boolean;
   /** Size of the data volume, which then is in memory, for example `96m`. Default: unlimited, on disk. */
   readonly dataSize?: string;
+  /** A first process that takes over what killed programs leave: PostgreSQL in its place takes their end for a crash. */
+  readonly init?: boolean;
 }
 
 // Any role may sign in to any database, so that what a role can't do is PostgreSQL's own refusal.
@@ -109,6 +111,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
         ...(options.published === true
           ? { PortBindings: { "5432/tcp": [{ HostIp: "127.0.0.1", HostPort: "0" }] } }
           : {}),
+        Init: options.init ?? false,
         ShmSize: 64 * 1024 * 1024,
         RestartPolicy: { Name: options.restart ?? "no" },
       },
