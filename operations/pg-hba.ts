@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { LONGEST_NAME_BYTES } from "../agent/derived-name.ts";
 import { SUPERUSER } from "./superuser.ts";
 import { UserError } from "./user-error.ts";
 
@@ -23,8 +24,6 @@ export interface PgHbaOptions {
 const EVERYWHERE: readonly string[] = ["0.0.0.0/0", "::/0"];
 /** Health probes and the tunnel for remote engines come from inside the container. */
 const LOOPBACK: readonly string[] = ["127.0.0.1/32", "::1/128"];
-/** PostgreSQL cuts names at 63 bytes, and two names could then be one. */
-const LONGEST_NAME_BYTES = 63;
 
 /**
  * The text of pg_hba.conf. The first line that fits a connection decides, so refusals stand before grants, and the

@@ -1,8 +1,6 @@
 import { escapeIdentifier, escapeLiteral } from "pg";
+import { LONGEST_NAME_BYTES } from "../agent/derived-name.ts";
 import { UserError } from "./user-error.ts";
-
-/** PostgreSQL cuts longer names without an error, so that two names could mean one object. */
-export const LONGEST_NAME_BYTES = 63;
 
 /** Built from what is quoted already; joined into statements as it is. */
 export type Sql = string;
@@ -10,10 +8,11 @@ export type Sql = string;
 /**
  * A name in double quotes, whatever is in it.
  *
- * @throws UserError for a name that PostgreSQL can't hold.
+ * @throws UserError for a name that PostgreSQL can't hold, or would cut: it could then be another object's.
  */
 export function identifier(name: string): Sql {
   requireText(name, "name");
+  requireWhole(name, "name");
   return escapeIdentifier(name);
 }
 
@@ -35,17 +34,23 @@ export function literal(value: string): Sql {
  */
 export function requireName(name: string, what: string): void {
   requireText(name, what);
-  const bytes = Buffer.byteLength(name);
-  if (bytes === 0 || bytes > LONGEST_NAME_BYTES) {
-    throw new UserError(
-      `${what} ${shown(name)}: a name has 1 to ${LONGEST_NAME_BYTES} bytes, this one has ${bytes}`,
-    );
-  }
+  requireWhole(name, what);
+  if (name === "") throw nameLength(name, what);
 }
 
 /** A name for messages, on one line and not longer than a line. */
 export function shown(name: string): string {
   return JSON.stringify(name.length > LONGEST_NAME_BYTES ? `${name.slice(0, LONGEST_NAME_BYTES)}…` : name);
+}
+
+function requireWhole(name: string, what: string): void {
+  if (Buffer.byteLength(name) > LONGEST_NAME_BYTES) throw nameLength(name, what);
+}
+
+function nameLength(name: string, what: string): UserError {
+  return new UserError(
+    `${what} ${shown(name)}: a name has 1 to ${LONGEST_NAME_BYTES} bytes, this one has ${Buffer.byteLength(name)}`,
+  );
 }
 
 function requireText(text: string, what: string): void {
