@@ -1,4 +1,5 @@
 import { type HealthThresholds, NEVER } from "../operations/health/thresholds.ts";
+import { defaultNames } from "./default-names.ts";
 import { deriveMemory } from "./derive.ts";
 import { bytesOf, type MemorySize, memorySize } from "./memory-size.ts";
 import { processesNeeded, sharedMemoryNeeded } from "./needs.ts";
@@ -16,18 +17,17 @@ export function applyDefaults(given: Given, context: Pick<SettingsContext, "stac
   const memoryLimit = given.memoryLimit ?? (production ? "4GB" : "1GB");
   const derived = given.deriveMemory ? deriveMemory(memoryLimit, given.maxConnections) : undefined;
   const workMem = given.workMem ?? derived?.workMem ?? "4MB";
-  const prefix = `pgstack-${context.stack}`;
+  const names = defaultNames(context.stack, given.dataInMemory !== undefined);
   return {
     ...given,
     stack: context.stack,
     extensions: [...new Set([...STANDARD_EXTENSIONS, ...given.extensions])],
     allowDestroy: given.allowDestroy ?? !production,
     protectVolumes: given.protectVolumes ?? production,
-    containerName: given.containerName ?? prefix,
-    networkName: given.networkName ?? prefix,
-    dataVolumeName:
-      given.dataVolumeName ?? `${prefix}-${given.dataInMemory === undefined ? "data" : "memory"}`,
-    configurationVolumeName: given.configurationVolumeName ?? `${prefix}-configuration`,
+    containerName: given.containerName ?? names.containerName,
+    networkName: given.networkName ?? names.networkName,
+    dataVolumeName: given.dataVolumeName ?? names.dataVolumeName,
+    configurationVolumeName: given.configurationVolumeName ?? names.configurationVolumeName,
     publishPort: given.publishPort ?? given.port,
     memoryLimit,
     sharedBuffers: given.sharedBuffers ?? derived?.sharedBuffers ?? "256MB",
@@ -36,7 +36,7 @@ export function applyDefaults(given: Given, context: Pick<SettingsContext, "stac
     maintenanceWorkMem: given.maintenanceWorkMem ?? derived?.maintenanceWorkMem ?? "64MB",
     ballastMegabytes: given.ballastMegabytes ?? (given.environment === "test" ? 0 : 64),
     backup: given.backup ?? given.environment !== "test",
-    backupVolumeName: given.backupVolumeName ?? `${prefix}-backups`,
+    backupVolumeName: given.backupVolumeName ?? names.backupVolumeName,
     drillSchedule: given.drillSchedule ?? (production ? "30 4 * * *" : "30 4 * * 0"),
     pidsLimit: given.pidsLimit ?? Math.max(256, processesNeeded(given) + 100),
     shmSize: given.shmSize ?? defaultSharedMemory(memoryLimit, sharedMemoryNeeded({ ...given, workMem })),

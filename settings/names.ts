@@ -17,6 +17,13 @@ const RESERVED_ROLES = new Set([
   "session_user",
 ]);
 const RESERVED_DATABASES = new Set(["postgres", "all", "sameuser", "samerole", "samegroup", "replication"]);
+/** Names of what the stack makes for itself, and removes. */
+const STACKS_OWN = {
+  right: "another name: the stack makes and removes objects of its own under names that start so",
+};
+const OWN_DATABASES = /^pgstack_(template|spare|building|old|test)_/;
+const OWN_ROLES = /^pgstack_test_/;
+const OWN_SCHEMAS = new Set(["pgstack", "pgstack_test"]);
 
 /** A login role: not the superuser's and not one of PostgreSQL's own names. */
 export function roleName() {
@@ -24,6 +31,7 @@ export function roleName() {
     if (typeof given !== "string" || !NAME.test(given)) return { right: NAME_RIGHT };
     if (given === "postgres") return { right: "another name: postgres is the server's superuser" };
     if (given.startsWith("pg_")) return { right: "another name: PostgreSQL keeps names that start with pg_" };
+    if (OWN_ROLES.test(given)) return STACKS_OWN;
     if (RESERVED_ROLES.has(given)) return { right: "another name: PostgreSQL keeps this word for itself" };
     return { fit: given };
   });
@@ -36,7 +44,7 @@ export function databaseName() {
     if (/^template\d*$/.test(given) || RESERVED_DATABASES.has(given)) {
       return { right: "another name: PostgreSQL keeps this one for itself" };
     }
-    return { fit: given };
+    return OWN_DATABASES.test(given) ? STACKS_OWN : { fit: given };
   });
 }
 
@@ -47,6 +55,7 @@ export function schemaName() {
     if (given.startsWith("pg_") || given === "information_schema") {
       return { right: "another name: PostgreSQL keeps this one for itself" };
     }
+    if (OWN_SCHEMAS.has(given)) return STACKS_OWN;
     if (given === "public") return { right: "another name: the schema public is always there" };
     return { fit: given };
   });

@@ -1,9 +1,9 @@
-/** One thing that is wrong, and the keys that it is about; the first one is named in its line. */
+/** One thing that is wrong, and the keys that it is about, none for the stack's name; the first one is named in its line. */
 export interface Problem {
   readonly keys: readonly string[];
   /** The value that is wrong, where the line shows it. */
   readonly given?: unknown;
-  /** With `given`: what would be right, after "it must be". Else what follows the setting's name. */
+  /** With `given`: what would be right, after "it must be". Else what follows the setting's name. Without keys: the line. */
   readonly text: string;
 }
 

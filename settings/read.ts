@@ -109,7 +109,8 @@ function lines(problems: readonly Problem[], values: ReadonlyMap<string, RawValu
   return problems
     .toSorted((one, other) => rank(one) - rank(other))
     .map((problem) => {
-      const [key = ""] = problem.keys;
+      const [key] = problem.keys;
+      if (key === undefined) return problem.text;
       const top = topKey(key);
       const name = values.get(top)?.name ?? `pgstack:${top}`;
       const said = (): string => {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-/** What all databases that tests are served from are called by; nothing else in a cluster has such a name. */
+/** What all databases that tests are served from are called by; the settings take no such name for another (settings/names.ts). */
 const PREFIX = "pgstack";
 
 /** The template of a snapshot, by what it was made from. */

@@ -1,9 +1,8 @@
 import type { Combination } from "../combination.ts";
+import { LONGEST_DOCKER_NAME } from "../default-names.ts";
 import { dockerName } from "../names.ts";
 import { lookAtSqlFile } from "../paths.ts";
 import { mismatch, type Problem } from "../problem.ts";
-
-const LONGEST = "so name it: the default is made from the stack's name";
 
 /** Names that must differ, names that the stack's own name makes too long, and files that must be there. */
 export function nameProblems({ settings, given, context }: Combination): Problem[] {
@@ -32,13 +31,7 @@ export function nameProblems({ settings, given, context }: Combination): Problem
       mismatch(["backupVolumeName", taken], settings.backupVolumeName, `another name than ${taken}`),
     );
   }
-  for (const key of ["containerName", "networkName", ...volumes, "backupVolumeName"] as const) {
-    if (given[key] === undefined && !dockerName().safeParse(settings[key]).success) {
-      problems.push(
-        mismatch([key], settings[key], `at most 63 letters, digits, dots and dashes, ${LONGEST}`),
-      );
-    }
-  }
+  problems.push(...stackNameProblems({ settings, given, context }));
   settings.initSql.forEach((path, index) => {
     const looked = lookAtSqlFile(path, context.projectDirectory);
     if ("right" in looked) problems.push(mismatch([`initSql.${index}`], path, looked.right));
@@ -48,4 +41,25 @@ export function nameProblems({ settings, given, context }: Combination): Problem
     if ("right" in looked) problems.push(mismatch([`verificationSql.${index}`], path, looked.right));
   });
   return problems;
+}
+
+const DEFAULTS = [
+  "containerName",
+  "networkName",
+  "dataVolumeName",
+  "configurationVolumeName",
+  "backupVolumeName",
+] as const;
+
+/** One line for a stack's name that is too long, however many of the names made from it are. */
+function stackNameProblems({ settings, given, context }: Combination): Problem[] {
+  const wrong = DEFAULTS.filter(
+    (key) => given[key] === undefined && !dockerName().safeParse(settings[key]).success,
+  );
+  if (wrong.length === 0) return [];
+  const { stack } = context;
+  const excess = Math.max(...wrong.map((key) => settings[key].length)) - LONGEST_DOCKER_NAME;
+  const keys = wrong.map((key) => `pgstack:${key}`).join(", ");
+  const text = `the stack's name ${JSON.stringify(stack)} has ${stack.length} letters; at most ${stack.length - excess} are right, since names in Docker are made from it: take a shorter one, or set ${keys}`;
+  return [{ keys: [], text }];
 }

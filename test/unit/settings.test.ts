@@ -26,15 +26,30 @@ describe("P5 wrong settings", () => {
     ]);
   });
 
-  it("P5 a stack's name that is too long for the default names is refused with each key to set", () => {
-    const lines = refusal({}, { stack: "s".repeat(60) });
-    expect(lines.map((line) => line.split(" ", 1)[0])).toEqual([
-      "pgstack:containerName",
-      "pgstack:networkName",
-      "pgstack:dataVolumeName",
-      "pgstack:configurationVolumeName",
-      "pgstack:backupVolumeName",
+  it("P5 a stack's name that is too long for the default names is refused with one line", () => {
+    const stack = "s".repeat(42);
+    expect(refusal({}, { stack })).toEqual([
+      `the stack's name "${stack}" has 42 letters; at most 41 are right, since names in Docker are made from it: take a shorter one, or set pgstack:configurationVolumeName`,
     ]);
+    const [line = "", ...more] = refusal({}, { stack: "s".repeat(60) });
+    expect(more).toEqual([]);
+    expect(line).toContain("has 60 letters; at most 41 are right");
+    expect(read({}, { stack: "s".repeat(41) }).configurationVolumeName).toHaveLength(63);
+    const named = { configurationVolumeName: "shop-c", backupVolumeName: "shop-b" };
+    expect(refusal(named, { stack: "s".repeat(60) })).toEqual([
+      expect.stringContaining("at most 50 are right"),
+    ]);
+  });
+
+  it("P5 names under which the stack makes and removes objects of its own are refused", () => {
+    for (const databaseName of ["pgstack_old_1", "pgstack_test_shop", "pgstack_template_a"]) {
+      expect(refusal({ databaseName })).toEqual([
+        expect.stringContaining("must be another name: the stack makes"),
+      ]);
+    }
+    expect(refusal({ readonlyRole: "pgstack_test_environment" })).toHaveLength(1);
+    expect(refusal({ schemas: '["pgstack"]' })).toHaveLength(1);
+    expect(read({ databaseName: "pgstack_shop" }).databaseName).toBe("pgstack_shop");
   });
 
   it("P5 init SQL must be a file that can be read and sent", async () => {
