@@ -2,7 +2,7 @@ import type Docker from "dockerode";
 import { agentContainer, callAgent } from "../agent.ts";
 import { DATA_MOUNT } from "../data-directory.ts";
 import { dockerEngine, findContainer, isNotFound, statusCode } from "../docker.ts";
-import type { Target } from "../target.ts";
+import { LABEL_STACK, type Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
 import { CONFINED, WORK_CONTAINER } from "./work-container.ts";
 
@@ -27,7 +27,7 @@ export async function withRestorer<Value>(
     throw new UserError(`stack ${target.stack} has no agent: set pgstack:backup to true and run pulumi up`);
   }
   const name = restorerContainer(target.container);
-  await removeContainer(docker.getContainer(name));
+  await removeLeftOver(docker, name, target);
   const container = await docker.createContainer(definition(name, agent));
   try {
     await container.start();
@@ -86,6 +86,24 @@ function definition(name: string, agent: Docker.ContainerInspectInfo): Docker.Co
 
 function withoutAgent(labels: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).filter(([name]) => name !== "pgstack.agent"));
+}
+
+/**
+ * Removes the container that a killed restore of this stack left.
+ *
+ * @throws UserError when the name is another's: a stack `shop-restore` has its server under it.
+ */
+export async function removeLeftOver(docker: Docker, name: string, { stack }: Target): Promise<void> {
+  const found = await findContainer(docker, name);
+  if (found === undefined) return;
+  const owner = found.Config.Labels?.[LABEL_STACK];
+  if (owner !== stack) {
+    const whose = owner === undefined ? "was not made by this stack" : `belongs to stack ${owner}`;
+    throw new UserError(
+      `nothing was changed: container ${name}, whose name a restore of stack ${stack} needs, ${whose}: rename it by docker rename, or its stack's pgstack:containerName`,
+    );
+  }
+  await removeContainer(docker.getContainer(found.Id));
 }
 
 /** Removes a container, whatever state it is in; one that is gone is no error. */

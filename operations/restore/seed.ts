@@ -14,7 +14,7 @@ import { LABEL_STACK, type Target } from "../target.ts";
 import { errorLine, UserError } from "../user-error.ts";
 import { lookIntoCluster } from "../volume/cluster.ts";
 import { writeContainerFiles } from "../volume-files.ts";
-import { removeContainer, restorerContainer } from "./restorer.ts";
+import { removeContainer, removeLeftOver, restorerContainer } from "./restorer.ts";
 import { CONFINED, WORK_CONTAINER } from "./work-container.ts";
 
 /** The backups that a new stack begins with. */
@@ -52,7 +52,7 @@ export async function seedCluster(
   await requireEmpty(docker, target, options);
   await requireSource(docker, options);
   const name = restorerContainer(target.container);
-  await removeContainer(docker.getContainer(name));
+  await removeLeftOver(docker, name, target);
   const container = await create(docker, name, options);
   try {
     await writeContainerFiles(docker, container, {

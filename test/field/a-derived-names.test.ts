@@ -1,8 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createMarked } from "../../agent/database-mark.ts";
 import type { BroughtBack } from "../../agent/logical/bring-back.ts";
+import { dockerEngine } from "../../operations/docker.ts";
+import { removeLeftOver, restorerContainer } from "../../operations/restore/restorer.ts";
 import { identifier } from "../../operations/sql.ts";
+import { LABEL_STACK } from "../../operations/target.ts";
 import { AgentInServer } from "../support/agent-in-server.ts";
+import { TEST_IMAGE } from "../support/image.ts";
 
 let agent: AgentInServer;
 
@@ -121,6 +125,23 @@ describe("a restore of a dump that is killed", () => {
     const { kept = "" } = await agent.call<BroughtBack>("restore-dump", { id });
     expect(await databases()).toEqual({ shop: true, [kept]: false });
   });
+});
+
+test("a restore does not remove the container of a stack that is named like it", async () => {
+  const docker = dockerEngine();
+  const name = restorerContainer(agent.target.container);
+  const owner = `${agent.target.stack}-restore`;
+  const container = await docker.createContainer({
+    ...{ name, Image: TEST_IMAGE, Labels: { [LABEL_STACK]: owner } },
+  });
+  try {
+    await expect(removeLeftOver(docker, name, agent.target)).rejects.toThrow(
+      `container ${name}, whose name a restore of stack ${agent.target.stack} needs, belongs to stack ${owner}`,
+    );
+    await container.inspect();
+  } finally {
+    await container.remove({ v: true });
+  }
 });
 
 /** Makes a database with a table of so many rows; the agent works on it from now on. */
