@@ -6,6 +6,9 @@ import { UsageError } from "./exit-codes.ts";
 import { note } from "./print.ts";
 import { pulumi, setSecret } from "./pulumi.ts";
 
+/** Letters of the longest stack name that {@link requireNewName} takes. */
+export const LONGEST_NEW_NAME = 40;
+
 /** What names or holds something of the old stack: the new one has its own. */
 const NOT_TAKEN = new Set([
   ...["containerName", "networkName", "dataVolumeName", "configurationVolumeName", "adoptDataVolume"],
@@ -49,7 +52,7 @@ export function settingsFile(stack: string): string {
 
 /** @throws UsageError where it is no name for a new stack. */
 export function requireNewName(into: string): void {
-  if (!/^[a-z0-9][a-z0-9-]{0,39}$/.test(into)) {
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(into) || into.length > LONGEST_NEW_NAME) {
     throw new UsageError(`${JSON.stringify(into)} is no stack's name: lower-case letters, digits and dashes`);
   }
   if (existsSync(settingsFile(into))) {

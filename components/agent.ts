@@ -4,7 +4,7 @@ import { AGENT_MAIN } from "../operations/agent-files.ts";
 import { DATA_MOUNT } from "../operations/data-directory.ts";
 import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
 import type { BackupStorage } from "./backup-storage.ts";
-import { BOUNDED_LOG, CONFINED } from "./confined.ts";
+import { BOUNDED_LOG, CONFINED, hostname } from "./confined.ts";
 import { dockerLabels } from "./labels.ts";
 import { orphanHook } from "./orphan-hook.ts";
 import { coresText, coveredVolumes } from "./server-container.ts";
@@ -44,7 +44,7 @@ export class Agent extends pulumi.ComponentResource {
       name,
       {
         name: containerName,
-        hostname: containerName,
+        hostname: hostname(containerName),
         image: args.imageId,
         entrypoints: ["node", AGENT_MAIN],
         command: ["serve"],

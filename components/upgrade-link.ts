@@ -4,7 +4,7 @@ import { linkPort } from "../agent/upgrade/link.ts";
 import { AGENT_MAIN } from "../operations/agent-files.ts";
 import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
 import type { BackupStorage } from "./backup-storage.ts";
-import { BOUNDED_LOG, CONFINED } from "./confined.ts";
+import { BOUNDED_LOG, CONFINED, hostname } from "./confined.ts";
 import { dockerLabels } from "./labels.ts";
 import { orphanHook } from "./orphan-hook.ts";
 import { coveredVolumes } from "./server-container.ts";
@@ -45,7 +45,7 @@ export class UpgradeLink extends pulumi.ComponentResource {
       name,
       {
         name: containerName,
-        hostname: containerName,
+        hostname: hostname(containerName),
         image: args.imageId,
         entrypoints: ["node", AGENT_MAIN],
         command: [

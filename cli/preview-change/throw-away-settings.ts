@@ -1,5 +1,7 @@
 import { networkInterfaces } from "node:os";
 import { isMap, isScalar, parseDocument } from "yaml";
+import { derivedName } from "../../agent/derived-name.ts";
+import { LONGEST_DOCKER_NAME } from "../../settings/default-names.ts";
 import { freePort } from "./free-port.ts";
 
 /** Settings that a throw-away stack has nothing for: places and permissions of the live one. */
@@ -34,7 +36,8 @@ export async function throwAwaySettings(text: string, throwAway: string, ports: 
     const name = isScalar(key) ? String(key.value).replace(PREFIX, "") : "";
     const secret = isMap(value) && value.has("secure");
     if (secret || LEFT_OUT.has(name)) config.delete(key);
-    else if (NAMES.has(name)) config.set(key, `${config.get(key)}-${throwAway}`);
+    else if (NAMES.has(name))
+      config.set(key, derivedName(String(config.get(key)), `-${throwAway}`, LONGEST_DOCKER_NAME));
   }
   const setting = (name: string): string | undefined => {
     const value = config.get(PREFIX + name);

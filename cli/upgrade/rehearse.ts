@@ -1,13 +1,15 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { derivedName } from "../../agent/derived-name.ts";
 import type { Method, UpgradeState } from "../../agent/upgrade/state.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { UserError } from "../../operations/user-error.ts";
 import { writeWhole } from "../../operations/write-whole.ts";
 import { STATE_DIRECTORY } from "../../toolchain/directories.mjs";
 import { interruptionSignal } from "../interruption.ts";
-import { readConfig, settingsFile } from "../new-stack.ts";
+import { LONGEST_NEW_NAME, readConfig, settingsFile } from "../new-stack.ts";
 import { restoreIntoNewStack } from "../restore-into.ts";
 import { openStack, type Stack } from "../stack.ts";
 import { runPulumiQuietly } from "../up.ts";
@@ -27,6 +29,9 @@ export interface Rehearsal {
 /** A rehearsal is good for as long as a proven backup is. */
 const GOOD_FOR_MILLISECONDS = 24 * 3_600_000;
 
+/** Label with the stack that a rehearsal is of. */
+const MARK = "rehearsal-of";
+
 /** Settings by which a stack that is there for a rehearsal alone goes without questions. */
 const PASSING = { environment: "development", allowDestroy: true, protectVolumes: false };
 
@@ -43,7 +48,7 @@ export async function rehearse(
   const signal = interruptionSignal();
   const started = performance.now();
   const [clone, cloneNew] = rehearsalStacks(old.target.stack);
-  const changes = { ...PASSING, labels: { "rehearsal-of": old.target.stack } };
+  const changes = { ...PASSING, labels: { [MARK]: old.target.stack } };
   // What a rehearsal that was killed has left.
   for (const name of [cloneNew, clone]) await removeLeftOver(name, old.target.stack);
   try {
@@ -87,22 +92,34 @@ export async function goodRehearsal(
   return fits && Date.now() - Date.parse(found.at) < GOOD_FOR_MILLISECONDS ? found : undefined;
 }
 
-function rehearsalStacks(stack: string): [clone: string, cloneNew: string] {
-  const base = stack
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9-]/g, "-")
-    .slice(0, 20);
-  return [`${base}-rehearsal`, `${base}-rehearsal-new`];
+/** Names of the stacks that a rehearsal makes; the rehearsal of another stack has other ones. */
+export function rehearsalStacks(stack: string): [clone: string, cloneNew: string] {
+  const plain = stack.toLowerCase().replaceAll(/[^a-z0-9-]/g, "-");
+  const hash = createHash("sha256").update(stack).digest("hex").slice(0, 8);
+  const base = plain === stack ? stack : `${plain}-${hash}`;
+  return [
+    derivedName(base, "-rehearsal", LONGEST_NEW_NAME),
+    derivedName(base, "-rehearsal-new", LONGEST_NEW_NAME),
+  ];
 }
 
 async function removeLeftOver(name: string, of: string): Promise<void> {
   if (!existsSync(settingsFile(name))) return;
   const labels = (await readConfig(name))["pgstack:labels"];
-  if (!JSON.stringify(labels?.objectValue ?? labels?.value ?? "").includes(of)) {
+  const given: unknown = labels?.objectValue ?? JSON.parse(labels?.value ?? "{}");
+  if (!isRehearsalOf(given, of)) {
     throw new UserError(`stack ${name} is there and no rehearsal of ${of}: rename or remove it`);
   }
   await runPulumiQuietly(name, ["cancel", "--yes"]).catch(() => {});
   await takeDown(name);
+}
+
+function isRehearsalOf(labels: unknown, stack: string): boolean {
+  return (
+    typeof labels === "object" &&
+    labels !== null &&
+    Object.entries(labels).some(([name, value]) => name === MARK && value === stack)
+  );
 }
 
 async function writeRehearsal(stack: string, rehearsal: Rehearsal): Promise<void> {
