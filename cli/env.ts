@@ -1,15 +1,12 @@
+import { delimiter } from "node:path";
 import { Command, Option } from "commander";
 import { shellWord } from "../operations/connection-info/encode.ts";
 import { UserError } from "../operations/user-error.ts";
-import { cacheDirectory, POLICIES } from "../toolchain/directories.mjs";
+import { cacheDirectory, SHELL_PROGRAMS } from "../toolchain/directories.mjs";
 import { readRecord, toolVariables } from "../toolchain/environment.mjs";
 import { taught } from "./options.ts";
 import { print, printJson } from "./print.ts";
 
-const PACK = "policies/PulumiPolicy.yaml";
-const SAVE = "toolchain/save-states.mjs";
-/** Commands of `pulumi` that change a state. */
-const CHANGING = ["up", "update", "destroy", "refresh", "import", "state"];
 /** What the caller's environment does not override; of PATH it is what comes in front. */
 const OURS = new Set(["PATH", "PULUMI_HOME"]);
 
@@ -27,9 +24,7 @@ export function envCommand(): Command {
     .action(async ({ shell, json }: { shell: "posix" | "fish"; json: boolean }) => {
       const variables = await settings();
       if (json) printJson(Object.fromEntries(variables));
-      else {
-        print(shell === "fish" ? fishLines(variables) + FISH_PULUMI : posixLines(variables) + POSIX_PULUMI);
-      }
+      else print(shell === "fish" ? fishLines(variables) : posixLines(variables));
     });
   return taught(command, [
     ['eval "$(./pgstack env)"', "then pulumi preview, up, refresh, destroy work in this shell"],
@@ -37,46 +32,12 @@ export function envCommand(): Command {
   ]);
 }
 
-/**
- * Has plain `pulumi` hold its runs in this project against the policies, and saves the states around what changes them; any
- * other command is handed on as it is.
- */
-export const POSIX_PULUMI = `pulumi() {
-  if [ -f ${PACK} ]; then
-    case "\${1-}" in preview|pre|up|update) set -- "$@" ${POLICIES.join(" ")} ;; esac
-    case "\${1-}" in ${CHANGING.join("|")})
-      node ${SAVE} || return
-      command pulumi "$@" && set -- 0 || set -- "$?"
-      node ${SAVE}
-      return "$1" ;;
-    esac
-  fi
-  command pulumi "$@"
-}
-`;
-
-/** The same for fish. */
-export const FISH_PULUMI = `function pulumi
-  set -l policies
-  if test -f ${PACK}; and contains -- "$argv[1]" preview pre up update
-    set policies ${POLICIES.join(" ")}
-  end
-  if test -f ${PACK}; and contains -- "$argv[1]" ${CHANGING.join(" ")}
-    node ${SAVE}; or return
-    command pulumi $argv $policies
-    set -l code $status
-    node ${SAVE}
-    return $code
-  end
-  command pulumi $argv $policies
-end
-`;
-
 /** What the set-up says, except where the caller has chosen otherwise. */
 async function settings(): Promise<[name: string, value: string][]> {
   const record = await readRecord();
   if (record === undefined) throw new UserError("the set-up has not been done yet: npm start does it");
-  return Object.entries(toolVariables(record, cacheDirectory()))
+  const variables = toolVariables(record, cacheDirectory());
+  return Object.entries({ ...variables, PATH: `${SHELL_PROGRAMS}${delimiter}${variables["PATH"]}` })
     .filter(
       ([name]) =>
         name !== "PULUMI_CONFIG_PASSPHRASE_FILE" || process.env.PULUMI_CONFIG_PASSPHRASE === undefined,

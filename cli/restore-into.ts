@@ -4,7 +4,7 @@ import { UserError } from "../operations/user-error.ts";
 import { type Config, makeStackAfter, readConfig, requireNewName } from "./new-stack.ts";
 import { printLine } from "./print.ts";
 import { readBackupKey, type Stack } from "./stack.ts";
-import { pulumiUp, runPulumiQuietly } from "./up.ts";
+import { pulumiUp, runPulumiQuietly, WITHOUT_POLICIES } from "./up.ts";
 
 /** How {@link restoreIntoNewStack} goes. */
 export interface NewStackOptions {
@@ -36,7 +36,7 @@ export async function restoreIntoNewStack(
       secret,
     ]),
   });
-  if (quiet) return await runPulumiQuietly(into, ["up", "--yes", "--skip-preview"]);
+  if (quiet) return await runPulumiQuietly(into, ["up", "--yes", "--skip-preview"], WITHOUT_POLICIES);
   const exitCode = await pulumiUp(into);
   if (exitCode !== 0) {
     throw new UserError(

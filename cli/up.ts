@@ -5,6 +5,12 @@ import { explainPassphrase } from "../toolchain/opens.mjs";
 import { runToEnd } from "./pulumi.ts";
 
 /**
+ * For a stack that a command makes after another one, for an upgrade or its rehearsal: until it is in use it has no object
+ * storage of its own, and an exception names the old one.
+ */
+export const WITHOUT_POLICIES = { PGSTACK_POLICIES: "skip" };
+
+/**
  * Runs `pulumi up` with this process's own terminal, from which it gets Ctrl-C by itself.
  *
  * @returns Its exit code.

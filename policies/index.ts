@@ -1,11 +1,14 @@
 import { PolicyPack, type ResourceValidationPolicy, type StackValidationPolicy } from "@pulumi/policy";
 import * as pulumi from "@pulumi/pulumi";
+import { leavePolicyMark } from "../operations/policy-mark.ts";
 import { engineDirectory } from "../toolchain/directories.mjs";
 import { exceptionProblems, isAccepted, readExceptions } from "./exceptions.ts";
 import type { Context, Declared, Rule } from "./rule.ts";
 import { RULES } from "./rules.ts";
 import { STACK_RULES, type StackRule } from "./whole-stack.ts";
 
+// By it the program knows that this run is held against the policies.
+leavePolicyMark();
 // For a stack without any setting Pulumi hands over null, which its own reader does not take.
 if (process.env["PULUMI_CONFIG"] === "null") pulumi.runtime.setAllConfig({});
 // The stack's own config, not what the program made of it.
@@ -80,4 +83,8 @@ function message({ remedy }: Pick<Rule, "remedy">, found: string): string {
   return `${found}. To mend it: ${remedy}. (docs/policies.md says how to accept it for a while.)`;
 }
 
-new PolicyPack("pgstack", { policies: [...RULES.map(policyOf), ...STACK_RULES.map(stackPolicyOf), current] });
+// A shell with `pgstack env` runs the pack at every project that it is used for.
+const isOwn = process.env["PGSTACK_POLICIES_OF_SHELL"] === undefined || pulumi.getProject() === "pgstack";
+new PolicyPack("pgstack", {
+  policies: isOwn ? [...RULES.map(policyOf), ...STACK_RULES.map(stackPolicyOf), current] : [],
+});

@@ -5,6 +5,7 @@ import { readCertificateFiles } from "../operations/certificate-files.ts";
 import { dockerEngine } from "../operations/docker.ts";
 import { LABEL_AGENT, type ResolvedImage } from "../operations/image.ts";
 import { type SchemaVersion, wantedSchema } from "../operations/migrations/wanted.ts";
+import { requirePolicies } from "../operations/policy-mark.ts";
 import { preflight } from "../operations/preflight.ts";
 import { type RecoveryProof, recoveryProof } from "../operations/recovery-proof.ts";
 import { requireSnapshot } from "../operations/testing/snapshot-files.ts";
@@ -42,6 +43,7 @@ export interface Prepared {
 export async function prepare(): Promise<Prepared> {
   try {
     const settings = stackSettings();
+    if (!pulumi.runtime.isDryRun()) requirePolicies(settings, process.env);
     if (!pulumi.runtime.isDryRun() && isUnsaved(process.env)) await saveState(settings.stack, process.env);
     if (settings.tls.mode === "files") {
       await readCertificateFiles(settings.tls.certificatesDirectory, settings.tls.domain);

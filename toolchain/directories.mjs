@@ -8,6 +8,9 @@ export const PROJECT_DIRECTORY = dirname(dirname(fileURLToPath(import.meta.url))
 /** Has Pulumi hold a run against the project's policies. */
 export const POLICIES = ["--policy-pack", "policies"];
 
+/** Comes first on PATH in a shell with `pgstack env`: `pulumi` with the policies. */
+export const SHELL_PROGRAMS = join(PROJECT_DIRECTORY, "toolchain", "bin");
+
 /** What a run of this checkout keeps: the stacks' state, the passphrase, the tools' settings. */
 export const STATE_DIRECTORY = join(PROJECT_DIRECTORY, ".pgstack");
 

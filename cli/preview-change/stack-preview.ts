@@ -37,6 +37,8 @@ export async function previewChange(
   const environment = {
     PULUMI_BACKEND_URL: `${pathToFileURL(state).href}?metadata=skip`,
     PULUMI_CONFIG_PASSPHRASE: randomBytes(24).toString("base64url"),
+    // The base is thrown away; the head is held against its policies by its preview.
+    PGSTACK_POLICIES: "skip",
   };
   const { PULUMI_CONFIG_PASSPHRASE_FILE: _, ...inherited } = process.env;
   const pulumi = (cwd: string, ...words: string[]): Promise<PulumiEnd> =>

@@ -3,7 +3,7 @@ import type { Target } from "../../operations/target.ts";
 import { UserError } from "../../operations/user-error.ts";
 import { type Config, makeStackAfter, readConfig, settingsFile } from "../new-stack.ts";
 import type { Stack } from "../stack.ts";
-import { runPulumiQuietly } from "../up.ts";
+import { runPulumiQuietly, WITHOUT_POLICIES } from "../up.ts";
 
 /** Where an upgrade goes to. */
 export interface Destination {
@@ -62,7 +62,7 @@ function objectOf(config: Config, key: string): Readonly<Record<string, unknown>
 
 /** Brings a stack up; what Pulumi says is shown only where it fails. */
 export async function bringUp(stack: string): Promise<void> {
-  await runPulumiQuietly(stack, ["up", "--yes", "--skip-preview", "--suppress-outputs"]);
+  await runPulumiQuietly(stack, ["up", "--yes", "--skip-preview", "--suppress-outputs"], WITHOUT_POLICIES);
 }
 
 /** Takes a rehearsal's stack down, whatever of it is there, and removes it. */
