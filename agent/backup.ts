@@ -3,6 +3,7 @@ import type { Context } from "./context.ts";
 import { type BackupEntry, type BackupKind, isGood } from "./entry.ts";
 import { Refusal } from "./failure.ts";
 import { requireOwnFolder } from "./identity.ts";
+import { noLongerOwed } from "./lineage/owed.ts";
 import { logicalBackup } from "./logical/backup.ts";
 import { writeMetadata } from "./metadata.ts";
 import { physicalBackup } from "./physical/backup.ts";
@@ -23,7 +24,7 @@ export async function backup(
   await requireOwnFolder(configuration);
   const restoring = await readJournal(configuration);
   if (restoring !== undefined && restoring.phase !== "swapped") {
-    throw new Refusal(`restore ${restoring.id} is not finished: pgstack restore --resume`);
+    throw new Refusal(`restore ${restoring.id} was interrupted: pgstack restore --resume`);
   }
   const word = label === undefined ? {} : { label };
   const taken =
@@ -31,6 +32,7 @@ export async function backup(
       ? [await logicalBackup(configuration, word, context)]
       : await physicalBackup(configuration, { kind, ...word }, context);
   const bad = taken.filter((entry) => !isGood(entry));
+  if (kind === "full" && bad.length === 0) await noLongerOwed(configuration, context);
   await writeMetadata(configuration, context, new Map(bad.map(({ id, verification }) => [id, verification])));
   if (bad.length > 0) {
     throw new Refusal(

@@ -31,6 +31,12 @@ export interface BackupEntry {
   readonly stopLsn?: string;
   readonly startWal?: string;
   readonly stopWal?: string;
+  /** Of a physical one: the first transaction id that had not been given out when it began. */
+  readonly nextTransaction?: string;
+  /** Of a physical one: the timeline that it was taken on. */
+  readonly timeline?: number;
+  /** True: on a timeline that a restore has left. */
+  readonly abandoned?: boolean;
   /** What an incremental one rests on. */
   readonly prior?: string;
   readonly repositories: readonly string[];

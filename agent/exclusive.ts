@@ -95,9 +95,30 @@ export async function lockPath(
   };
 }
 
+/** What holds the lock, and since when; undefined when it is free. */
+export interface Holder {
+  readonly purpose: string;
+  readonly since?: string;
+}
+
+/** Who is at work; undefined: nothing is. */
+export async function holderOf({
+  backupDirectory,
+}: Pick<AgentConfiguration, "backupDirectory">): Promise<Holder | undefined> {
+  const release = await lockPath(join(backupDirectory, ".lock"), {});
+  if (release === undefined) return readHolder(join(backupDirectory, ".lock-holder.json"));
+  await release();
+  return undefined;
+}
+
+async function readHolder(holderFile: string): Promise<Holder> {
+  const found = await readFile(holderFile, "utf8")
+    .then((text) => JSON.parse(text) as Partial<Holder>)
+    .catch(() => ({}) as Partial<Holder>);
+  return { purpose: "another operation", ...found };
+}
+
 async function describe(holderFile: string): Promise<string> {
-  const holder = await readFile(holderFile, "utf8")
-    .then((text) => JSON.parse(text) as { purpose?: string; since?: string })
-    .catch(() => ({}) as { purpose?: string; since?: string });
-  return `${holder.purpose ?? "another operation"} has been at work since ${holder.since ?? "just now"}`;
+  const { purpose, since } = await readHolder(holderFile);
+  return `${purpose} has been at work since ${since ?? "just now"}`;
 }

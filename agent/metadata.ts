@@ -5,8 +5,12 @@ import type { Context } from "./context.ts";
 import type { BackupEntry, Verification } from "./entry.ts";
 import { isCode, messageOf, Refusal } from "./failure.ts";
 import { writeWhole } from "./files.ts";
+import { leadsHere } from "./lineage/chain.ts";
+import { type Lineage, readRecordedLineage } from "./lineage/record.ts";
 import { logicalEntries } from "./logical/folder.ts";
 import { physicalBackups } from "./physical/info.ts";
+import { segmentTimeline } from "./physical/segments.ts";
+import { priorOf } from "./retention.ts";
 
 /** What metadata.json holds. */
 interface Metadata {
@@ -31,6 +35,19 @@ const FILE = "metadata.json";
  * @throws Refusal when metadata.json is of a later format.
  */
 export async function readBackups(
+  configuration: AgentConfiguration,
+  context: Pick<Context, "signal">,
+): Promise<Backups> {
+  return judged(configuration, await storedBackups(configuration, context));
+}
+
+/** What follows from the backups together, which is never stored: another look may find it different. */
+async function judged(configuration: AgentConfiguration, { entries, problems }: Backups): Promise<Backups> {
+  const lineage = await readRecordedLineage(configuration);
+  return { entries: entries.map((entry) => placed(withPrior(entry, entries), lineage)), problems };
+}
+
+async function storedBackups(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
 ): Promise<Backups> {
@@ -64,7 +81,7 @@ export async function writeMetadata(
   context: Pick<Context, "signal">,
   verifications: ReadonlyMap<string, Verification> = new Map(),
 ): Promise<Backups> {
-  const { entries, problems } = await readBackups(configuration, context);
+  const { entries, problems } = await storedBackups(configuration, context);
   const backups = entries.map((entry) => {
     const verification = verifications.get(entry.id);
     return verification === undefined ? entry : { ...entry, verification };
@@ -75,12 +92,35 @@ export async function writeMetadata(
     `${JSON.stringify(metadata, undefined, 2)}\n`,
     0o644,
   );
-  return { entries: backups, problems };
+  return judged(configuration, { entries: backups, problems });
 }
 
 /** A failure stays until a later look finds the backup good; a restore proves more than reading. */
 function withVerification(entry: BackupEntry, known: Verification | undefined): BackupEntry {
   return known === undefined || known.at < entry.verification.at ? entry : { ...entry, verification: known };
+}
+
+/** A backup is as good as what it rests on. */
+function withPrior(entry: BackupEntry, entries: readonly BackupEntry[]): BackupEntry {
+  const { verification } = entry;
+  if (verification.result === "failed") return entry;
+  for (let prior = priorOf(entry, entries); prior !== undefined; prior = priorOf(prior, entries)) {
+    if (prior.verification.result === "ok") continue;
+    const message = `it rests on ${prior.id}: ${prior.verification.message ?? "not good"}`;
+    return { ...entry, verification: { ...verification, result: "failed", message } };
+  }
+  return entry;
+}
+
+/** Where a physical backup stands among the stack's timelines. */
+function placed(entry: BackupEntry, lineage: Lineage | undefined): BackupEntry {
+  if (entry.kind === "logical" || entry.startWal === undefined || entry.stopLsn === undefined) return entry;
+  const timeline = segmentTimeline(entry.startWal);
+  const foreign =
+    lineage !== undefined &&
+    ((entry.systemIdentifier !== "unknown" && entry.systemIdentifier !== lineage.systemIdentifier) ||
+      !leadsHere(lineage.chain, timeline, entry.stopLsn));
+  return { ...entry, timeline, ...(foreign ? { abandoned: true } : {}) };
 }
 
 async function readMetadata({ backupDirectory }: AgentConfiguration): Promise<Metadata | undefined> {

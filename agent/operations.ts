@@ -1,9 +1,10 @@
 import { type BackupRequest, backup } from "./backup.ts";
 import { drill } from "./drill.ts";
 import type { BackupKind } from "./entry.ts";
-import { withExclusive } from "./exclusive.ts";
+import { holderOf, withExclusive } from "./exclusive.ts";
 import { Refusal } from "./failure.ts";
 import { requireOwnFolder } from "./identity.ts";
+import { takeOwedBackup } from "./lineage/owed.ts";
 import { bringBackDatabase } from "./logical/bring-back.ts";
 import { bringBackParts } from "./logical/bring-back-parts.ts";
 import { readBackups, writeMetadata } from "./metadata.ts";
@@ -12,7 +13,7 @@ import { archiveState } from "./physical/archive.ts";
 import { prepareStanza } from "./physical/stanza.ts";
 import { prune } from "./prune.ts";
 import { RESTORE_OPERATIONS } from "./restore/operations.ts";
-import { recoveryWindow, setRestorePoint } from "./restore/window.ts";
+import { archiveNow, recoveryWindow, setRestorePoint } from "./restore/window.ts";
 import { status } from "./status.ts";
 import { UPGRADE_OPERATIONS } from "./upgrade/operations.ts";
 import { verify } from "./verify.ts";
@@ -25,6 +26,13 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
       backup(configuration, backupRequest(parameters), context),
     ),
   ],
+  [
+    "backup-owed",
+    exclusive("the full backup that is owed", async (configuration, _, context) => {
+      return (await takeOwedBackup(configuration, context)) ?? null;
+    }),
+  ],
+  ["holder", async (configuration) => (await holderOf(configuration)) ?? null],
   ["list", (configuration, _, context) => readBackups(configuration, context)],
   [
     "rebuild",
@@ -74,6 +82,13 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
         );
       }
       return setRestorePoint(configuration, name, context);
+    },
+  ],
+  [
+    "archive-now",
+    async (configuration, _, context) => {
+      await archiveNow(configuration, context);
+      return null;
     },
   ],
   [

@@ -74,7 +74,8 @@ function keepWhatOthersNeed(entries: readonly BackupEntry[], reasons: Map<string
   }
 }
 
-function priorOf(entry: BackupEntry, entries: readonly BackupEntry[]): BackupEntry | undefined {
+/** What a backup rests on; undefined where it rests on none that is there. */
+export function priorOf(entry: BackupEntry, entries: readonly BackupEntry[]): BackupEntry | undefined {
   if (entry.prior === undefined) return undefined;
   return entries.find((one) => one.id === entry.prior && one.repositories[0] === entry.repositories[0]);
 }

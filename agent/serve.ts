@@ -4,6 +4,7 @@ import type { Context } from "./context.ts";
 import { withExclusive } from "./exclusive.ts";
 import { messageOf, Refusal } from "./failure.ts";
 import { hasUnfinishedRestore, removeInterruptedRestore } from "./logical/places.ts";
+import { TimelineKeeper } from "./lineage/keeper.ts";
 import { flushQueue } from "./physical/queue.ts";
 import { prepareStanza } from "./physical/stanza.ts";
 import { nextDue } from "./schedule/due.ts";
@@ -42,6 +43,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
   let stanzaReady = false;
   let queueAt = 0;
   let upgradeAt = 0;
+  const timelines = new TimelineKeeper();
   while (!stop.signal.aborted) {
     try {
       if (await serverAnswers(configuration)) {
@@ -53,6 +55,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
           await settleUpgrade(configuration);
           await settleRestoreOfDump(configuration);
         }
+        await timelines.look(configuration, context, say);
         await runDue(configuration, context);
         if (performance.now() >= queueAt) {
           queueAt = performance.now() + AGAIN_MILLISECONDS;

@@ -2,8 +2,10 @@ import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
 import { type DrillResult, lastDrill } from "./drill.ts";
 import type { BackupEntry } from "./entry.ts";
+import { type Holder, holderOf } from "./exclusive.ts";
 import { messageOf } from "./failure.ts";
 import { requireOwnFolder } from "./identity.ts";
+import { type Lineage, readRecordedLineage } from "./lineage/record.ts";
 import { readBackups } from "./metadata.ts";
 import { type ArchiveState, archiveState } from "./physical/archive.ts";
 import { type QueueState, queueState } from "./physical/queue.ts";
@@ -22,6 +24,10 @@ export interface AgentStatus {
   readonly drill?: DrillResult;
   readonly nextBackup: string;
   readonly lastRuns: readonly RunRecord[];
+  /** The timeline that the stack is on, the full backup that is owed for it, and the timelines that restores have left. */
+  readonly lineage?: Pick<Lineage, "chain" | "owed" | "abandoned" | "by" | "at">;
+  /** What is at work now. */
+  readonly holder?: Holder;
   /** A restore that is not finished. */
   readonly restore?: Journal;
   /** Restores whose cluster from before is still kept. */
@@ -38,17 +44,20 @@ export async function status(configuration: AgentConfiguration, context: Context
       return undefined;
     });
   const now = new Date();
-  const [folder, backups, archive, queue, drill, state, runs, restore, kept] = await Promise.all([
-    noted(requireOwnFolder(configuration)),
-    noted(readBackups(configuration, context)),
-    noted(archiveState(configuration, context)),
-    noted(queueState(configuration)),
-    lastDrill(configuration),
-    readState(configuration),
-    lastRuns(configuration, 5),
-    noted(readJournal(configuration)),
-    noted(keptPrevious(configuration)),
-  ]);
+  const [folder, backups, archive, queue, drill, state, runs, lineage, holder, restore, kept] =
+    await Promise.all([
+      noted(requireOwnFolder(configuration)),
+      noted(readBackups(configuration, context)),
+      noted(archiveState(configuration, context)),
+      noted(queueState(configuration)),
+      lastDrill(configuration),
+      readState(configuration),
+      lastRuns(configuration, 5),
+      readRecordedLineage(configuration),
+      noted(holderOf(configuration)),
+      noted(readJournal(configuration)),
+      noted(keptPrevious(configuration)),
+    ]);
   return {
     folder: folder ?? "unknown",
     backups: backups?.entries ?? [],
@@ -58,6 +67,8 @@ export async function status(configuration: AgentConfiguration, context: Context
     ...(drill === undefined ? {} : { drill }),
     nextBackup: nextDue(configuration.schedule.backup, state.backup ?? {}, now).toISOString(),
     lastRuns: runs,
+    ...(lineage === undefined ? {} : { lineage }),
+    ...(holder === undefined ? {} : { holder }),
     ...(restore === undefined ? {} : { restore }),
     kept: kept ?? [],
   };

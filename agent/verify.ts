@@ -2,6 +2,7 @@ import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
 import { type BackupEntry, isGood, type Verification } from "./entry.ts";
 import { messageOf, Refusal } from "./failure.ts";
+import { oweBackup } from "./lineage/owed.ts";
 import { verifyLogical, verifyLogicalDeep } from "./logical/verify.ts";
 import { readBackups, writeMetadata } from "./metadata.ts";
 import { verifyPhysical, verifyPhysicalDeep } from "./physical/verify.ts";
@@ -41,6 +42,13 @@ export async function verify(
       ...(problems.length === 0 ? {} : { message: problems.slice(0, 3).join("; ") }),
     });
     results.push({ entry, problems });
+  }
+  const failed = results.findLast(
+    ({ entry: { kind, abandoned }, problems }) =>
+      kind === "full" && abandoned !== true && problems.length > 0,
+  );
+  if (failed !== undefined) {
+    await oweBackup(configuration, `verification of ${failed.entry.id}, which failed`, context);
   }
   const { entries: written } = await writeMetadata(configuration, context, verifications);
   return results.map(({ entry, problems }) => ({

@@ -60,9 +60,15 @@ export function backupLines(
           ? `${statusText("failed")} ${ago(drill.at)}: ${harmless(drill.message ?? "")}`
           : `${statusText("ok")} ${ago(drill.at)}, RTO ${drill.rtoSeconds?.toFixed(1)} s, RPO ${drill.rpoSeconds?.toFixed(1) ?? "?"} s`,
     ],
-    ...(restore === undefined
+    ...(status.lineage?.owed === undefined
       ? []
-      : [["restore", `${statusText("cut off")} (${restore.phase}): pgstack restore --resume`] as const]),
+      : [
+          [
+            "full backup",
+            `${statusText("owed")} since ${status.lineage.owed.since}, by ${harmless(status.lineage.owed.by)}: the agent goes on trying, pgstack restore --resume takes it now`,
+          ] as const,
+        ]),
+    ...restoreLine(status),
     ...(status.kept.length === 0
       ? []
       : [
@@ -72,6 +78,19 @@ export function backupLines(
           ] as const,
         ]),
     ...status.problems.map((problem) => ["", `${statusText("failed")}: ${harmless(problem)}`] as const),
+  ];
+}
+
+function restoreLine({ restore, holder }: AgentStatus): (readonly [string, string])[] {
+  if (restore === undefined) return [];
+  const runs = holder?.purpose.startsWith("restore ") === true;
+  return [
+    [
+      "restore",
+      runs
+        ? `${harmless(holder.purpose)} runs since ${holder.since ?? restore.startedAt}`
+        : `${statusText("interrupted")} (${restore.phase}): pgstack restore --resume`,
+    ],
   ];
 }
 

@@ -10,7 +10,10 @@ export function backupTable(entries: readonly BackupEntry[], now: Date): string 
     formatBytes(entry.bytes),
     entry.repositories.join(", ") + (entry.encrypted ? ", encrypted" : ""),
     verificationText(entry),
-    harmless(entry.label ?? ""),
+    [
+      ...(entry.label === undefined ? [] : [harmless(entry.label)]),
+      ...(entry.abandoned === true ? [`timeline ${entry.timeline}, abandoned`] : []),
+    ].join("; "),
   ]);
   return table([["ID", "KIND", "AGE", "SIZE", "WHERE", "VERIFIED", "LABEL"], ...rows]);
 }

@@ -17,7 +17,9 @@ interface RestoreOptions {
   readonly xid?: string;
   readonly lsn?: string;
   readonly latest: boolean;
+  readonly timeline?: string;
   readonly resume: boolean;
+  readonly undo: boolean;
   readonly forget: boolean;
   readonly yes: boolean;
   readonly into?: string;
@@ -35,7 +37,13 @@ export function restoreCommand(): Command {
     .option("--xid <id>", "a transaction's end")
     .option("--lsn <place>", "a place in the write-ahead log, such as 0/3000060")
     .option("--latest", "everything that was archived: for a data directory that is damaged", false)
-    .option("--resume", "end a restore that was cut off", false)
+    .option("--timeline <number>", "follow a timeline that a restore has left (pgstack backups names them)")
+    .option(
+      "--resume",
+      "end a restore that was interrupted, and take the full backup that one has left owed",
+      false,
+    )
+    .option("--undo", "with --resume: put back the state before, and keep the restored one beside it", false)
     .option(
       "--forget",
       "remove what was kept of the state before a restore (of the one named, else of all)",
@@ -45,8 +53,12 @@ export function restoreCommand(): Command {
     .option("--into <stack>", "make a new stack of it and leave this one as it is")
     .action(async (backup: string | undefined, options: RestoreOptions) => {
       const name = stackName(command);
+      if (options.undo && !options.resume) throw new UsageError("--undo goes with --resume");
+      if (options.into !== undefined && options.timeline !== undefined) {
+        throw new UsageError("--timeline does not go with --into: restore in place, or name a backup");
+      }
       if (options.forget) await forget(name, backup);
-      else if (options.resume) await resume(name);
+      else if (options.resume) await resume(name, options.undo);
       else if (options.into !== undefined)
         await restoreInto(name, chosenTarget(backup, options), options.into);
       else await restore(name, chosenTarget(backup, options), options.yes);
@@ -62,19 +74,30 @@ export function restoreCommand(): Command {
 type Chosen = RecoveryTarget | { readonly type: "unknown"; readonly wanted: string };
 
 function chosenTarget(backup: string | undefined, options: RestoreOptions): Chosen {
+  const timeline = options.timeline === undefined ? {} : { timeline: timelineNumber(options.timeline) };
+  if (backup !== undefined && options.timeline !== undefined) {
+    throw new UsageError(
+      "--timeline goes with --time, --name, --xid, --lsn and --latest: a backup has its own",
+    );
+  }
   const chosen: Chosen[] = [
     ...(backup === undefined ? [] : [{ type: "unknown", wanted: backup } as const]),
     ...(["time", "name", "xid", "lsn"] as const).flatMap((type) => {
       const value = options[type];
-      return value === undefined ? [] : [{ type, value }];
+      return value === undefined ? [] : [{ type, value, ...timeline }];
     }),
-    ...(options.latest ? [{ type: "latest" } as const] : []),
+    ...(options.latest ? [{ type: "latest", ...timeline } as const] : []),
   ];
   const [target, ...more] = chosen;
   if (target === undefined || more.length > 0) {
     throw new UsageError("give one target: a backup, --time, --name, --xid, --lsn or --latest");
   }
   return target;
+}
+
+function timelineNumber(given: string): number {
+  if (/^[1-9]\d{0,9}$/.test(given)) return Number(given);
+  throw new UsageError(`--timeline: expected an integer from 1, not ${JSON.stringify(given)}`);
 }
 
 async function restore(name: string, chosen: Chosen, yes: boolean): Promise<void> {
@@ -157,7 +180,7 @@ function printPrepared({ backup, lsn, lastCommitAt, tables }: PreparedCluster): 
   if (tables.length > shown.length) printLine(`  and ${tables.length - shown.length} more tables`);
 }
 
-async function resume(name: string): Promise<void> {
+async function resume(name: string, undo: boolean): Promise<void> {
   const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { audited } = await import("../operations/audit.ts");
   const { proveRestored } = await import("../operations/restore/prove.ts");
@@ -171,6 +194,7 @@ async function resume(name: string): Promise<void> {
     try {
       const found = await resumeRestore(target, {
         onStep: progress.onStep,
+        undo,
         prove: () => proveRestored(target, Object.values(stack.roles)),
       });
       Object.assign(parameters, found);
@@ -179,10 +203,21 @@ async function resume(name: string): Promise<void> {
       progress.end();
     }
   });
-  if (ended === undefined) printLine("No restore was cut off.");
+  const chain = ended?.state === "before" ? "" : await takeOwed(target);
+  if (ended === undefined) printLine(`No restore was interrupted. ${chain}`.trimEnd());
   else if (ended.state === "before")
     printLine(`Restore ${ended.id} is undone: the database is as it was before it.`);
-  else printLine(`Restore ${ended.id} is finished: the restored database is in use. Run pulumi up.`);
+  else printLine(`Restore ${ended.id} is finished: the restored database is in use. ${chain} Run pulumi up.`);
+}
+
+async function takeOwed(target: StackWithCredentials["target"]): Promise<string> {
+  const { beginChain } = await import("../operations/restore/chain.ts");
+  const progress = new StepProgress();
+  try {
+    return await beginChain(target, { onStep: progress.onStep });
+  } finally {
+    progress.end();
+  }
 }
 
 async function forget(name: string, id: string | undefined): Promise<void> {

@@ -56,7 +56,12 @@ export function recoveryReport(stack: string, points: readonly RecoveryPoint[], 
 
 function lastGood({ backups }: AgentStatus, now: Date, form: "logical" | "physical"): RecoveryPoint {
   const point = `last good ${form} backup`;
-  const entry = backups.findLast((one) => (one.kind === "logical") === (form === "logical") && isGood(one));
+  const entry = backups.findLast(
+    (candidate) =>
+      (candidate.kind === "logical") === (form === "logical") &&
+      candidate.abandoned !== true &&
+      isGood(candidate),
+  );
   if (entry === undefined) return { point, status: "failed", message: "there is none" };
   const days = (now.getTime() - Date.parse(entry.finishedAt)) / DAY_MILLISECONDS;
   const message = `${entry.id}, ${days.toFixed(1)} days old`;
@@ -113,13 +118,17 @@ function offHost({ backups }: AgentStatus): RecoveryPoint {
     : { point, status: "warning", message: "all backups are on the Docker host: set pgstack:backupS3" };
 }
 
-function noRestoreOpen({ restore, kept }: AgentStatus): RecoveryPoint {
+function noRestoreOpen({ restore, kept, lineage }: AgentStatus): RecoveryPoint {
   const point = "no restore left open";
+  if (restore === undefined && lineage?.owed !== undefined) {
+    const message = `${lineage.owed.by} owes a full backup since ${lineage.owed.since}: pgstack restore --resume takes it`;
+    return { point, status: "warning", message };
+  }
   if (restore !== undefined) {
     return {
       point,
       status: "failed",
-      message: `${restore.id} was cut off (${restore.phase}): pgstack restore --resume`,
+      message: `${restore.id} is not finished (${restore.phase}): pgstack restore --resume`,
     };
   }
   return {

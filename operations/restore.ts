@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { BackupEntry } from "../agent/entry.ts";
+import type { Holder } from "../agent/exclusive.ts";
 import type { PreparedCluster } from "../agent/restore/prepare.ts";
 import type { Journal } from "../agent/restore/swap.ts";
 import type { RecoveryTarget } from "../agent/restore/target.ts";
 import { type AgentCall, callAgent } from "./agent.ts";
+import { defaultOperator } from "./audit.ts";
 import { markProven } from "./first-provision.ts";
 import { whileHeld, withRestorer } from "./restore/restorer.ts";
 import { endRecoverySettings, isWritable, startServer, stopServer } from "./restore/server.ts";
@@ -51,9 +53,11 @@ export async function restoreInPlace(
   options: RestoreOptions,
 ): Promise<RestoreResult> {
   const id = `${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "")}-${randomBytes(2).toString("hex")}`;
-  await refuseUnfinished(target);
+  await refuseUnfinished(target, options);
+  // What can't be reached is refused before anything is backed up or written.
+  await callAgent(target, "restore-plan", { target: wanted }, call(options));
   const safetyBackup = await backUpFirst(target, id, options);
-  return whileHeld(target, `restore ${id}`, () =>
+  return whileHeld(target, `restore ${id} by ${defaultOperator()}`, () =>
     withRestorer(target, async (container) => {
       const inside = <Value>(operation: string, parameters: Readonly<Record<string, unknown>> = {}) =>
         callAgent<Value>(target, operation, { id, ...parameters }, { ...call(options), container });
@@ -80,19 +84,23 @@ export async function restoreInPlace(
  */
 export async function resumeRestore(
   target: Target,
-  options: Pick<RestoreOptions, "prove" | "onStep" | "timeoutSeconds">,
+  options: Pick<RestoreOptions, "prove" | "onStep" | "timeoutSeconds"> & {
+    /** Put back the state before, also where the restored cluster has been in use. */
+    readonly undo?: boolean;
+  },
 ): Promise<{ id: string; state: "before" | "restored" } | undefined> {
   return whileHeld(target, "the end of a restore", () =>
     withRestorer(target, async (container) => {
       const journal = await callAgent<Journal | null>(target, "restore-journal", {}, { container });
       if (journal === null) return undefined;
       const { id, phase } = journal;
-      if (phase === "swapped") {
+      if (phase === "swapped" && options.undo !== true) {
         try {
-          await settle(target, journal.prepared?.lsn ?? "0/0", options);
+          await settle(target, { container, id, lsn: journal.prepared?.lsn ?? "0/0" }, options);
           await withoutSignal(target, container, "restore-done", id);
           return { id, state: "restored" as const };
         } catch (error) {
+          if (journal.openedAt !== undefined) throw new UserError(inUse(journal, error), { cause: error });
           options.onStep?.(
             `the restored cluster is not healthy (${errorLine(error)}): it is taken out again`,
           );
@@ -100,7 +108,7 @@ export async function resumeRestore(
       }
       const untouched = phase === "preparing" || phase === "prepared";
       if (!untouched) await stopServer(target);
-      await withoutSignal(target, container, "restore-undo", id);
+      await callAgent(target, "restore-undo", { id, keep: journal.openedAt !== undefined }, { container });
       await startServer(target, options.timeoutSeconds ?? TIMEOUT_SECONDS);
       return { id, state: "before" as const };
     }),
@@ -129,7 +137,7 @@ async function exchange(
     await stopServer(target);
     await withoutSignal(target, container, "restore-swap", id);
     options.onStep?.("starting the restored server", 0.85);
-    await settle(target, prepared.lsn, options);
+    await settle(target, { container, id, lsn: prepared.lsn }, options);
   } catch (error) {
     await putBack(target, container, id, options, error);
     throw new UserError(`the restore failed and the state before is back, checked: ${errorLine(error)}`, {
@@ -142,10 +150,12 @@ async function exchange(
 /** Brings the server up on the restored cluster and proves it. */
 async function settle(
   target: Target,
-  lsn: string,
+  { container, id, lsn }: { readonly container: string; readonly id: string; readonly lsn: string },
   { prove, timeoutSeconds = TIMEOUT_SECONDS }: Pick<RestoreOptions, "prove" | "timeoutSeconds">,
 ): Promise<void> {
+  await withoutSignal(target, container, "restore-opening", id);
   await startServer(target, timeoutSeconds);
+  await callAgent(target, "restore-opened");
   // What recovery needed would wait for a restart for ever, and every health check would tell of it.
   await endRecoverySettings(target);
   await stopServer(target);
@@ -154,6 +164,15 @@ async function settle(
   if (problems.length > 0) throw new UserError(problems.slice(0, 5).join("; "));
   await markProven(target);
   await prove();
+}
+
+/** What was written since would be lost with the cluster: so that is not decided here. */
+function inUse({ id, openedAt }: Journal, error: unknown): string {
+  return (
+    `restore ${id} has been in use since ${openedAt} and fails its checks (${errorLine(error)}); nothing was changed. ` +
+    "pgstack restore --latest restores everything archived since, " +
+    "pgstack restore --resume --undo puts back the state before the restore and keeps this one beside it"
+  );
 }
 
 async function putBack(
@@ -177,14 +196,21 @@ async function putBack(
   }
 }
 
-/** Everything until now gets a name in the write-ahead log, so that recovery can be proven to have reached it. */
+/**
+ * Everything until now gets a name in the write-ahead log, so that recovery can be proven to have reached it; a moment gets
+ * a commit behind it, without which recovery never meets one that is late enough to stop at.
+ */
 async function recordedTarget(
   target: Target,
   wanted: RecoveryTarget,
   id: string,
   options: RestoreOptions,
 ): Promise<RecoveryTarget> {
-  if (wanted.type !== "latest" || !(await isWritable(target))) return wanted;
+  if (wanted.type === "backup" || wanted.timeline !== undefined || !(await isWritable(target))) return wanted;
+  if (wanted.type !== "latest") {
+    await callAgent(target, "archive-now", {}, call(options));
+    return wanted;
+  }
   const name = `restore-${id}`;
   await callAgent(target, "restore-point", { name }, call(options));
   return { type: "name", value: name };
@@ -201,11 +227,25 @@ async function backUpFirst(target: Target, id: string, options: RestoreOptions):
   return entry?.id;
 }
 
-async function refuseUnfinished(target: Target): Promise<void> {
+/** A restore that runs is told apart from one that was interrupted by the lock that it holds. */
+async function refuseUnfinished(target: Target, options: AgentCall): Promise<void> {
   const journal = await callAgent<Journal | null>(target, "restore-journal");
   if (journal === null) return;
+  const holder = await callAgent<Holder | null>(target, "holder");
+  if (holder?.purpose.startsWith("restore ") === true) {
+    throw new UserError(
+      `${holder.purpose} runs since ${holder.since ?? journal.startedAt}: wait until it has ended`,
+    );
+  }
+  // Once it is in use, the restored cluster is what the next restore begins with.
+  if (journal.phase === "swapped" && !(await isWritable(target))) {
+    options.onStep?.(
+      `restore ${journal.id} was interrupted after it was put in use, and its server does not answer`,
+    );
+    return;
+  }
   throw new UserError(
-    `restore ${journal.id} to ${journal.target} was cut off (${journal.phase}): pgstack restore --resume ends it first`,
+    `restore ${journal.id} to ${journal.target} was interrupted (${journal.phase}): pgstack restore --resume ends it first`,
   );
 }
 

@@ -1,8 +1,10 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
+import { missingSegments } from "../lineage/chain.ts";
+import { lineageOf } from "../lineage/reconcile.ts";
+import { listArchive } from "../lineage/repository.ts";
+import { readBackups } from "../metadata.ts";
 import { query } from "../sql.ts";
-import { info } from "./info.ts";
-import { pgbackrest } from "./pgbackrest.ts";
 
 /** How the archive of the write-ahead log stands. */
 export interface ArchiveState {
@@ -14,14 +16,9 @@ export interface ArchiveState {
   readonly failing: boolean;
   /** Segments that wait for being archived. */
   readonly waiting: number;
-  /** Segments that lack in a repository between its first and its last one. */
+  /** Segments that lack in a repository between its oldest backup and the last one, along the stack's timelines. */
   readonly gaps: readonly { readonly repository: string; readonly segments: readonly string[] }[];
 }
-
-/** More are not listed; the archive is then to be begun anew in any case. */
-const MOST_GAPS = 20;
-const LOOK_SECONDS = 60;
-const SEGMENT = /^[0-9A-F]{24}/;
 
 /** Asks the server and each repository about the archive. */
 export async function archiveState(
@@ -53,7 +50,8 @@ export async function archiveState(
 }
 
 /**
- * The segments that lack, by repository.
+ * The segments that lack for recovery along the stack's timelines, by repository: from the oldest backup to the last that was
+ * archived.
  *
  * @param only Look at this repository alone: another one that is away then holds nothing up.
  */
@@ -62,59 +60,19 @@ export async function archiveGaps(
   context: Pick<Context, "signal">,
   only?: string,
 ): Promise<ArchiveState["gaps"]> {
-  const number = only === undefined ? 0 : configuration.physical.repositories.indexOf(only) + 1;
-  const stanza = await info(configuration, context, number > 0 ? number : undefined);
+  const { chain } = await lineageOf(configuration, context);
+  const entries = (await readBackups(configuration, context)).entries;
   const gaps: { repository: string; segments: string[] }[] = [];
-  for (const [index, repository] of configuration.physical.repositories.entries()) {
+  for (const repository of configuration.physical.repositories) {
     if (only !== undefined && repository !== only) continue;
-    for (const { id } of stanza?.archive ?? []) {
-      const path = `archive/${configuration.physical.stanza}/${id}`;
-      const listing = await pgbackrest(configuration, "repo-ls", {
-        options: [`--repo=${index + 1}`, "--recurse", "--output=json"],
-        path: [path],
-        timeoutSeconds: LOOK_SECONDS,
-        context,
-      });
-      const names = Object.keys(JSON.parse(listing) as Record<string, unknown>);
-      const segments = missingSegments(names.map((name) => name.split("/").at(-1) ?? ""));
-      if (segments.length > 0) gaps.push({ repository, segments });
-    }
+    const oldest = entries.find(
+      ({ kind, abandoned, repositories }) =>
+        kind !== "logical" && abandoned !== true && repositories.includes(repository),
+    );
+    if (oldest?.startWal === undefined) continue;
+    const { segments: archived } = await listArchive(configuration, repository, context);
+    const segments = missingSegments([...archived.keys()], chain, oldest.startWal);
+    if (segments.length > 0) gaps.push({ repository, segments });
   }
   return gaps;
-}
-
-/** Segments of 16 MB that lack between the first and the last of each timeline. */
-export function missingSegments(names: readonly string[]): string[] {
-  const timelines = Map.groupBy(
-    names
-      .filter((name) => SEGMENT.test(name) && !/\.(backup|partial)\b/.test(name))
-      .map((name) => name.slice(0, 24)),
-    (segment) => segment.slice(0, 8),
-  );
-  const missing: string[] = [];
-  for (const [timeline, segments] of timelines) {
-    const there = new Set(segments);
-    const numbers = segments.map(numberOf).sort((one, other) => one - other);
-    const [first = 0, last = 0] = [numbers[0], numbers.at(-1)];
-    for (let number = first; number <= last && missing.length < MOST_GAPS; number += 1) {
-      const name = nameOf(timeline, number);
-      if (!there.has(name)) missing.push(name);
-    }
-  }
-  return missing;
-}
-
-/** The segment after one. */
-export function nextSegment(segment: string): string {
-  return nameOf(segment.slice(0, 8), numberOf(segment) + 1);
-}
-
-/** With segments of 16 MB, the last eight digits count to 255 before the middle ones go on. */
-function numberOf(segment: string): number {
-  return Number.parseInt(segment.slice(8, 16), 16) * 256 + Number.parseInt(segment.slice(16, 24), 16);
-}
-
-function nameOf(timeline: string, number: number): string {
-  const hex = (value: number) => value.toString(16).toUpperCase().padStart(8, "0");
-  return `${timeline}${hex(Math.floor(number / 256))}${hex(number % 256)}`;
 }

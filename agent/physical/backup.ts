@@ -105,9 +105,9 @@ async function annotations(
   { label }: PhysicalRequest,
   context: Context,
 ): Promise<string[]> {
-  const [server] = await query<{ version: string; identifier: string }>(
+  const [server] = await query<{ version: string; identifier: string; next: string }>(
     configuration,
-    `SELECT current_setting('server_version') AS version,
+    `SELECT current_setting('server_version') AS version, pg_snapshot_xmax(pg_current_snapshot())::text AS next,
             (SELECT system_identifier::text FROM pg_control_system()) AS identifier`,
     context,
   );
@@ -115,6 +115,7 @@ async function annotations(
     [ANNOTATION.label]: label,
     [ANNOTATION.serverVersion]: server?.version,
     [ANNOTATION.systemIdentifier]: server?.identifier,
+    [ANNOTATION.nextTransaction]: server?.next,
     [ANNOTATION.schemaFingerprint]: await schemaFingerprint(configuration, configuration.database, context),
   };
   return Object.entries(notes).flatMap(([name, value]) =>

@@ -46,6 +46,7 @@ export const ANNOTATION = {
   serverVersion: "server-version",
   systemIdentifier: "system-identifier",
   schemaFingerprint: "schema-fingerprint",
+  nextTransaction: "next-transaction",
 } as const;
 
 /** A storage that is away is told of by pgBackRest itself after some tries. */
@@ -137,6 +138,7 @@ function entryOf(backup: InfoBackup, stanza: InfoStanza, repositories: readonly 
   const finishedAt = time(backup.timestamp.stop);
   const label = annotation[ANNOTATION.label];
   const schemaFingerprint = annotation[ANNOTATION.schemaFingerprint];
+  const nextTransaction = annotation[ANNOTATION.nextTransaction];
   return {
     id: backup.label,
     kind: KINDS[backup.type],
@@ -149,6 +151,7 @@ function entryOf(backup: InfoBackup, stanza: InfoStanza, repositories: readonly 
     // JSON's numbers lose the last digits of an identifier: the note has them.
     systemIdentifier: annotation[ANNOTATION.systemIdentifier] ?? "unknown",
     ...(schemaFingerprint === undefined ? {} : { schemaFingerprint }),
+    ...(nextTransaction === undefined ? {} : { nextTransaction }),
     startLsn: backup.lsn.start,
     stopLsn: backup.lsn.stop,
     startWal: backup.archive.start,

@@ -10,6 +10,8 @@ export interface PgbackrestCall {
   readonly options?: readonly string[];
   /** What the command is about, where it takes anything. */
   readonly path?: readonly string[];
+  /** Sent to its standard input. */
+  readonly input?: string;
   /** Told each line that it prints. */
   readonly onLine?: (line: string) => void;
   /** For what a storage that is away must not keep for long. Default: as long as pgBackRest itself tries. */
@@ -25,7 +27,7 @@ export interface PgbackrestCall {
 export async function pgbackrest(
   { physical }: Pick<AgentConfiguration, "physical">,
   command: string,
-  { options = [], path, onLine, timeoutSeconds, context }: PgbackrestCall,
+  { options = [], path, input, onLine, timeoutSeconds, context }: PgbackrestCall,
 ): Promise<string> {
   const complaints: string[] = [];
   const overdue = timeoutSeconds === undefined ? undefined : AbortSignal.timeout(timeoutSeconds * 1_000);
@@ -40,6 +42,7 @@ export async function pgbackrest(
     ],
     {
       signal: overdue === undefined ? context.signal : AbortSignal.any([context.signal, overdue]),
+      ...(input === undefined ? {} : { input }),
       ...(onLine === undefined
         ? {}
         : {

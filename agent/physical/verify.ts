@@ -35,7 +35,7 @@ export async function verifyPhysicalDeep(
   try {
     await prepareCluster(
       configuration,
-      { directory, target: { type: "backup", id: entry.id }, end: "promote" },
+      { directory, target: { type: "backup", id: entry.id }, end: "promote", failedToo: true },
       context,
     );
     return [];

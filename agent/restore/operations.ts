@@ -1,13 +1,21 @@
 import { lockPath, withExclusive } from "../exclusive.ts";
 import { Refusal } from "../failure.ts";
+import { forkedFrom, lastTimeline } from "../lineage/chain.ts";
+import { archivedChain, archiveHistory, lineageOf, reconcileLineage } from "../lineage/reconcile.ts";
+import { type Lineage, withChain, writeLineage } from "../lineage/record.ts";
+import { listArchive } from "../lineage/repository.ts";
 import type { Operation } from "../operation.ts";
+import { lsnNumber } from "../physical/segments.ts";
 import { query } from "../sql.ts";
 import { checkDatabase } from "../verification/checks.ts";
+import { planRecovery } from "./plan.ts";
 import { prepareCluster } from "./prepare.ts";
 import { seedCluster } from "./seed.ts";
 import {
   discardRestored,
   folders,
+  type Journal,
+  keepRestored,
   keptPrevious,
   readJournal,
   removeJournal,
@@ -16,7 +24,7 @@ import {
   swapIn,
   writeJournal,
 } from "./swap.ts";
-import { describeTarget, lsnNumber, parseTarget } from "./target.ts";
+import { describeTarget, parseTarget } from "./target.ts";
 
 /** The steps of a restore in place. The caller holds the lock for all of them by `hold`. */
 export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
@@ -33,6 +41,13 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
           }),
         { waitSeconds: 30, signal: context.signal },
       ),
+  ],
+  [
+    "restore-plan",
+    async (configuration, { target }, context) => {
+      const { bases, chain, possible } = await planRecovery(configuration, parseTarget(target), context);
+      return { base: bases[0]?.id ?? "", timeline: lastTimeline(chain), possible };
+    },
   ],
   ["restore-journal", async (configuration) => (await readJournal(configuration)) ?? null],
   [
@@ -71,15 +86,19 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
     "restore-swap",
     async (configuration, { id }, context) => {
       const journal = await requireJournal(configuration, id);
-      await writeJournal(configuration, { ...journal, phase: "swapping" });
+      const lineage = await lineageOf(configuration, context);
+      const swapping = { ...journal, lineage };
+      await writeJournal(configuration, { ...swapping, phase: "swapping" });
       await withoutServer(configuration, context, () => swapIn(configuration, journal.id));
-      await writeJournal(configuration, { ...journal, phase: "swapped" });
+      // Before the server opens: whatever it archives from now on is of the timeline that the stack is on.
+      await writeLineage(configuration, await lineageAfter(configuration, swapping, context), context);
+      await writeJournal(configuration, { ...swapping, phase: "swapped" });
       return null;
     },
   ],
   [
     "restore-undo",
-    async (configuration, { id }, context) => {
+    async (configuration, { id, keep }, context) => {
       const journal = await requireJournal(configuration, id);
       // What is only prepared has changed nothing: then a server may go on.
       if (journal.phase === "preparing" || journal.phase === "prepared") {
@@ -89,6 +108,8 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
       }
       await writeJournal(configuration, { ...journal, phase: "undoing" });
       await withoutServer(configuration, context, () => swapBack(configuration, journal.id));
+      if (journal.lineage !== undefined) await writeLineage(configuration, journal.lineage, context);
+      if (keep === true) await keepRestored(configuration, journal.id);
       await discardRestored(configuration, journal.id);
       await removeJournal(configuration);
       return null;
@@ -102,6 +123,23 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
         ...(await checkDatabase(configuration, configuration.database, configuration.verification, context)),
       ],
     }),
+  ],
+  [
+    "restore-opening",
+    async (configuration, { id }) => {
+      const journal = await requireJournal(configuration, id);
+      const openedAt = journal.openedAt ?? new Date().toISOString();
+      await writeJournal(configuration, { ...journal, openedAt });
+      return null;
+    },
+  ],
+  [
+    "restore-opened",
+    async (configuration, _, context) => {
+      const lineage = await reconcileLineage(configuration, context);
+      await archiveHistory(configuration, lineage, context);
+      return { timeline: lastTimeline(lineage.chain) };
+    },
   ],
   [
     "restore-done",
@@ -124,6 +162,28 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
     },
   ],
 ];
+
+/** The timelines of the stack once the server has opened on the restored cluster, by PostgreSQL's own choice of a number. */
+async function lineageAfter(
+  configuration: Parameters<Operation>[0],
+  { id, prepared, lineage }: Journal & { readonly lineage: Lineage },
+  context: Parameters<Operation>[2],
+): Promise<Lineage> {
+  if (prepared === undefined) throw new Refusal(`restore ${id} has no cluster to put in use`);
+  const { repositories } = configuration.physical;
+  const listing = await listArchive(configuration, repositories[0] ?? "local", context);
+  const parent = await archivedChain(
+    configuration,
+    repositories[0] ?? "local",
+    listing,
+    prepared.timeline,
+    context,
+  );
+  let timeline = prepared.timeline + 1;
+  while (listing.histories.has(timeline)) timeline += 1;
+  const chain = forkedFrom(parent, prepared.lsn, timeline);
+  return withChain(lineage, { chain, by: `restore ${id}`, owed: true });
+}
 
 /** Works on the volume's folders while no server runs: it holds the same lock on the volume for as long as it does. */
 async function withoutServer(

@@ -4,8 +4,19 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import type { BackupEntry } from "../entry.ts";
 import { messageOf, Refusal } from "../failure.ts";
-import { archiveGaps, nextSegment } from "../physical/archive.ts";
+import { type Chain, lastTimeline, missingSegments } from "../lineage/chain.ts";
+import { listArchive } from "../lineage/repository.ts";
+import { archiveGaps } from "../physical/archive.ts";
 import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
+import {
+  lsnNumber,
+  nextSegment,
+  segmentAt,
+  segmentName,
+  segmentNumber,
+  segmentTimeline,
+} from "../physical/segments.ts";
+import { ProgramFailed } from "../program.ts";
 import { psql, query } from "../sql.ts";
 import { checkDatabase } from "../verification/checks.ts";
 import { type TableContent, tableContents } from "../verification/tables.ts";
@@ -17,8 +28,8 @@ import {
   untilPaused,
   withTemporaryServer,
 } from "./cluster.ts";
+import { planRecovery, type RecoveryPlan } from "./plan.ts";
 import { describeTarget, type RecoveryTarget } from "./target.ts";
-import { backupsFor } from "./window.ts";
 
 /** How a cluster is made from a backup and the archive. */
 export interface PrepareOptions {
@@ -30,11 +41,15 @@ export interface PrepareOptions {
    * archives its new timeline. `promote`: a cluster of its own.
    */
   readonly end: "pause" | "promote";
+  /** Take a backup that failed verification, to verify it again. */
+  readonly failedToo?: boolean;
 }
 
 /** A cluster that was recovered and checked. */
 export interface PreparedCluster {
   readonly backup: string;
+  /** The timeline that recovery followed; the server that goes on begins another. */
+  readonly timeline: number;
   /** The last record that was replayed. */
   readonly lsn: string;
   /** The last commit that is in it; absent when none came after the backup. */
@@ -54,57 +69,57 @@ export async function prepareCluster(
   options: PrepareOptions,
   context: Context,
 ): Promise<PreparedCluster> {
-  const candidates = await backupsFor(configuration, options.target, context);
+  const plan = await planRecovery(configuration, options.target, context, options);
   let failure: unknown;
-  for (const backup of candidates) {
-    for (const timeline of TIMELINES) {
-      try {
-        return await recover(configuration, { backup, timeline }, options, context);
-      } catch (error) {
-        await rm(options.directory, { recursive: true, force: true });
-        context.signal.throwIfAborted();
-        // A transaction or a name may be older than the newest backup: recovery then never meets it.
-        if (!(error instanceof NotReached)) throw error;
-        failure ??= error;
-      }
+  for (const base of plan.bases) {
+    try {
+      return await recover(configuration, base, plan, options, context);
+    } catch (error) {
+      await rm(options.directory, { recursive: true, force: true });
+      context.signal.throwIfAborted();
+      if (!(error instanceof BaseDamaged || (error instanceof NotReached && plan.searching))) throw error;
+      failure ??= error;
+      context.step(`${messageOf(error)}: trying the backup before it`);
     }
   }
   throw failure;
 }
 
+/** What a server says of a base that is not whole. */
+const DAMAGE =
+  /invalid page|could not (locate|find).*checkpoint|could not read (block|blocks)|unexpected pageaddr/i;
+
 /** Recovery came to the end of the archive before its target. */
 class NotReached extends Refusal {}
 
-/**
- * The backup's own timeline first: a restore that was undone has left a later one in the archive that leads nowhere.
- * Between a restore and the first backup after it, only the later one has what was written.
- *
- * Source: https://www.postgresql.org/docs/16/continuous-archiving.html#BACKUP-TIMELINES
- */
-const TIMELINES = ["current", "latest"] as const;
+/** The backup itself cannot be restored: an older one, with the log since, leads to the same place. */
+class BaseDamaged extends Refusal {}
 
 async function recover(
   configuration: AgentConfiguration,
-  { backup, timeline }: { readonly backup: BackupEntry; readonly timeline: (typeof TIMELINES)[number] },
-  { directory, target, end }: PrepareOptions,
+  base: BackupEntry,
+  plan: RecoveryPlan,
+  { directory, end }: PrepareOptions,
   context: Context,
 ): Promise<PreparedCluster> {
   const started = performance.now();
-  context.step(`restoring backup ${backup.id}`, 0);
+  const { target, chain } = plan;
+  context.step(`restoring backup ${base.id}`, 0);
   await mkdir(directory, { mode: 0o700 });
   const { stanza, repositories } = configuration.physical;
-  const [from = ""] = backup.repositories;
+  const [from = ""] = base.repositories;
   const repository = repositories.indexOf(from) + 1;
   // Where the backup is, its archive is too.
   const archive = `pgbackrest --config=${repositoryConfigurationFile(configuration, from)} --stanza=${stanza}`;
   await pgbackrest(configuration, "restore", {
     options: [
       `--pg1-path=${directory}`,
-      `--set=${backup.id}`,
+      `--set=${base.id}`,
       ...(repository > 0 ? [`--repo=${repository}`] : []),
       "--no-delta",
       ...targetOptions(target),
-      ...timelineOptions(target, timeline),
+      ...(plan.exclusive ? ["--target-exclusive"] : []),
+      ...timelineOptions(target, lastTimeline(chain)),
       // For the server that goes on with the cluster.
       `--recovery-option=restore_command=${archive} archive-get %f "%p"`,
       "--recovery-option=recovery_target_action=promote",
@@ -112,9 +127,8 @@ async function recover(
     ],
     context,
   }).catch((error: unknown) => {
-    // Since this backup an earlier restore has begun the later timeline before it: that one leads nowhere from here.
-    if (!/forked from backup timeline/.test(messageOf(error))) throw error;
-    throw new NotReached(`${describeTarget(target)} cannot be reached from backup ${backup.id}`);
+    if (!(error instanceof ProgramFailed) || context.signal.aborted) throw error;
+    throw new BaseDamaged(`backup ${base.id} cannot be restored: ${error.message}`);
   });
   context.step(`replaying the write-ahead log to ${describeTarget(target)}`, 0.4);
   const parameters = {
@@ -124,11 +138,12 @@ async function recover(
   };
   const prepared = await withTemporaryServer(directory, parameters, context, async (server, ended) => {
     try {
-      if (target.type === "latest") await untilReplayed(configuration, backup, server, ended, context);
-      else await untilPaused(server, ended, context);
+      if (target.type === "latest") {
+        await untilReplayed(configuration, { base, chain, from }, server, ended, context);
+      } else await untilPaused(server, ended, context);
     } catch (error) {
       context.signal.throwIfAborted();
-      throw await explained(error, configuration, { target, from, log: await server.log() }, context);
+      throw await explained(error, configuration, { plan, from, log: await server.log() }, context);
     }
     const secondsToFirstQuery = (performance.now() - started) / 1_000;
     const reached = await position(server, context);
@@ -144,7 +159,7 @@ async function recover(
     const tables = await tableContents(server, configuration.database, configuration.verification, {
       context,
     });
-    return { backup: backup.id, ...reached, tables, secondsToFirstQuery };
+    return { backup: base.id, timeline: lastTimeline(chain), ...reached, tables, secondsToFirstQuery };
   });
   // The archive was seen to be whole to its end: there the next server may end its recovery.
   if (target.type === "latest" && end === "pause") {
@@ -154,7 +169,7 @@ async function recover(
 }
 
 /** pgBackRest takes no timeline with the end of a backup, where PostgreSQL by itself would follow the latest. */
-function timelineOptions(target: RecoveryTarget, timeline: string): string[] {
+function timelineOptions(target: RecoveryTarget, timeline: number): string[] {
   return target.type === "backup"
     ? [`--recovery-option=recovery_target_timeline=${timeline}`]
     : [`--target-timeline=${timeline}`];
@@ -171,32 +186,56 @@ function targetOptions(target: RecoveryTarget): string[] {
   }
 }
 
-/** Without a target a server ends recovery at a gap as if all were well: so it is held until the last segment is in. */
+/**
+ * Without a target a server ends its recovery at a gap as if all were well: so it is held as a standby until it has come to
+ * the last archived segment and waits for more.
+ */
 async function untilReplayed(
   configuration: AgentConfiguration,
-  backup: BackupEntry,
+  { base, chain, from }: { readonly base: BackupEntry; readonly chain: Chain; readonly from: string },
   server: TemporaryServer,
   ended: Promise<number>,
   context: Context,
 ): Promise<void> {
   await untilAnswering(server, ended, context);
-  const missing = (await archiveGaps(configuration, context, backup.repositories[0])).flatMap(
-    ({ segments }) => segments,
-  );
-  const { startWal = "" } = backup;
-  const needed = missing.filter((segment) => segment >= startWal && segment.startsWith(startWal.slice(0, 8)));
-  if (needed.length > 0) throw new Error(`segment ${needed[0]} is missing from the archive`);
-  // A standby asks for what comes next again and again; two looks that find the same have seen all.
+  const { segments } = await listArchive(configuration, from, context);
+  const archived = [...segments.keys()];
+  const [missing] = missingSegments(archived, chain, base.startWal ?? "");
+  if (missing !== undefined) throw new Error(`segment ${missing} is missing from the archive`);
+  const last = lastSegment(archived, chain);
+  const fork = chain.at(-2)?.until ?? "0/0";
   let before = "";
+  let since = performance.now();
   for (;;) {
-    const [row] = await query<{ lsn: string | null }>(
+    const [row] = await query<{ lsn: string | null; idle: boolean }>(
       server,
-      "SELECT pg_last_wal_replay_lsn()::text AS lsn FROM pg_sleep(1)",
+      `SELECT pg_last_wal_replay_lsn()::text AS lsn,
+              EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event = 'RecoveryRetrieveRetryInterval') AS idle
+         FROM pg_sleep(0.2)`,
       context,
     );
-    if (row?.lsn === before) return;
-    before = row?.lsn ?? "";
+    const lsn = row?.lsn ?? "0/0";
+    if (row?.idle === true && segmentAt(lsn) >= last && lsnNumber(lsn) >= lsnNumber(fork)) return;
+    if (lsn !== before) since = performance.now();
+    before = lsn;
+    if (row?.idle === true && performance.now() - since > STUCK_MILLISECONDS) {
+      throw new Error(
+        `segment ${segmentName(lastTimeline(chain), segmentAt(lsn))} is missing from the archive`,
+      );
+    }
   }
+}
+
+/** A standby asks the archive again every five seconds: by then it has done so many times. */
+const STUCK_MILLISECONDS = 60_000;
+
+/** Number of the last archived segment of the timeline that a chain ends with; -1: nothing of it was archived. */
+function lastSegment(archived: readonly string[], chain: Chain): number {
+  let last = -1;
+  for (const name of archived) {
+    if (segmentTimeline(name) === lastTimeline(chain)) last = Math.max(last, segmentNumber(name));
+  }
+  return last;
 }
 
 async function position(
@@ -221,10 +260,12 @@ async function position(
 async function explained(
   error: unknown,
   configuration: AgentConfiguration,
-  { target, from, log }: { readonly target: RecoveryTarget; readonly from: string; readonly log: string },
+  { plan, from, log }: { readonly plan: RecoveryPlan; readonly from: string; readonly log: string },
   context: Context,
 ): Promise<unknown> {
+  const { target, possible } = plan;
   const message = messageOf(error);
+  if (DAMAGE.test(message)) return new BaseDamaged(`recovery failed: ${message}`);
   if (
     !/before configured recovery target was reached|WAL ends before|missing from the archive/.test(message)
   ) {
@@ -242,6 +283,6 @@ async function explained(
       : "the archive ends before it";
   const reachable = latest === undefined ? "no commit after the backup" : latest;
   return new NotReached(
-    `${describeTarget(target)} cannot be reached: ${gap}; the latest that can be reached is ${reachable}`,
+    `${describeTarget(target)} cannot be reached: ${gap}; the latest that can be reached is ${reachable}; ${possible}`,
   );
 }

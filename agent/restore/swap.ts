@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import { isCode, Refusal } from "../failure.ts";
 import { syncPath, writeWhole } from "../files.ts";
+import type { Lineage } from "../lineage/record.ts";
 import type { PreparedCluster } from "./prepare.ts";
 
 /** How far a restore has come. */
@@ -28,6 +29,10 @@ export interface Journal {
   /** In words. */
   readonly target: string;
   readonly prepared?: PreparedCluster;
+  /** When the server was first started on the restored cluster; what was written since is in no other. */
+  readonly openedAt?: string;
+  /** The stack's timelines from before the change; absent in a journal of an earlier version. */
+  readonly lineage?: Lineage;
 }
 
 const FILE = "restore.json";
@@ -87,6 +92,13 @@ export async function swapBack(configuration: AgentConfiguration, id: string): P
 /** Removes the cluster that was restored and is not in use. */
 export async function discardRestored(configuration: AgentConfiguration, id: string): Promise<void> {
   await rm(folders(configuration, id).restored, { recursive: true, force: true });
+}
+
+/** Keeps the cluster that was restored and has been in use, as the one before a restore is kept. */
+export async function keepRestored(configuration: AgentConfiguration, id: string): Promise<void> {
+  const { root, restored } = folders(configuration, id);
+  if (existsSync(restored)) await rename(restored, folders(configuration, `${id}-undone`).previous);
+  await syncPath(root);
 }
 
 /** Ids of the restores whose cluster from before is kept. */

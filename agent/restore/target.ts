@@ -5,44 +5,60 @@ export type RecoveryTarget =
   /** The end of one backup. */
   | { readonly type: "backup"; readonly id: string }
   /** A moment, ISO 8601 with its zone. */
-  | { readonly type: "time"; readonly value: string }
+  | ({ readonly type: "time"; readonly value: string } & OnTimeline)
   /** A restore point. */
-  | { readonly type: "name"; readonly value: string }
-  | { readonly type: "xid"; readonly value: string }
-  | { readonly type: "lsn"; readonly value: string }
+  | ({ readonly type: "name"; readonly value: string } & OnTimeline)
+  | ({ readonly type: "xid"; readonly value: string } & OnTimeline)
+  | ({ readonly type: "lsn"; readonly value: string } & OnTimeline)
   /** Everything that was archived. */
-  | { readonly type: "latest" };
+  | ({ readonly type: "latest" } & OnTimeline);
+
+/** The timeline to follow. Default: the one that the stack is on; another was abandoned by a restore. */
+interface OnTimeline {
+  readonly timeline?: number;
+}
 
 const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?\s?(Z|[+-]\d\d(:?\d\d)?)$/;
 
 /** A target from what a caller gave. @throws Refusal that says what would be right. */
 export function parseTarget(given: unknown): RecoveryTarget {
-  const { type, value, id } = (given ?? {}) as Record<string, unknown>;
-  if (type === "latest") return { type };
+  const { type, value, id, timeline: wanted } = (given ?? {}) as Record<string, unknown>;
+  const timeline = parseTimeline(wanted);
+  if (type === "latest") return { type, ...timeline };
   if (type === "backup" && typeof id === "string" && /^[\w-]+$/.test(id)) return { type, id };
   if (typeof value === "string") {
     switch (type) {
       case "time":
         if (TIME.test(value) && !Number.isNaN(Date.parse(value.replace(/\s(?=Z|[+-]\d\d)/, ""))))
-          return { type, value: asTimestamp(value) };
+          return { type, value: asTimestamp(value), ...timeline };
         throw new Refusal(
           `${JSON.stringify(value)} is no point in time: give it with its zone, such as 2026-03-01T14:30:00Z or 2026-03-01 15:30:00+01`,
         );
       case "name":
-        if (/^[\w.-]{1,63}$/.test(value)) return { type, value };
+        if (/^[\w.-]{1,63}$/.test(value)) return { type, value, ...timeline };
         throw new Refusal(
           `${JSON.stringify(value)} is no restore point's name: letters, digits, ".", "_" and "-"`,
         );
       case "xid":
-        if (/^\d{1,19}$/.test(value)) return { type, value };
+        if (/^\d{1,19}$/.test(value)) return { type, value, ...timeline };
         throw new Refusal(`${JSON.stringify(value)} is no transaction id: digits alone`);
       case "lsn":
-        if (/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i.test(value)) return { type, value: value.toUpperCase() };
+        if (/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i.test(value))
+          return { type, value: value.toUpperCase(), ...timeline };
         throw new Refusal(`${JSON.stringify(value)} is no place in the write-ahead log: such as 0/3000060`);
     }
   }
   throw new Refusal(
     "a restore needs a target: a backup, a time, a restore point's name, a transaction id or an LSN",
+  );
+}
+
+function parseTimeline(given: unknown): OnTimeline {
+  if (given === undefined) return {};
+  const timeline = Number(given);
+  if (Number.isInteger(timeline) && timeline >= 1 && timeline < 2 ** 32) return { timeline };
+  throw new Refusal(
+    `${JSON.stringify(given)} is no timeline: expected an integer from 1, see pgstack backups`,
   );
 }
 
@@ -69,10 +85,4 @@ export function describeTarget(target: RecoveryTarget): string {
     case "latest":
       return "everything that was archived";
   }
-}
-
-/** An LSN as a number that can be compared. */
-export function lsnNumber(lsn: string): bigint {
-  const [high = "0", low = "0"] = lsn.split("/");
-  return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
 }

@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { type BackupEntry, isGood } from "../entry.ts";
 import { Refusal } from "../failure.ts";
 import { writeWhole } from "../files.ts";
-import { physicalEntries } from "../physical/info.ts";
-import { query } from "../sql.ts";
-import { describeTarget, lsnNumber, type RecoveryTarget } from "./target.ts";
+import { segmentTimeline } from "../physical/segments.ts";
+import { psql, query } from "../sql.ts";
 
 /** What can be reached by recovery. */
 export interface RecoveryWindow {
@@ -22,15 +22,19 @@ export interface RestorePoint {
   readonly name: string;
   readonly lsn: string;
   readonly at: string;
+  /** Absent in what earlier versions have written. */
+  readonly timeline?: number;
 }
 
-/** The window; undefined when there is no physical backup. */
+/** The window of the stack's own timelines; undefined when there is no physical backup. */
 export async function recoveryWindow(
   configuration: AgentConfiguration,
   entries: readonly BackupEntry[],
   context: Pick<Context, "signal">,
 ): Promise<RecoveryWindow | undefined> {
-  const oldest = entries.find((entry) => entry.kind !== "logical" && isGood(entry));
+  const oldest = entries.find(
+    (entry) => entry.kind !== "logical" && entry.abandoned !== true && isGood(entry),
+  );
   if (oldest === undefined) return undefined;
   return { from: oldest.finishedAt, to: await archivedUntil(configuration, oldest.finishedAt, context) };
 }
@@ -58,64 +62,6 @@ async function archivedUntil(
   }
 }
 
-/**
- * The backups to recover from, the likeliest first.
- *
- * @throws Refusal when the target cannot be reached from any, with the window that is possible.
- */
-export async function backupsFor(
-  configuration: AgentConfiguration,
-  target: RecoveryTarget,
-  context: Pick<Context, "signal">,
-): Promise<readonly BackupEntry[]> {
-  const entries = (await physicalEntries(configuration, context)).filter(isGood);
-  const window = await recoveryWindow(configuration, entries, context);
-  if (window === undefined)
-    throw new Refusal("there is no physical backup to restore from: pgstack backup --kind full");
-  const newestFirst = entries.toReversed();
-  const possible = `possible is ${window.from} to ${window.to}`;
-  const refuse = (): never => {
-    throw new Refusal(`${describeTarget(target)} cannot be reached: ${possible}`);
-  };
-  switch (target.type) {
-    case "latest":
-      return newestFirst.slice(0, 1);
-    case "backup": {
-      const found = newestFirst.filter(({ id }) => id === target.id);
-      if (found.length > 0) return found;
-      const newest = newestFirst[0]?.id ?? "none";
-      throw new Refusal(`there is no good physical backup ${target.id}; the newest good one is ${newest}`);
-    }
-    case "time": {
-      const time = Date.parse(target.value);
-      if (time > Date.now()) {
-        throw new Refusal(
-          `${target.value} is in the future (now is ${new Date().toISOString()}): ${possible}`,
-        );
-      }
-      const before = newestFirst.filter(({ finishedAt }) => Date.parse(finishedAt) <= time);
-      return before.length > 0 ? before.slice(0, 1) : refuse();
-    }
-    case "lsn": {
-      const before = endedBefore(newestFirst, target.value);
-      return before.length > 0 ? before.slice(0, 1) : refuse();
-    }
-    case "name": {
-      const point = (await restorePoints(configuration)).findLast(({ name }) => name === target.value);
-      // One that was set by SQL is in no list: then each backup is tried.
-      if (point === undefined) return newestFirst;
-      const before = endedBefore(newestFirst, point.lsn);
-      return before.length > 0 ? before.slice(0, 1) : refuse();
-    }
-    case "xid":
-      return newestFirst;
-  }
-}
-
-function endedBefore(newestFirst: readonly BackupEntry[], lsn: string): BackupEntry[] {
-  return newestFirst.filter(({ stopLsn }) => stopLsn !== undefined && lsnNumber(stopLsn) <= lsnNumber(lsn));
-}
-
 /** Sets a restore point, and has it archived. */
 export async function setRestorePoint(
   configuration: AgentConfiguration,
@@ -128,20 +74,47 @@ export async function setRestorePoint(
       `there is a restore point ${name} already: recovery would stop at the first of that name`,
     );
   }
-  const [row] = await query<{ lsn: string; at: string }>(
+  const [row] = await query<{ lsn: string; at: string; segment: string }>(
     configuration,
-    `SELECT pg_create_restore_point('${name}')::text AS lsn,
+    `SELECT pg_create_restore_point('${name}')::text AS lsn, pg_walfile_name(pg_current_wal_insert_lsn()) AS segment,
             to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at`,
     context,
   );
   if (row === undefined) throw new Error("the server did not set the restore point");
-  await query(configuration, "SELECT pg_switch_wal()::text AS lsn", context);
-  const point = { name, lsn: row.lsn, at: row.at };
+  await archiveNow(configuration, context);
+  const point = { name, lsn: row.lsn, at: row.at, timeline: segmentTimeline(row.segment) };
   await writeWhole(
     pointsFile(configuration),
     `${JSON.stringify([...points, point].slice(-1_000), undefined, 2)}\n`,
   );
   return point;
+}
+
+/** The archiver has that long to take what there is; after it recovery itself tells where the archive ends. */
+const ARCHIVE_MILLISECONDS = 60_000;
+
+/**
+ * Has everything until now archived, with a commit at its end: recovery to a moment stops at the first commit after it, and
+ * fails where there is none.
+ */
+export async function archiveNow(
+  configuration: AgentConfiguration,
+  context: Pick<Context, "signal">,
+): Promise<void> {
+  await psql(configuration, "SELECT pg_current_xact_id();", context);
+  const sql = "SELECT pg_walfile_name(pg_switch_wal()) AS segment";
+  const [row] = await query<{ segment: string }>(configuration, sql, context);
+  const deadline = performance.now() + ARCHIVE_MILLISECONDS;
+  while (performance.now() < deadline) {
+    const [archiver] = await query<{ segment: string | null }>(
+      configuration,
+      "SELECT last_archived_wal AS segment FROM pg_stat_archiver",
+      context,
+    );
+    const archived = (archiver?.segment ?? "").slice(0, 24);
+    if (row === undefined || (/^[0-9A-F]{24}$/.test(archived) && archived >= row.segment)) return;
+    await delay(100, undefined, { signal: context.signal });
+  }
 }
 
 /** The restore points that the stack set, the oldest first. */

@@ -36,7 +36,7 @@ export async function scheduledBackup(configuration: AgentConfiguration, context
 /** The scheduled proof that the database can be restored. */
 export async function scheduledDrill(configuration: AgentConfiguration, context: Context): Promise<string> {
   const { entries } = await readBackups(configuration, context);
-  if (!entries.some((entry) => entry.kind !== "logical" && isGood(entry))) {
+  if (!entries.some((entry) => entry.kind !== "logical" && entry.abandoned !== true && isGood(entry))) {
     throw new Error("there is no physical backup to restore yet");
   }
   const { result, message, backup: from, rtoSeconds, rpoSeconds } = await drill(configuration, context);
@@ -44,14 +44,14 @@ export async function scheduledDrill(configuration: AgentConfiguration, context:
   return `restored ${from} in ${rtoSeconds?.toFixed(1)} s (RTO); commits not archived: ${rpoSeconds?.toFixed(1) ?? "?"} s (RPO)`;
 }
 
-/** A full one where there is none, or the last is older than it should be. */
+/** A full one where the last is not good, none is on the stack's timelines, or it is older than it should be. */
 export function physicalKind(
   entries: readonly BackupEntry[],
   fullDays: number,
   now: Date,
 ): "full" | "incremental" {
-  const newest = entries.findLast((entry) => entry.kind === "full" && isGood(entry));
-  if (newest === undefined) return "full";
+  const newest = entries.findLast(({ kind, abandoned }) => kind === "full" && abandoned !== true);
+  if (newest === undefined || !isGood(newest)) return "full";
   // A run of the same minute a week later must find it old enough.
   const age = now.getTime() - Date.parse(newest.startedAt) + 3_600_000;
   return age >= fullDays * DAY_MILLISECONDS ? "full" : "incremental";

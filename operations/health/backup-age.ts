@@ -1,5 +1,6 @@
 import { Cron } from "croner";
 import type { BackupEntry } from "../../agent/entry.ts";
+import type { OwedBackup } from "../../agent/lineage/record.ts";
 import { UserError } from "../user-error.ts";
 import type { HealthCheck } from "./check.ts";
 import { type Finding, formatSeconds } from "./report.ts";
@@ -11,11 +12,10 @@ export const backupAge: HealthCheck = {
   quick: false,
   async run({ backup, backupFolder, now, thresholds }) {
     if (backup === undefined) return { status: "not applicable", message: "no backups are scheduled" };
-    const newest = newestBackup((await backupFolder()).metadata);
-    return evaluateBackupAge(
-      { newest, now, missed: missedRuns(backup.schedule, newest, now, thresholds) },
-      thresholds,
-    );
+    const { metadata, owed } = await backupFolder();
+    const newest = newestBackup(metadata);
+    const missed = missedRuns(backup.schedule, newest, now, thresholds);
+    return withOwed(evaluateBackupAge({ newest, now, missed }, thresholds), owed);
   },
 };
 
@@ -54,6 +54,13 @@ export function evaluateBackupAge(
     return { status: "warning", message: `${age}: a scheduled backup is missing`, value: seconds };
   }
   return { status: "ok", message: age, value: seconds };
+}
+
+/** A restore without a full backup after it can be recovered from, but only from a base before it. */
+export function withOwed(finding: Finding, owed: OwedBackup | undefined): Finding {
+  if (owed === undefined) return finding;
+  const message = `${finding.message}; a full backup is owed since ${owed.since} (${owed.by}): pgstack restore --resume takes it`;
+  return { ...finding, status: finding.status === "ok" ? "warning" : finding.status, message };
 }
 
 /** Scheduled runs between the newest backup and now, but for those that may still be running; counted to the failing limit. */

@@ -1,4 +1,5 @@
 import type { DrillResult } from "../../agent/drill.ts";
+import type { Lineage, OwedBackup } from "../../agent/lineage/record.ts";
 import { ARCHIVE_QUEUE } from "../backup-files.ts";
 import { executeInContainer } from "../execute.ts";
 import type { Target } from "../target.ts";
@@ -10,11 +11,13 @@ export interface BackupFolder {
   /** Content of metadata.json; undefined when it is not there or not readable. */
   readonly metadata: unknown;
   readonly drill: DrillResult | undefined;
+  /** A full backup that a restore has left owed. */
+  readonly owed: OwedBackup | undefined;
   /** Segments that the object storage has not taken yet, and seconds that the first of them waits. */
   readonly queue: { readonly waiting: number; readonly oldestSeconds: number };
 }
 
-const FILES = ["pgstack-backups.json", "metadata.json", "state/last-drill.json"];
+const FILES = ["pgstack-backups.json", "metadata.json", "state/last-drill.json", "state/lineage.json"];
 const SCRIPT = `cd /backups || exit 3
 for file; do cat -- "$file" 2>/dev/null; printf '\\0'; done
 set -- ${ARCHIVE_QUEUE}/*
@@ -28,12 +31,13 @@ export async function readBackupFolder(target: Target, timeoutMilliseconds: numb
   });
   if (exitCode !== 0)
     throw new Error(`the backup folder cannot be seen: ${stderr.trim() || `code ${exitCode}`}`);
-  const [identity, metadata, drill, queue = ""] = stdout.split("\0");
+  const [identity, metadata, drill, lineage, queue = ""] = stdout.split("\0");
   const [waiting = 0, oldestSeconds = 0] = queue.trim().split(" ").map(Number);
   return {
     id: (parsed(identity) as { id?: string } | undefined)?.id,
     metadata: parsed(metadata),
     drill: parsed(drill) as DrillResult | undefined,
+    owed: (parsed(lineage) as Partial<Lineage> | null | undefined)?.owed,
     queue: { waiting, oldestSeconds },
   };
 }

@@ -10,7 +10,7 @@ export async function expectRestoreEnded(stack: LiveStack, before: readonly numb
   expect(resumed.code, resumed.output).toBe(0);
   const restored = /is finished: the restored database is in use/.test(resumed.stdout);
   // The agent hears that whoever called it is gone, and may have cleared its work away before anyone asks.
-  const cleared = resumed.stdout === "No restore was cut off.\n";
+  const cleared = resumed.stdout === "No restore was interrupted.\n";
   if (journal === null) expect(cleared, resumed.stdout).toBe(true);
   if (!restored && !cleared) expect(resumed.stdout).toMatch(/is undone: the database is as it was before it/);
   const up = await stack.project.up();

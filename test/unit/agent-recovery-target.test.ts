@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { missingSegments, nextSegment } from "../../agent/physical/archive.ts";
-import { lsnNumber, parseTarget } from "../../agent/restore/target.ts";
+import { parseTarget } from "../../agent/restore/target.ts";
 
 describe("L5 F25 what a restore can be told", () => {
   test.each([
@@ -23,32 +22,5 @@ describe("L5 F25 what a restore can be told", () => {
     [undefined, /needs a target/],
   ])("F25 %o is refused", (given, message) => {
     expect(() => parseTarget(given)).toThrow(message);
-  });
-
-  test("L5 places in the write-ahead log are compared as numbers", () => {
-    expect(lsnNumber("0/FFFFFFFF") < lsnNumber("1/0")).toBe(true);
-    expect(lsnNumber("A/10") > lsnNumber("9/FFFFFF")).toBe(true);
-  });
-});
-
-describe("F24 segments that lack", () => {
-  const archived = (name: string) => `${name}-${"0".repeat(40)}.zst`;
-
-  test("F24 one in the middle is named", () => {
-    const names = ["000000010000000000000001", "000000010000000000000003"].map(archived);
-    expect(missingSegments(names)).toEqual(["000000010000000000000002"]);
-  });
-
-  test("F24 the count goes on after FF", () => {
-    expect(nextSegment("0000000100000002000000FF")).toBe("000000010000000300000000");
-    expect(missingSegments(["0000000100000002000000FF", "000000010000000300000000"].map(archived))).toEqual(
-      [],
-    );
-  });
-
-  test("F24 timelines are looked at apart; history files and labels are none", () => {
-    const names = ["00000002.history", "000000010000000000000005.00000028.backup"];
-    const segments = ["000000010000000000000005", "000000020000000000000009"].map(archived);
-    expect(missingSegments([...names, ...segments])).toEqual([]);
   });
 });

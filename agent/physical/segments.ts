@@ -1,0 +1,47 @@
+/** Bytes of a segment of the write-ahead log, as initdb makes them: 16 MB. */
+const SEGMENT_BYTES = 16n * 1024n ** 2n;
+
+/** Number of the segment, whatever its timeline. With segments of 16 MB the last eight digits count to 255. */
+export function segmentNumber(segment: string): number {
+  return Number.parseInt(segment.slice(8, 16), 16) * 256 + Number.parseInt(segment.slice(16, 24), 16);
+}
+
+/** Timeline of a segment, by its name. */
+export function segmentTimeline(segment: string): number {
+  return Number.parseInt(segment.slice(0, 8), 16);
+}
+
+/** Name of a segment. */
+export function segmentName(timeline: number, number: number): string {
+  return [timeline, Math.floor(number / 256), number % 256].map(hex).join("");
+}
+
+/** Name of a timeline's history file. */
+export function historyName(timeline: number): string {
+  return `${hex(timeline)}.history`;
+}
+
+/** An LSN as a number that can be compared. */
+export function lsnNumber(lsn: string): bigint {
+  const [high = "0", low = "0"] = lsn.split("/");
+  return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
+}
+
+/** Number of the segment that holds the byte at an LSN. */
+export function segmentAt(lsn: string): number {
+  return Number(lsnNumber(lsn) / SEGMENT_BYTES);
+}
+
+/** Number of the last segment that has anything before an LSN. */
+export function segmentBefore(lsn: string): number {
+  return Number((lsnNumber(lsn) - 1n) / SEGMENT_BYTES);
+}
+
+/** The segment after one, on the same timeline. */
+export function nextSegment(segment: string): string {
+  return segmentName(segmentTimeline(segment), segmentNumber(segment) + 1);
+}
+
+function hex(value: number): string {
+  return value.toString(16).toUpperCase().padStart(8, "0");
+}
