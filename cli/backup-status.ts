@@ -22,7 +22,7 @@ export function backupLines(
   if ("unknown" in status) return [["backups", `${statusText("unknown")}: ${harmless(status.unknown)}`]];
   const ago = (time: string) =>
     `${formatDuration(Math.max(0, (now.getTime() - Date.parse(time)) / 1_000))} ago`;
-  const { archive, drill, restore } = status;
+  const { archive, drill } = status;
   const newest = (["logical", "physical"] as const).map((form) => {
     const entry = status.backups.findLast(
       ({ kind, verification }) =>

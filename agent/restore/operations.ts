@@ -30,7 +30,7 @@ import { describeTarget, parseTarget } from "./target.ts";
 export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
   [
     "hold",
-    (configuration, { purpose }, context) =>
+    (configuration, { purpose, waitSeconds }, context) =>
       withExclusive(
         configuration,
         String(purpose),
@@ -39,7 +39,7 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
             context.signal.addEventListener("abort", () => reject(context.signal.reason), { once: true });
             context.step("held");
           }),
-        { waitSeconds: 30, signal: context.signal },
+        { waitSeconds: typeof waitSeconds === "number" ? waitSeconds : 30, signal: context.signal },
       ),
   ],
   [
