@@ -8,6 +8,7 @@ import { TimelineKeeper } from "./lineage/keeper.ts";
 import { flushQueue } from "./physical/queue.ts";
 import { prepareStanza } from "./physical/stanza.ts";
 import { nextDue } from "./schedule/due.ts";
+import { Heartbeat } from "./schedule/heartbeat.ts";
 import { writeMetrics } from "./schedule/metrics.ts";
 import { type RunRecord, readState, recordRun, type Task, writeState } from "./schedule/state.ts";
 import { scheduledBackup, scheduledDrill } from "./schedule/tasks.ts";
@@ -44,7 +45,9 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
   let queueAt = 0;
   let upgradeAt = 0;
   const timelines = new TimelineKeeper();
+  const heartbeat = new Heartbeat();
   while (!stop.signal.aborted) {
+    heartbeat.look();
     try {
       if (await serverAnswers(configuration)) {
         // The archive is open before the first segment is full.
@@ -55,11 +58,11 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
           await settleUpgrade(configuration);
           await settleRestoreOfDump(configuration);
         }
-        await timelines.look(configuration, context, say);
-        await runDue(configuration, context);
+        await heartbeat.during("timelines", () => timelines.look(configuration, context, say));
+        await runDue(configuration, heartbeat, context);
         if (performance.now() >= queueAt) {
           queueAt = performance.now() + AGAIN_MILLISECONDS;
-          await flushQueue(configuration, context);
+          await heartbeat.during("hand-over to the object storage", () => flushQueue(configuration, context));
         }
       }
     } catch (error) {
@@ -67,16 +70,23 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
     }
     await delay(TICK_MILLISECONDS, undefined, { signal: stop.signal }).catch(() => {});
   }
+  heartbeat.stop();
   say("the agent has stopped");
   return 0;
 }
 
-async function runDue(configuration: AgentConfiguration, context: Context): Promise<void> {
+async function runDue(
+  configuration: AgentConfiguration,
+  heartbeat: Heartbeat,
+  context: Context,
+): Promise<void> {
   for (const task of ["backup", "drill"] as const) {
     const state = await readState(configuration);
     const now = new Date();
-    if (nextDue(configuration.schedule[task], state[task] ?? firstOf(task, now), now) > now) continue;
-    const record = await runTask(configuration, task, context);
+    const due = nextDue(configuration.schedule[task], state[task] ?? firstOf(task, now), now);
+    if (task === "backup") heartbeat.nextBackup = due;
+    if (due > now) continue;
+    const record = await heartbeat.during(task, () => runTask(configuration, task, context));
     context.signal.throwIfAborted();
     say(`${task}: ${record.message}`);
     const before = (await readState(configuration))[task] ?? {};

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { BackupEntry } from "../agent/entry.ts";
+import type { ShutdownReport } from "../operations/shutdown.ts";
 import { errorLine, UserError } from "../operations/user-error.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { stackName, taught } from "./options.ts";
@@ -14,14 +15,19 @@ interface ShutdownOptions {
 /** `pgstack shutdown`. */
 export function shutdownCommand(): Command {
   const command = new Command("shutdown")
-    .description("Back up what changed, stop the server in order, and prove that it let go of everything.")
+    .description("Stop the server gracefully after a backup; verify that no process, port or lock is left.")
     .option("--no-backup", "stop without a backup before")
     .action(async (options: ShutdownOptions) => {
       const { openStack } = await import("./stack.ts");
+      const { notGraceful } = await import("../operations/shutdown.ts");
       const stack = await openStack(stackName(command));
-      await shutdown(stack, options);
+      const report = await shutdown(stack, options);
+      if (report.wasRunning && report.exitCode !== 0) {
+        throw new UserError(`${notGraceful(report)}; pgstack:stopGraceSeconds gives it more time`);
+      }
+      const stopped = report.wasRunning ? "has stopped" : "had stopped already";
       printLine(
-        `${stack.target.container} has stopped: no process, no port, no lock is left. pgstack start starts it.`,
+        `${stack.target.container} ${stopped}: no process, no port, no lock is left. pgstack start starts it.`,
       );
     });
   return taught(command, [
@@ -54,7 +60,8 @@ export function restartCommand(): Command {
     .action(async (options: ShutdownOptions) => {
       const { openStack } = await import("./stack.ts");
       const stack = await openStack(stackName(command));
-      await shutdown(stack, options);
+      const report = await shutdown(stack, options);
+      if (report.exitCode !== 0) note((await import("../operations/shutdown.ts")).notGraceful(report));
       await start(stack);
       printLine(`${stack.target.container} was restarted and is healthy.`);
     });
@@ -64,17 +71,25 @@ export function restartCommand(): Command {
 async function shutdown(
   { target, logsDirectory, backupSchedule }: Stack,
   options: ShutdownOptions,
-): Promise<void> {
+): Promise<ShutdownReport> {
   const { audited } = await import("../operations/audit.ts");
   const { shutDownServer } = await import("../operations/shutdown.ts");
   const parameters: Record<string, unknown> = {};
-  await audited({ logsDirectory, stack: target.stack }, "server.shutdown", parameters, async () => {
-    if (options.backup && backupSchedule !== undefined) {
+  return audited({ logsDirectory, stack: target.stack }, "server.shutdown", parameters, async () => {
+    // A server that has ended has nothing that a backup could be taken of.
+    if (options.backup && backupSchedule !== undefined && (await isRunning(target))) {
       parameters.backups = (await backUp(target)).map(({ id }) => id);
     }
     note("stopping the server");
-    Object.assign(parameters, await shutDownServer(target));
+    const report = await shutDownServer(target);
+    Object.assign(parameters, report);
+    return report;
   });
+}
+
+async function isRunning({ dockerHost, container }: Stack["target"]): Promise<boolean> {
+  const { dockerEngine, findContainer } = await import("../operations/docker.ts");
+  return (await findContainer(dockerEngine(dockerHost), container))?.State.Running === true;
 }
 
 async function backUp(target: Stack["target"]): Promise<BackupEntry[]> {
@@ -98,12 +113,13 @@ async function backUp(target: Stack["target"]): Promise<BackupEntry[]> {
 
 async function start({ target, logsDirectory }: Stack): Promise<void> {
   const { audited } = await import("../operations/audit.ts");
-  const { startServer } = await import("../operations/restore/server.ts");
+  const { startAgent, startServer } = await import("../operations/restore/server.ts");
   const { readStackWithCredentials } = await import("./stack.ts");
   const { checkHealth } = await import("../operations/health.ts");
   await audited({ logsDirectory, stack: target.stack }, "server.start", {}, async () => {
     note("starting the server");
     await startServer(target, 600, interruptionSignal());
+    await startAgent(target);
     const { credentials, trust, thresholds } = await readStackWithCredentials(target.stack);
     const report = await checkHealth(target, {
       ...{ credentials, full: false },

@@ -1,3 +1,4 @@
+import { agentAtWork } from "./health/agent-at-work.ts";
 import { archiveLag } from "./health/archive-lag.ts";
 import { backupAge } from "./health/backup-age.ts";
 import { type BackupFolder, readBackupFolder } from "./health/backup-folder.ts";
@@ -62,6 +63,7 @@ const CHECKS: readonly HealthCheck[] = [
   replicationLag,
   archiveLag,
   transactionIdAge,
+  agentAtWork,
   backupAge,
   restoreDrill,
   certificateDays,

@@ -8,28 +8,33 @@ import { runOnVolume } from "./volume/run.ts";
 
 /** What a shut-down left behind. */
 export interface ShutdownReport {
-  /** Of the server's process: 0 when it ended in order. */
+  /** False: it had ended already. */
+  readonly wasRunning: boolean;
+  /** Of the server's process: 0 when it ended gracefully, so that its next start needs no recovery. */
   readonly exitCode: number;
   readonly seconds: number;
 }
 
 /**
- * Stops the server in order and proves that it is gone: its process ended by itself, its port is closed with its
- * container, and its lock on the data volume is free.
+ * Stops the server gracefully and proves that it is gone: its process has ended, its port is closed with its container, and
+ * its lock on the data volume is free.
  *
- * @throws UserError when it had to be killed, or something still holds the volume.
+ * @throws UserError when there is no container, or something still holds the volume.
  */
 export async function shutDownServer(target: Target): Promise<ShutdownReport> {
   const docker = dockerEngine(target.dockerHost);
   const started = performance.now();
-  await stopServer(target);
-  const found = await findContainer(docker, target.container);
-  const { Running = false, ExitCode = 0 } = found?.State ?? {};
-  if (Running) throw new UserError(`container ${target.container} runs again: something else has started it`);
-  if (ExitCode !== 0) {
+  const before = await findContainer(docker, target.container);
+  if (before === undefined) {
     throw new UserError(
-      `the server did not end in order (exit code ${ExitCode}): it recovers at its next start; pgstack:stopGraceSeconds gives it more time`,
+      `there is no container ${target.container}: pulumi up --refresh creates it on the volume as it is`,
     );
+  }
+  const wasRunning = before.State.Running;
+  if (wasRunning) await stopServer(target);
+  const found = await findContainer(docker, target.container);
+  if (found?.State.Running === true) {
+    throw new UserError(`container ${target.container} runs again: something else has started it`);
   }
   const volume = found?.Mounts.find(({ Destination }) => Destination === DATA_MOUNT)?.Name;
   if (found !== undefined && volume !== undefined) {
@@ -38,5 +43,11 @@ export async function shutDownServer(target: Target): Promise<ShutdownReport> {
       throw new UserError(`the server has ended, but something else still works on its volume ${volume}`);
     }
   }
-  return { exitCode: ExitCode, seconds: (performance.now() - started) / 1_000 };
+  const seconds = (performance.now() - started) / 1_000;
+  return { wasRunning, exitCode: found?.State.ExitCode ?? 0, seconds };
+}
+
+/** How a server that was killed, or had crashed, is told of. */
+export function notGraceful({ exitCode }: ShutdownReport): string {
+  return `the server did not end gracefully (exit code ${exitCode}): it recovers at its next start`;
 }

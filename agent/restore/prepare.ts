@@ -22,6 +22,7 @@ import { checkDatabase } from "../verification/checks.ts";
 import { type TableContent, tableContents } from "../verification/tables.ts";
 import {
   amcheck,
+  lastError,
   recoveryParameters,
   type TemporaryServer,
   untilAnswering,
@@ -206,14 +207,21 @@ async function untilReplayed(
   const fork = chain.at(-2)?.until ?? "0/0";
   let before = "";
   let since = performance.now();
+  let over = false;
+  void ended.then(() => {
+    over = true;
+  });
   for (;;) {
+    context.signal.throwIfAborted();
+    if (over) throw new Error(lastError(await server.log()));
     const [row] = await query<{ lsn: string | null; idle: boolean }>(
       server,
       `SELECT pg_last_wal_replay_lsn()::text AS lsn,
               EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event = 'RecoveryRetrieveRetryInterval') AS idle
          FROM pg_sleep(0.2)`,
       context,
-    );
+      // A busy machine may be slow to let a session in, and one that recovers may end it.
+    ).catch(() => []);
     const lsn = row?.lsn ?? "0/0";
     if (row?.idle === true && segmentAt(lsn) >= last && lsnNumber(lsn) >= lsnNumber(fork)) return;
     if (lsn !== before) since = performance.now();

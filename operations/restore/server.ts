@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { dockerEngine, statusCode } from "../docker.ts";
+import { agentContainer } from "../agent.ts";
+import { dockerEngine, findContainer, statusCode } from "../docker.ts";
 import { waitUntilReady } from "../readiness.ts";
 import { RECOVERY_PARAMETERS } from "../recovery-parameters.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
@@ -28,6 +29,13 @@ export async function startServer(
   }
 }
 
+/** Starts the agent, where the stack has one: Docker does not restart what was killed by hand. */
+export async function startAgent(target: Target): Promise<void> {
+  const docker = dockerEngine(target.dockerHost);
+  const agent = await findContainer(docker, agentContainer(target.container));
+  if (agent !== undefined) await ignoringSame(docker.getContainer(agent.Id).start());
+}
+
 /** Clears what a recovery needed, so that the server runs with the stack's own files alone. */
 export async function endRecoverySettings(target: Target): Promise<void> {
   const resets = RECOVERY_PARAMETERS.map((name) => `ALTER SYSTEM RESET ${name};\n`).join("");
@@ -40,11 +48,6 @@ export async function isWritable(target: Target): Promise<boolean> {
     (recovering) => !recovering,
     () => false,
   );
-}
-
-/** Everything that was archived is not enough: a server at the end of the archive waits for more until it is told. */
-export async function promote(target: Target): Promise<void> {
-  await runAsSuperuser(target, "SELECT pg_promote(true, 600);\n", { timeoutMilliseconds: 610_000 });
 }
 
 async function isInRecovery(target: Target): Promise<boolean> {

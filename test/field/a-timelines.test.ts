@@ -173,7 +173,9 @@ describe("a backup that is damaged", () => {
     await flipBytes(newest);
     await destroyDataDirectory(stack);
     const output = await pgstack("restore", "--latest", "--yes");
-    expect(output).toMatch(new RegExp(`backup ${newest.id} cannot be restored: .*: trying the backup before it`));
+    expect(output).toMatch(
+      new RegExp(`backup ${newest.id} cannot be restored: .*: trying the backup before it`),
+    );
     expect((await ledger.entries()).slice(-2)).toEqual(["sixth", "seventh"]);
   });
 });

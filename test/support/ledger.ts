@@ -53,7 +53,12 @@ export async function destroyDataDirectory({ target }: LiveStack): Promise<void>
 /** Keeps backups from being taken from the moment that the lock is free until the result is called. */
 export function blockBackups({ target }: LiveStack): () => Promise<void> {
   const release = new AbortController();
-  const holding = callAgent(target, "hold", { purpose: "a test", waitSeconds: 600 }, { signal: release.signal });
+  const holding = callAgent(
+    target,
+    "hold",
+    { purpose: "a test", waitSeconds: 600 },
+    { signal: release.signal },
+  );
   holding.catch(() => {});
   return async () => {
     release.abort();
