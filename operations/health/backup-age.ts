@@ -12,10 +12,10 @@ export const backupAge: HealthCheck = {
   quick: false,
   async run({ backup, backupFolder, now, thresholds }) {
     if (backup === undefined) return { status: "not applicable", message: "no backups are scheduled" };
-    const { metadata, owed } = await backupFolder();
+    const { metadata, owed, failedAt, clusterSeconds } = await backupFolder();
     const newest = newestBackup(metadata);
     const missed = missedRuns(backup.schedule, newest, now, thresholds);
-    return withOwed(evaluateBackupAge({ newest, now, missed }, thresholds), owed);
+    return withOwed(evaluateBackupAge({ newest, now, missed, failedAt, clusterSeconds }, thresholds), owed);
   },
 };
 
@@ -26,14 +26,28 @@ export interface BackupState {
   readonly now: Date;
   /** Scheduled runs since then that should have ended by now. */
   readonly missed: number;
+  /** When the last scheduled one failed, where none has succeeded since. */
+  readonly failedAt?: string | undefined;
+  /** How old the cluster is. */
+  readonly clusterSeconds: number;
 }
 
-/** Judges the age; a new stack, which can't have a backup yet, is only warned. */
+/** Judges the age; the first backup of a new stack is awaited without a warning. */
 export function evaluateBackupAge(
-  { newest, now, missed }: BackupState,
-  { missedBackups }: Pick<HealthThresholds, "missedBackups">,
+  { newest, now, missed, failedAt, clusterSeconds }: BackupState,
+  { missedBackups, backupGraceSeconds }: Pick<HealthThresholds, "missedBackups" | "backupGraceSeconds">,
 ): Finding {
-  if (newest === undefined) return { status: "warning", message: "there is no backup yet" };
+  if (newest === undefined) {
+    if (failedAt !== undefined) {
+      return {
+        status: "warning",
+        message: `there is no backup yet, and the last try failed at ${failedAt}: see the agent's log`,
+      };
+    }
+    return clusterSeconds < backupGraceSeconds
+      ? { status: "not applicable", message: "the first backup is being taken" }
+      : { status: "warning", message: "there is no backup yet" };
+  }
   const seconds = Math.round((now.getTime() - newest.getTime()) / 1_000);
   if (seconds < -300) {
     return {

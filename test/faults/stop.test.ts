@@ -5,6 +5,7 @@ import type { AgentStatus } from "../../agent/status.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { executeInContainer } from "../../operations/execute.ts";
+import type { HealthReport } from "../../operations/health.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { untilFirstBackup } from "../support/first-backup.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
@@ -88,6 +89,42 @@ describe("F30 L3 a host that was off", () => {
     const { entries } = await callAgent<Backups>(stack.target, "list");
     return entries.filter(({ kind }) => kind === "logical").length;
   }
+});
+
+describe("what was stopped or killed by hand", () => {
+  test("a server that has stopped is started by restart, and its shut-down is no failure", async () => {
+    const killed = dockerEngine().getContainer(stack.target.container);
+    await killed.kill();
+    const restarted = await stack.project.pgstack(["restart"]);
+    expect(restarted.code, restarted.output).toBe(0);
+    expect(restarted.output).toContain("the server did not end gracefully (exit code 137): it recovers");
+    expect((await stack.project.pgstack(["shutdown", "--no-backup"])).code).toBe(0);
+    const again = await stack.project.pgstack(["shutdown"]);
+    expect(again.code, again.output).toBe(0);
+    expect(again.stdout).toContain("had stopped already");
+    const begun = await stack.project.pgstack(["restart"]);
+    expect(begun.code, begun.output).toBe(0);
+    expect(begun.stdout).toContain("was restarted and is healthy");
+  });
+
+  test("an agent that was killed or is frozen fails the health check at once, and start brings it back", async () => {
+    const agent = dockerEngine().getContainer(`${stack.target.container}-agent`);
+    const found = async () => {
+      const ended = await stack.project.pgstack(["health", "--full", "--json"]);
+      const { checks } = JSON.parse(ended.stdout) as HealthReport;
+      return { code: ended.code, ...checks.find(({ name }) => name === "agent") };
+    };
+    expect(await found()).toMatchObject({ code: 0, status: "ok" });
+    await agent.pause();
+    expect(await found()).toMatchObject({ status: "failed", message: expect.stringContaining("is paused") });
+    await agent.unpause();
+    await agent.kill();
+    const killed = await found();
+    expect(killed).toMatchObject({ status: "failed", message: expect.stringContaining("is exited") });
+    expect(killed.code).not.toBe(0);
+    expect((await stack.project.pgstack(["start"])).code).toBe(0);
+    expect(await found()).toMatchObject({ status: "ok" });
+  });
 });
 
 /** The code that a client is told before its connection ends. */

@@ -49,10 +49,20 @@ describe("L1 backup age", () => {
   });
   test("L1 none yet warns, one missing warns, two fail, one in the future warns", () => {
     const judgeMissed = (count: number) =>
-      evaluateBackupAge({ newest: inDays(-1), now, missed: count }, DEFAULTS).status;
-    expect(evaluateBackupAge({ newest: undefined, now, missed: 0 }, DEFAULTS).status).toBe("warning");
+      evaluateBackupAge({ newest: inDays(-1), now, missed: count, clusterSeconds: 1e6 }, DEFAULTS).status;
+    const none = { newest: undefined, now, missed: 0 };
+    expect(evaluateBackupAge({ ...none, clusterSeconds: 1e6 }, DEFAULTS).status).toBe("warning");
+    expect(evaluateBackupAge({ ...none, clusterSeconds: 5 }, DEFAULTS).status).toBe("not applicable");
+    expect(evaluateBackupAge({ ...none, clusterSeconds: 5, failedAt: "2026-11-20" }, DEFAULTS)).toMatchObject(
+      {
+        status: "warning",
+        message: expect.stringContaining("the last try failed at 2026-11-20"),
+      },
+    );
     expect([0, 1, 2].map(judgeMissed)).toEqual(["ok", "warning", "failed"]);
-    expect(evaluateBackupAge({ newest: inDays(1), now, missed: 0 }, DEFAULTS).status).toBe("warning");
+    expect(
+      evaluateBackupAge({ newest: inDays(1), now, missed: 0, clusterSeconds: 1e6 }, DEFAULTS).status,
+    ).toBe("warning");
   });
   test("L1 the newest good entry of metadata.json is found", () => {
     const times = ["2026-11-18T02:00:00Z", "2026-11-19T02:00:00Z", "2026-11-17T02:00:00Z"];
