@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { BackupEntry } from "../../agent/entry.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { executeInContainer } from "../../operations/execute.ts";
@@ -13,6 +13,9 @@ import {
   Ledger,
 } from "../support/ledger.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
+
+// Each test is several restores, one after the other.
+vi.setConfig({ testTimeout: 900_000 });
 
 let stack: LiveStack;
 let ledger: Ledger;
