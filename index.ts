@@ -254,6 +254,7 @@ const schemaVersion =
     "schema",
     {
       ...{ target: server.target, administrator: roles.administrator, logsDirectory, ...schema },
+      users: { application: roles.application, readonly: roles.readonly },
       password: secrets.passwords.administrator,
       authority: certificates.authority,
       serverName: certificates.serverName,

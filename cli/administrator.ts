@@ -7,6 +7,10 @@ export interface AdministratorSession {
   readonly target: Target;
   readonly logsDirectory: string;
   readonly hasBackups: boolean;
+  /** Names of the roles that use what the administrator makes. */
+  readonly users: { readonly application: string; readonly readonly: string };
+  /** Ends the statement that another session of this stack is at. */
+  readonly cancel: (processId: number) => Promise<void>;
 }
 
 /** Does work in a session of a stack's administrator, named after the command in pg_stat_activity. */
@@ -19,13 +23,23 @@ export async function withAdministrator<Value>(
   const { connect } = await import("../operations/connection.ts");
   const found = await readStackWithCredentials(stack);
   await requireStackEngine(found);
-  const { target, credentials, trust, logsDirectory, backupSchedule } = found;
-  const client = await connect(target, credentials.administrator, trust, {
-    applicationName: `pgstack ${command}`,
-  });
-  client.on("error", () => {});
+  const { target, credentials, trust, logsDirectory, backupSchedule, roles: users } = found;
+  const open = async () => {
+    const client = await connect(target, credentials.administrator, trust, {
+      applicationName: `pgstack ${command}`,
+    });
+    client.on("error", () => {});
+    return client;
+  };
+  const cancel = async (processId: number) => {
+    const second = await open();
+    await second.query("SELECT pg_cancel_backend($1)", [processId]);
+    await second.end();
+  };
+  const client = await open();
   try {
-    return await work({ client, target, logsDirectory, hasBackups: backupSchedule !== undefined });
+    const hasBackups = backupSchedule !== undefined;
+    return await work({ client, target, logsDirectory, hasBackups, users, cancel });
   } finally {
     await client.end();
   }

@@ -98,7 +98,8 @@ async function run(stack: string, direction: "up" | "down", { to, dryRun, yes }:
   const { migrate, plannedMigrations } = await import("../operations/migrations.ts");
   const { audited } = await import("../operations/audit.ts");
   const wanted = { project: PROJECT_DIRECTORY, direction, ...(to === undefined ? {} : { to }) };
-  await withAdministrator(stack, "migrate", async ({ client, target, logsDirectory, hasBackups }) => {
+  await withAdministrator(stack, "migrate", async (session) => {
+    const { client, target, logsDirectory, hasBackups, users, cancel } = session;
     const planned = await plannedMigrations(client, wanted);
     if (planned.length === 0) {
       printLine("Nothing to do.");
@@ -130,7 +131,9 @@ async function run(stack: string, direction: "up" | "down", { to, dryRun, yes }:
           const { backUpIncrementally } = await import("../operations/backup-before.ts");
           parameters.backup = (await backUpIncrementally(target, "before migration", { onStep, signal }))?.id;
         };
-        await migrate(client, { ...wanted, onStep, signal, ...(hasBackups ? { before } : {}) });
+        const onWarning = (text: string) => note(`warning: ${text}`);
+        const how = { ...wanted, users, cancel, onStep, onWarning, signal };
+        await migrate(client, { ...how, ...(hasBackups ? { before } : {}) });
       }),
     );
     printLine(`${direction === "up" ? "Applied" : "Taken back"}: ${names.join(", ")}.`);

@@ -8,6 +8,8 @@ export interface SchemaVersionArgs {
   readonly target: pulumi.Input<Target>;
   /** Role that owns the schema. */
   readonly administrator: string;
+  /** Roles that use what the migrations make: they get the stack's grants on it. */
+  readonly users: { readonly application: string; readonly readonly: string };
   readonly password: pulumi.Input<string>;
   /** PEM text to verify the server by; empty for the machine's own authorities, and when TLS is off. */
   readonly authority: pulumi.Input<string>;

@@ -1,48 +1,47 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { type MigrationBuilder, runner } from "node-pg-migrate";
 import type { Client } from "pg";
+import { type ApplyOptions, applyPatiently, LOCK_TIMEOUT } from "./migrations/apply.ts";
+import { closedSchemas } from "./migrations/closed-schemas.ts";
 import { listMigrationFiles, MIGRATION_FOLDER, type MigrationFile } from "./migrations/files.ts";
+import type { Users } from "./migrations/grants.ts";
 import {
   type Applied,
-  forgetSql,
-  HISTORY_SCHEMA,
-  HISTORY_TABLE,
+  type Direction,
   MAKE_HISTORY,
   readHistory,
-  recordSql,
   requireSameHistory,
 } from "./migrations/history.ts";
-import { requireSound } from "./migrations/lint.ts";
+import { takeTurn } from "./migrations/run-lock.ts";
+import { requireSound } from "./migrations/sound.ts";
 import { versionNamed } from "./migrations/wanted.ts";
 import { UserError } from "./user-error.ts";
 
 export { createMigration, MIGRATION_FOLDER, type MigrationFile, versionOf } from "./migrations/files.ts";
+export type { Users } from "./migrations/grants.ts";
 export type { Applied } from "./migrations/history.ts";
 export { type Finding, lint } from "./migrations/lint.ts";
 export { LATEST, type SchemaVersion, wantedSchema } from "./migrations/wanted.ts";
 
 /** What is to be done. */
-export interface MigrateOptions {
+export interface MigrateOptions extends ApplyOptions {
   /** Folder of the project. */
   readonly project: string;
-  readonly direction: "up" | "down";
+  readonly direction: Direction;
   /** Version to be at afterwards; `0` is before the first one. Default: the last one; down: the one before the present. */
   readonly to?: string;
   readonly onStep?: (text: string, fraction?: number) => void;
+  readonly onWarning?: (text: string) => void;
   readonly signal?: AbortSignal;
   /** Done when everything is known to be sound and nobody else is at it, before the first migration: a backup. */
   readonly before?: () => Promise<void>;
+  /** Who gets the stack's grants on what the migrations make. Default: nobody beyond the default privileges. */
+  readonly users?: Users;
   /** How often to try again where a lock cannot be had at once. Default: 20. */
   readonly lockTries?: number;
+  /** How long a statement such as CREATE INDEX CONCURRENTLY, which keeps nobody waiting, may wait for others. Default: 600. */
+  readonly patienceSeconds?: number;
+  /** Ends the statement that the session of this process id is at; called when `signal` is aborted. */
+  readonly cancel?: (processId: number) => Promise<void>;
 }
-
-/** Any number will do, as long as every run takes the same. */
-const LOCK = 7_205_759_405;
-/** Whoever waits for a lock makes all others wait: so none is waited for longer than this. */
-const LOCK_TIMEOUT = "2s";
-const LOCK_TRIES = 20;
-const PAUSE_MILLISECONDS = 500;
-const LOCK_NOT_AVAILABLE = "55P03";
 
 /** Where a database stands. */
 export interface MigrationStatus {
@@ -67,7 +66,10 @@ export async function plannedMigrations(
   client: Client,
   options: Pick<MigrateOptions, "project" | "direction" | "to">,
 ): Promise<MigrationFile[]> {
-  return plan(client, await listMigrationFiles(options.project), options);
+  const planned = await plan(client, await listMigrationFiles(options.project), options);
+  const unreadable = planned.find((file) => file.unreadable !== undefined)?.unreadable;
+  if (unreadable !== undefined) throw new UserError(unreadable);
+  return planned;
 }
 
 async function plan(
@@ -77,121 +79,84 @@ async function plan(
 ): Promise<MigrationFile[]> {
   const { applied, pending } = await compare(client, files);
   const target = to === undefined ? undefined : versionNamed(to, files, "--to");
-  if (direction === "up")
+  if (direction === "up") {
     return pending.filter(({ version }) => target === undefined || Number(version) <= target);
+  }
   const done = applied.map(({ name }) => files.find((one) => one.name === name) as MigrationFile).reverse();
   return target === undefined ? done.slice(0, 1) : done.filter(({ version }) => Number(version) > target);
 }
 
 /**
  * Applies migrations, or takes them back: one run at a time, each migration in a transaction of its own together with the
- * record of it. What fails leaves the schema as the migration before it left it.
+ * record of it. What fails leaves the schema as the migration before it left it; what can't be in a transaction says what
+ * it has left.
  *
  * @returns What was done.
  * @throws UserError naming the migration, with the server's words.
  */
 export async function migrate(client: Client, options: MigrateOptions): Promise<MigrationFile[]> {
-  const { rows } = await client.query<{ mine: boolean }>(`SELECT pg_try_advisory_lock(${LOCK}) AS mine`);
-  if (rows[0]?.mine !== true)
-    throw new UserError("another run of migrations is at work: wait until it has ended");
+  const files = await listMigrationFiles(options.project);
+  const asked = await plan(client, files, options);
+  for (const file of asked) await requireSoundFor(file, options);
+  if (asked.length === 0) return [];
+  await prepareSession(client);
+  const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  const cancel = () => {
+    options.cancel?.(rows[0]?.pid ?? 0).catch(() => {});
+  };
+  await makeHistory(client);
+  const letGo = await takeTurn(client);
+  options.signal?.addEventListener("abort", cancel, { once: true });
   try {
-    await client.query(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
-    const files = await listMigrationFiles(options.project);
+    // Another run may have ended since.
     const planned = await plan(client, files, options);
-    for (const one of planned) {
-      await requireSound(one);
-      if (options.direction === "down" && one.down === undefined) {
-        throw new UserError(
-          `${MIGRATION_FOLDER}/${one.name}.down.sql is not there: there is no way down from ${one.version}`,
+    if (planned.length > 0) await options.before?.();
+    for (const [index, file] of planned.entries()) {
+      options.signal?.throwIfAborted();
+      options.onStep?.(`${options.direction} ${file.name}`, index / planned.length);
+      await prepareSession(client);
+      const closed = await closedSchemas(client);
+      await applyPatiently(client, files, file, options);
+      await prepareSession(client);
+      for (const [schema, owner] of await closedSchemas(client)) {
+        if (closed.has(schema)) continue;
+        options.onWarning?.(
+          `schema ${schema} belongs to ${owner} and not to the administrator: application and readonly get no rights in it`,
         );
       }
-    }
-    if (planned.length > 0) {
-      await options.before?.();
-      await client.query(MAKE_HISTORY);
-    }
-    for (const [index, one] of planned.entries()) {
-      options.signal?.throwIfAborted();
-      options.onStep?.(`${options.direction} ${one.name}`, index / planned.length);
-      await applyPatiently(client, files, one, options);
     }
     return planned;
   } finally {
-    await client.query(`SELECT pg_advisory_unlock(${LOCK})`).catch(() => {});
+    options.signal?.removeEventListener("abort", cancel);
+    await prepareSession(client).catch(() => {});
+    await letGo();
   }
 }
 
-async function applyPatiently(
-  client: Client,
-  files: readonly MigrationFile[],
-  file: MigrationFile,
-  options: MigrateOptions,
-): Promise<void> {
+async function requireSoundFor(file: MigrationFile, { direction }: MigrateOptions): Promise<void> {
+  await requireSound(file);
+  if (direction === "down" && file.down === undefined) {
+    throw new UserError(
+      `${MIGRATION_FOLDER}/${file.name}.down.sql is not there: there is no way down from ${file.version}`,
+    );
+  }
+}
+
+/** Each migration begins with the session's own settings, whatever the one before has set; a dead client's statement ends. */
+async function prepareSession(client: Client): Promise<void> {
+  await client.query(`RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; SET lock_timeout = '${LOCK_TIMEOUT}';
+    SELECT set_config(name, '2s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'`);
+}
+
+async function makeHistory(client: Client): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      await apply(client, files, file, options);
+      await client.query(MAKE_HISTORY);
       return;
     } catch (error) {
-      await client.query("ROLLBACK");
-      const { code, message } = error as { code?: string; message: string };
-      if (code !== LOCK_NOT_AVAILABLE) {
-        throw new UserError(
-          `migration ${file.name} failed, and the schema is as it was before it: ${message}${placeOf(error, file, options)}`,
-          { cause: error },
-        );
-      }
-      if (tries >= (options.lockTries ?? LOCK_TRIES)) {
-        throw new UserError(
-          `migration ${file.name} was not begun: a table that it needs is held by a long transaction (pg_stat_activity says whose); the schema is as it was`,
-          { cause: error },
-        );
-      }
-      options.onStep?.(`${options.direction} ${file.name}: waiting for a lock`);
-      await delay(PAUSE_MILLISECONDS, undefined, { signal: options.signal });
+      // Another run makes it at this moment; IF NOT EXISTS does not know of that.
+      if (tries >= 5 || !["23505", "42P07", "XX000"].includes((error as { code?: string }).code ?? ""))
+        throw error;
     }
   }
-}
-
-async function apply(
-  client: Client,
-  files: readonly MigrationFile[],
-  file: MigrationFile,
-  { project, direction }: MigrateOptions,
-): Promise<void> {
-  const step = (sql: string, record: string) => (builder: MigrationBuilder) => {
-    if (!file.transaction) builder.noTransaction();
-    builder.sql(sql);
-    builder.sql(record);
-  };
-  await runner({
-    dbClient: client,
-    dir: `${project}/${MIGRATION_FOLDER}`,
-    direction,
-    count: 1,
-    ...{ migrationsTable: HISTORY_TABLE, migrationsSchema: HISTORY_SCHEMA, schema: "public" },
-    ...{ singleTransaction: false, noLock: true, checkOrder: false },
-    ignorePattern: ".*\\.down\\.sql",
-    logger: { info: () => {}, warn: () => {}, error: () => {} },
-    migrationLoaderStrategies: [
-      {
-        extensions: [".sql"],
-        loader: async () =>
-          files.map((one) => ({
-            id: `${one.name}.sql`,
-            filePaths: [],
-            actions: {
-              up: step(one.up, recordSql(one)),
-              down: one.down === undefined ? false : step(one.down, forgetSql(one)),
-            },
-          })),
-      },
-    ],
-  });
-}
-
-/** The line of the file that the server complains about. */
-function placeOf(error: unknown, { up, down = "" }: MigrationFile, { direction }: MigrateOptions): string {
-  const position = Number((error as { position?: string }).position);
-  if (!Number.isInteger(position) || position < 1) return "";
-  return ` (line ${(direction === "up" ? up : down).slice(0, position - 1).split("\n").length})`;
 }

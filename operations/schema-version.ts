@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { backUpBefore } from "./backup-before.ts";
-import { type MigrationFile, migrate, migrationStatus, versionOf } from "./migrations.ts";
+import { type MigrationFile, migrate, migrationStatus, type Users, versionOf } from "./migrations.ts";
 import type { Target } from "./target.ts";
 import { UserError } from "./user-error.ts";
 
@@ -10,6 +10,8 @@ export interface SchemaVersionOptions {
   readonly project: string;
   /** Digits of the last migration; `0`: none. */
   readonly version: string;
+  /** Who gets the stack's grants on what the migrations make. */
+  readonly users?: Users;
 }
 
 /** What is applied and what a stack's version asks for besides, a line each; empty: the schema is there. */
@@ -34,7 +36,7 @@ export async function schemaDrift(
 export async function bringSchemaTo(
   target: Target,
   client: Client,
-  { project, version }: SchemaVersionOptions,
+  { project, version, users }: SchemaVersionOptions,
 ): Promise<MigrationFile[]> {
   const { applied } = await migrationStatus(client, project);
   const past = applied.find(({ name }) => isAfter(name, version));
@@ -47,7 +49,8 @@ export async function bringSchemaTo(
     if (await hasTables(client))
       await backUpBefore(target, { label: "before migration", requireProof: false });
   };
-  return await migrate(client, { project, direction: "up", to: version, before });
+  const how = { project, before, ...(users === undefined ? {} : { users }) };
+  return await migrate(client, { ...how, direction: "up", to: version });
 }
 
 function isAfter(name: string, version: string): boolean {

@@ -29,12 +29,15 @@ export const provider = dynamicProvider<SchemaVersionInputs, SchemaVersionResult
 });
 
 async function apply(inputs: SchemaVersionInputs): Promise<SchemaVersionResults> {
-  const { target, version, logsDirectory } = inputs;
+  const { target, version, logsDirectory, users } = inputs;
   const parameters: Record<string, unknown> = { version };
   return audited({ logsDirectory, stack: target.stack }, "migrate.up", parameters, async () => {
     await waitUntilReady(target, { timeoutSeconds: inputs.readyTimeoutSeconds });
     const done = await withClient(inputs, (client) =>
-      bringSchemaTo(target, client, { project: process.cwd(), version }),
+      bringSchemaTo(target, client, {
+        ...{ project: process.cwd(), version },
+        ...(users === undefined ? {} : { users }),
+      }),
     );
     const applied = done.map(({ name }) => name);
     Object.assign(parameters, { migrations: applied });

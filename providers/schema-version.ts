@@ -7,6 +7,8 @@ export interface SchemaVersionInputs {
   readonly target: Target;
   /** Role that owns the schema. */
   readonly administrator: string;
+  /** Roles that use what the migrations make; absent in the state of stacks from before. */
+  readonly users?: { readonly application: string; readonly readonly: string };
   /** Secret. */
   readonly password: string;
   /** PEM text of the authority to verify the server by; empty for the machine's own, and when TLS is off. */

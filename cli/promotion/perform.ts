@@ -71,10 +71,10 @@ export async function putBack(stack: string, journal: Journal): Promise<void> {
 
 async function migrateDown(stack: string, version: string): Promise<void> {
   const { migrate, migrationStatus, versionOf } = await import("../../operations/migrations.ts");
-  await withAdministrator(stack, "promote", async ({ client }) => {
+  await withAdministrator(stack, "promote", async ({ client, users }) => {
     const { applied } = await migrationStatus(client, PROJECT_DIRECTORY);
     const past = applied.some(({ name }) => Number(versionOf(name)) > Number(version));
-    if (past) await migrate(client, { project: PROJECT_DIRECTORY, direction: "down", to: version });
+    if (past) await migrate(client, { project: PROJECT_DIRECTORY, direction: "down", to: version, users });
   }).catch((error: unknown) => {
     // A server that does not answer has not come as far as its schema; the up that follows tells what is wrong with it.
     note(`the schema could not be looked at: ${errorLine(error)}`);

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,9 +18,11 @@ export interface MigrationFile {
   readonly up: string;
   /** Absent: there is no way down. */
   readonly down?: string;
-  /** SHA-256 of `up`, hexadecimal. */
+  /** SHA-256 of the file of `up`, hexadecimal. */
   readonly checksum: string;
   readonly transaction: boolean;
+  /** Why its files are no text that a server takes; absent: they are. */
+  readonly unreadable?: string;
 }
 
 const NAME = /^((\d{4,14})_[a-z0-9][a-z0-9_]*)\.(up|down)\.sql$/;
@@ -33,7 +36,7 @@ export function versionOf(name: string): string {
 export async function listMigrationFiles(project: string): Promise<MigrationFile[]> {
   const folder = join(project, MIGRATION_FOLDER);
   const entries = (await readdir(folder).catch(() => [])).filter((entry) => entry.endsWith(".sql")).sort();
-  const downs = new Map<string, string>();
+  const downs = new Map<string, Text>();
   const found: Omit<MigrationFile, "down">[] = [];
   for (const entry of entries) {
     const [, name, version, direction] = NAME.exec(entry) ?? [];
@@ -42,7 +45,7 @@ export async function listMigrationFiles(project: string): Promise<MigrationFile
         `${MIGRATION_FOLDER}/${entry} is no migration's name: 0001_words.up.sql and 0001_words.down.sql are right`,
       );
     }
-    const text = await readFile(join(folder, entry), "utf8");
+    const text = textOf(entry, await readFile(join(folder, entry)));
     if (direction === "down") {
       downs.set(name, text);
       continue;
@@ -53,8 +56,12 @@ export async function listMigrationFiles(project: string): Promise<MigrationFile
         `${MIGRATION_FOLDER}: ${other.name} and ${name} are of the same version: rename one`,
       );
     }
-    const checksum = createHash("sha256").update(text).digest("hex");
-    found.push({ version, name, up: text, checksum, transaction: !NO_TRANSACTION.test(text) });
+    const { sql, checksum, unreadable } = text;
+    const transaction = !NO_TRANSACTION.test(sql);
+    found.push({
+      ...{ version, name, up: sql, checksum, transaction },
+      ...(unreadable === undefined ? {} : { unreadable }),
+    });
   }
   for (const name of downs.keys()) {
     if (found.some((one) => one.name === name)) continue;
@@ -63,9 +70,35 @@ export async function listMigrationFiles(project: string): Promise<MigrationFile
   return found
     .map((one) => {
       const down = downs.get(one.name);
-      return { ...one, ...(down === undefined ? {} : { down }) };
+      if (down === undefined) return one;
+      const unreadable = one.unreadable ?? down.unreadable;
+      return { ...one, down: down.sql, ...(unreadable === undefined ? {} : { unreadable }) };
     })
     .sort((one, other) => Number(one.version) - Number(other.version));
+}
+
+interface Text {
+  readonly sql: string;
+  readonly checksum: string;
+  readonly unreadable?: string;
+}
+
+/** A file's SQL, without the byte-order mark that some editors put before it; the checksum is of its bytes. */
+function textOf(file: string, bytes: Buffer): Text {
+  const text = bytes.toString("utf8");
+  const sql = text.replace(/^\uFEFF/, "");
+  if (isUtf8(bytes)) return { sql, checksum: sha256(bytes) };
+  const what = /^(?:\xff\xfe|\xfe\xff)/.test(bytes.toString("latin1", 0, 2)) ? "UTF-16" : "not UTF-8";
+  return {
+    sql,
+    // Files that were applied before this was refused are known by what was read of them.
+    checksum: sha256(text),
+    unreadable: `${MIGRATION_FOLDER}/${file} is ${what}: save it as UTF-8`,
+  };
+}
+
+function sha256(content: Buffer | string): string {
+  return createHash("sha256").update(content).digest("hex");
 }
 
 /** Makes the two files of a new migration, of the next version. @returns Their paths in the project. */

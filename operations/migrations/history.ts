@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { UserError } from "../user-error.ts";
 import { MIGRATION_FOLDER, type MigrationFile, versionOf } from "./files.ts";
+import type { Before } from "./leftovers.ts";
 
 /** Schema of what is kept about migrations: in the database itself, so that backups and snapshots have it. */
 export const HISTORY_SCHEMA = "pgstack_migrations";
@@ -16,9 +17,29 @@ export interface Applied {
   readonly checksum: string;
 }
 
-/** What makes the tables; they may be there. */
+/** Statements outside of a transaction that were begun: what interrupts them leaves the row. */
+const BEGUN = `${HISTORY_SCHEMA}.begun`;
+/** Session that applies migrations. */
+export const RUN = `${HISTORY_SCHEMA}.run`;
+
+/** Which way a migration goes. */
+export type Direction = "up" | "down";
+
+/** What makes the tables; they may be there. Default privileges give others a part in what the administrator makes: not here. */
 export const MAKE_HISTORY = `CREATE SCHEMA IF NOT EXISTS ${HISTORY_SCHEMA};
-CREATE TABLE IF NOT EXISTS ${CHECKSUMS} (name text PRIMARY KEY, checksum text NOT NULL);`;
+CREATE TABLE IF NOT EXISTS ${HISTORY_SCHEMA}.${HISTORY_TABLE} (id serial PRIMARY KEY, name varchar(255) NOT NULL, run_on timestamp NOT NULL);
+CREATE TABLE IF NOT EXISTS ${CHECKSUMS} (name text PRIMARY KEY, checksum text NOT NULL);
+CREATE TABLE IF NOT EXISTS ${BEGUN} (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), before jsonb NOT NULL);
+CREATE TABLE IF NOT EXISTS ${RUN} (pid int NOT NULL, started timestamptz NOT NULL);
+DO $pgstack$ DECLARE statement text; BEGIN
+  FOR statement IN SELECT format('REVOKE ALL ON SCHEMA ${HISTORY_SCHEMA} FROM %I', pg_get_userbyid(x.grantee))
+      FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) AS x
+     WHERE n.nspname = '${HISTORY_SCHEMA}' AND x.grantee NOT IN (0, n.nspowner)
+    UNION SELECT format('REVOKE ALL ON %s FROM %I', c.oid::regclass, pg_get_userbyid(x.grantee))
+      FROM pg_class c CROSS JOIN aclexplode(c.relacl) AS x
+     WHERE c.relnamespace = '${HISTORY_SCHEMA}'::regnamespace AND x.grantee NOT IN (0, c.relowner)
+  LOOP EXECUTE statement; END LOOP;
+END $pgstack$;`;
 
 /** SQL that records what a migration was when it was applied; part of its own transaction. */
 export function recordSql({ name, checksum }: MigrationFile): string {
@@ -28,6 +49,39 @@ export function recordSql({ name, checksum }: MigrationFile): string {
 /** SQL that forgets it again. */
 export function forgetSql({ name }: MigrationFile): string {
   return `DELETE FROM ${CHECKSUMS} WHERE name = '${name}';`;
+}
+
+/** Records that a statement outside of a transaction begins. */
+export async function recordBegun(client: Client, { name }: MigrationFile, before: Before): Promise<void> {
+  await client.query(`INSERT INTO ${BEGUN} (name, before) VALUES ($1, $2)`, [name, before]);
+}
+
+/** What was there before a statement that was begun and never recorded; undefined: there is none. */
+export async function readBegun(client: Client, { name }: MigrationFile): Promise<Before | undefined> {
+  const { rows } = await client.query<{ before: Before }>(`SELECT before FROM ${BEGUN} WHERE name = $1`, [
+    name,
+  ]);
+  return rows[0]?.before;
+}
+
+/** A statement that was begun has left nothing. */
+export async function forgetBegun(client: Client, { name }: MigrationFile): Promise<void> {
+  await client.query(`DELETE FROM ${BEGUN} WHERE name = $1`, [name]);
+}
+
+/** Records a migration whose statement has done its work outside of a transaction. */
+export async function recordOutside(
+  client: Client,
+  file: MigrationFile,
+  direction: Direction,
+  after: string,
+): Promise<void> {
+  const table = `${HISTORY_SCHEMA}.${HISTORY_TABLE}`;
+  const record =
+    direction === "up"
+      ? `${recordSql(file)} INSERT INTO ${table} (name, run_on) VALUES ('${file.name}', now());`
+      : `${forgetSql(file)} DELETE FROM ${table} WHERE name = '${file.name}';`;
+  await client.query(`BEGIN; ${after} ${record} DELETE FROM ${BEGUN} WHERE name = '${file.name}'; COMMIT`);
 }
 
 /** What was applied, in its order. */

@@ -1,20 +1,10 @@
-import { parse } from "libpg-query";
-import { UserError } from "../user-error.ts";
-import { MIGRATION_FOLDER, type MigrationFile } from "./files.ts";
+import { type Fields, inner, type Statement, statementsOf } from "./statements.ts";
 
 /** A statement that does harm on a database in use. */
 export interface Finding {
   readonly line: number;
   /** What it does, and what to do instead. */
   readonly message: string;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-interface Statement {
-  readonly kind: string;
-  readonly fields: Fields;
-  readonly line: number;
 }
 
 /** Longer than this nobody keeps the rules in mind: each names what it does and the way around it. */
@@ -107,56 +97,6 @@ export async function lint(name: string, sql: string): Promise<Finding[]> {
         : RULES.map((rule) => rule(statement, made));
     return messages.filter((message) => message !== undefined).map((message) => ({ line, message }));
   });
-}
-
-/**
- * Refuses, before anything runs, what PostgreSQL does not understand, and a migration without a transaction that is more than
- * one statement: cut off between two, nobody could tell how far it has come.
- */
-export async function requireSound({ name, up, down, transaction }: MigrationFile): Promise<void> {
-  for (const [file, sql] of [
-    [`${name}.up.sql`, up],
-    [`${name}.down.sql`, down ?? ""],
-  ] as const) {
-    const statements = await statementsOf(file, sql);
-    if (!transaction && statements.length > 1) {
-      throw new UserError(
-        `${MIGRATION_FOLDER}/${file} has ${statements.length} statements: one without a transaction has a single one`,
-      );
-    }
-    const own = statements.find(({ kind }) => kind === "TransactionStmt");
-    if (own !== undefined) {
-      throw new UserError(
-        `${MIGRATION_FOLDER}/${file}, line ${own.line}: a migration is one transaction by itself; take BEGIN and COMMIT out`,
-      );
-    }
-  }
-}
-
-async function statementsOf(name: string, sql: string): Promise<Statement[]> {
-  if (sql.trim() === "") return [];
-  let parsed: { stmts?: { stmt?: unknown; stmt_location?: number }[] };
-  try {
-    parsed = (await parse(sql)) as typeof parsed;
-  } catch (error) {
-    const details = (error as { sqlDetails?: { cursorPosition?: number } }).sqlDetails;
-    const line = lineAt(sql, details?.cursorPosition ?? 0);
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UserError(`${MIGRATION_FOLDER}/${name}, line ${line}: ${message}`, { cause: error });
-  }
-  return (parsed.stmts ?? []).map(({ stmt, stmt_location: at = 0 }) => {
-    const [[kind, fields] = ["", {}]] = Object.entries((stmt ?? {}) as Record<string, Fields>);
-    const gap = /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*/.exec(sql.slice(at))?.[0].length ?? 0;
-    return { kind, fields, line: lineAt(sql, at + gap) };
-  });
-}
-
-function lineAt(sql: string, position: number): number {
-  return sql.slice(0, position).split("\n").length;
-}
-
-function inner(node: Fields, kind: string): Fields {
-  return (node[kind] as Fields | undefined) ?? {};
 }
 
 function relationOf(node: unknown): string {

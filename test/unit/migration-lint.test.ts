@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { lint, requireSound } from "../../operations/migrations/lint.ts";
+import { lint } from "../../operations/migrations/lint.ts";
+import { requireSound } from "../../operations/migrations/sound.ts";
 
 const HARMFUL: readonly (readonly [sql: string, message: RegExp])[] = [
   ["CREATE INDEX i ON t (a)", /CREATE INDEX CONCURRENTLY/],
