@@ -3,17 +3,9 @@ import { identifier, shown } from "../sql.ts";
 import { aclChanges, type Grants } from "./acl.ts";
 import type { AclItem, DatabaseInspection, LiveDefault } from "./inspection.ts";
 import { type DatabaseSpecification, managedSchemas, TECHNICAL_SCHEMA } from "./specification.ts";
-import { wantedDefaults } from "./wanted.ts";
+import { OWNER_PRIVILEGES, wantedDefaults } from "./wanted.ts";
 
 const OBJECTS = { r: "TABLES", S: "SEQUENCES", f: "ROUTINES", T: "TYPES", n: "SCHEMAS" } as const;
-/** What an owner has by itself; an entry for all schemas lists it. */
-const OWNER_PRIVILEGES: Readonly<Record<LiveDefault["objects"], readonly string[]>> = {
-  r: ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"],
-  S: ["USAGE", "SELECT", "UPDATE"],
-  f: ["EXECUTE"],
-  T: ["USAGE"],
-  n: ["USAGE", "CREATE"],
-};
 /** What PUBLIC has by itself on such objects. */
 const PUBLIC_PRIVILEGES: Partial<Record<LiveDefault["objects"], readonly string[]>> = {
   f: ["EXECUTE"],
@@ -34,7 +26,7 @@ export function defaultPrivilegeChanges(live: DatabaseInspection, database: Data
         (other) => other.role === administrator && other.schema === schema && other.objects === objects,
       );
       const items = entry?.items ?? (schema === null ? builtIn(administrator, objects) : []);
-      return changes({ role: administrator, schema, objects, items }, grants);
+      return changes({ role: administrator, schema, objects, items }, withOwn(grants, administrator, items));
     }),
     ...live.defaults
       .filter((entry) => schemas.includes(entry.schema) && !isWanted(entry))
@@ -42,6 +34,14 @@ export function defaultPrivilegeChanges(live: DatabaseInspection, database: Data
         changes(entry, entry.schema === null ? own(entry) : new Map(), restraint(entry, database)),
       ),
   ];
+}
+
+/** Later majors know privileges of an owner that are none of ours to take, such as MAINTAIN. */
+function withOwn(grants: Grants, owner: string, items: readonly AclItem[]): Grants {
+  const wanted = grants.get(owner);
+  if (wanted === undefined) return grants;
+  const present = items.filter(([grantee]) => grantee === owner).map(([, privilege]) => privilege);
+  return new Map([...grants, [owner, [...new Set([...wanted, ...present])]]]);
 }
 
 /** Entries of other roles for all schemas may serve schemas that are not ours: only our roles and PUBLIC are looked at. */

@@ -1,5 +1,6 @@
 import { literal } from "../sql.ts";
 import { SUPERUSER } from "../superuser.ts";
+import { GUARDED_FUNCTIONS } from "./guarded-functions.ts";
 import {
   type DatabaseSpecification,
   MAINTENANCE_DATABASES,
@@ -22,13 +23,13 @@ function objectSql(
   owner: string,
   acl: string,
   letter: string,
-  more = "",
+  { more = "false, 'linked', false", adopted = "false" } = {},
 ): string {
   return `json_build_object('kind', ${kind}, 'container', ${container}, 'name', ${name},
     'owner', pg_get_userbyid(${owner}), 'items', ${itemsSql(`coalesce(${acl}, acldefault(${letter}, ${owner}))`)},
     'ownerPrivileges', (SELECT json_agg(x.privilege_type) FROM aclexplode(acldefault(${letter}, ${owner})) AS x
                          WHERE x.grantee = ${owner}),
-    'withheld', ${more || "false, 'linked', false"})`;
+    'withheld', ${more}, 'adopted', ${adopted})`;
 }
 
 /** True when the access list is not exactly the owner's own and the given ones, or the owner is one of ours. */
@@ -67,21 +68,25 @@ export function inspectionSql(database: DatabaseSpecification): string {
   return `WITH w AS MATERIALIZED (
   SELECT ${oid(administrator)} AS administrator, ${oid(application)} AS application, ${oid(readonly)} AS readonly
 ), spaces AS MATERIALIZED (
-  SELECT oid, nspname FROM pg_namespace WHERE nspname IN (${list([...managed, TECHNICAL_SCHEMA])})
+  -- Those that the administrator has made by itself are adopted: the roles get their grants there as well.
+  SELECT n.oid, n.nspname, n.nspname NOT IN (${list([...managed, TECHNICAL_SCHEMA])}) AS adopted FROM pg_namespace n, w
+   WHERE n.nspname IN (${list([...managed, TECHNICAL_SCHEMA])})
+      OR (n.nspowner = w.administrator AND n.nspname !~ '^(pg_|pgstack|information_schema$)')
 ), members AS MATERIALIZED (
   -- Of extensions; and the constructors of range types, which come and go with their type.
   SELECT classid, objid FROM pg_depend
    WHERE deptype = 'e' OR deptype = 'i' AND classid = 'pg_proc'::regclass AND refclassid = 'pg_type'::regclass
 ), relations AS MATERIALIZED (
-  SELECT c.oid, c.relname, c.relkind, c.relowner, c.relacl, s.nspname FROM pg_class c JOIN spaces s ON s.oid = c.relnamespace
-   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+  SELECT c.oid, c.relname, c.relkind, c.relowner, c.relacl, s.nspname, s.adopted
+    FROM pg_class c JOIN spaces s ON s.oid = c.relnamespace, w
+   WHERE (NOT s.adopted OR c.relowner = w.administrator) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
      AND (c.oid NOT IN (SELECT objid FROM members WHERE classid = 'pg_class'::regclass))
 ), objects AS (
   SELECT ${objectSql("'DATABASE'", "d.datname", "quote_ident(d.datname)", "d.datdba", "d.datacl", "'d'")} AS o
     FROM pg_database d WHERE d.datname IN (${list([database.name, ...MAINTENANCE_DATABASES])})
   UNION ALL
-  SELECT ${objectSql("'SCHEMA'", "n.nspname", "quote_ident(n.nspname)", "n.nspowner", "n.nspacl", "'n'")}
-    FROM pg_namespace n JOIN spaces USING (oid)
+  SELECT ${objectSql("'SCHEMA'", "n.nspname", "quote_ident(n.nspname)", "n.nspowner", "n.nspacl", "'n'", { adopted: "s.adopted" })}
+    FROM pg_namespace n JOIN spaces s USING (oid)
   UNION ALL
   SELECT ${objectSql(
     "CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END",
@@ -90,8 +95,11 @@ export function inspectionSql(database: DatabaseSpecification): string {
     "c.relowner",
     "c.relacl",
     RELATION_LETTER,
-    `false, 'linked', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+    {
+      adopted: "c.adopted",
+      more: `false, 'linked', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
        AND c.relkind = 'S' AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))`,
+    },
   )}
     FROM relations c, w
    WHERE c.nspname = ${literal(TECHNICAL_SCHEMA)}
@@ -104,17 +112,18 @@ export function inspectionSql(database: DatabaseSpecification): string {
         item("readonly", "c.relowner", "SELECT"),
       ])})
   UNION ALL
-  SELECT ${objectSql("'ROUTINE'", "s.nspname", "p.oid::regprocedure::text", "p.proowner", "p.proacl", "'f'", `${WITHHELD}, 'linked', false`)}
+  SELECT ${objectSql("'ROUTINE'", "s.nspname", "p.oid::regprocedure::text", "p.proowner", "p.proacl", "'f'", { more: `${WITHHELD}, 'linked', false`, adopted: "s.adopted" })}
     FROM pg_proc p JOIN spaces s ON s.oid = p.pronamespace, w
    WHERE p.oid NOT IN (SELECT objid FROM members WHERE classid = 'pg_proc'::regclass)
+     AND (NOT s.adopted OR p.proowner = w.administrator)
      AND (s.nspname = ${literal(TECHNICAL_SCHEMA)} OR ${differs("p.proacl", "'f'", "p.proowner", [
        item("application", "p.proowner", "EXECUTE"),
        itemUnless(WITHHELD, item("readonly", "p.proowner", "EXECUTE")),
      ])})
   UNION ALL
-  SELECT ${objectSql("'TYPE'", "s.nspname", "format('%I.%I', s.nspname, t.typname)", "t.typowner", "t.typacl", "'T'")}
+  SELECT ${objectSql("'TYPE'", "s.nspname", "format('%I.%I', s.nspname, t.typname)", "t.typowner", "t.typacl", "'T'", { adopted: "s.adopted" })}
     FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid, w
-   WHERE t.typtype <> 'm' AND t.typtype <> 'p' AND coalesce(c.relkind, 'c') = 'c'
+   WHERE (NOT s.adopted OR t.typowner = w.administrator) AND t.typtype <> 'm' AND t.typtype <> 'p' AND coalesce(c.relkind, 'c') = 'c'
      AND NOT (t.typelem <> 0 AND t.typsubscript = 'array_subscript_handler'::regproc)
      AND t.oid NOT IN (SELECT objid FROM members WHERE classid = 'pg_type'::regclass)
      AND (s.nspname = ${literal(TECHNICAL_SCHEMA)} OR ${differs("t.typacl", "'T'", "t.typowner", [
@@ -145,7 +154,7 @@ export function inspectionSql(database: DatabaseSpecification): string {
   SELECT json_build_object('kind', 'ROUTINE', 'name', 'pg_catalog.' || p.oid::regprocedure::text, 'column', NULL,
                            'grantee', g.rolname, 'privilege', x.privilege_type)
     FROM w, pg_proc p CROSS JOIN aclexplode(p.proacl) AS x LEFT JOIN pg_authid g ON g.oid = x.grantee
-   WHERE p.proacl IS NOT NULL AND p.pronamespace = 'pg_catalog'::regnamespace
+   WHERE p.proacl IS NOT NULL AND p.pronamespace = 'pg_catalog'::regnamespace AND p.proname NOT IN (${list(GUARDED_FUNCTIONS)})
      AND (${ours} OR x.grantee = 0 AND EXISTS (
        SELECT FROM pg_init_privs i WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid AND i.objsubid = 0
           AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) AS y WHERE y.grantee = 0)))
@@ -172,9 +181,13 @@ SELECT json_build_object(
   'columns', (SELECT coalesce(json_agg(json_build_object('table', format('%I.%I', c.nspname, c.relname),
        'column', quote_ident(a.attname), 'owner', pg_get_userbyid(c.relowner), 'items', ${itemsSql("a.attacl")})), '[]')
      FROM pg_attribute a JOIN relations c ON c.oid = a.attrelid
-    WHERE a.attacl IS NOT NULL AND cardinality(a.attacl) > 0 AND NOT a.attisdropped),
+    WHERE NOT c.adopted AND a.attacl IS NOT NULL AND cardinality(a.attacl) > 0 AND NOT a.attisdropped),
   'defaults', (SELECT coalesce(json_agg(json_build_object('role', pg_get_userbyid(d.defaclrole), 'schema', n.nspname,
        'objects', d.defaclobjtype, 'items', ${itemsSql("d.defaclacl")})), '[]')
      FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace),
+  'guarded', (SELECT coalesce(json_agg(json_build_object('name', 'pg_catalog.' || p.oid::regprocedure::text,
+       'items', ${itemsSql("coalesce(p.proacl, acldefault('f', p.proowner))")})
+       ORDER BY p.oid::regprocedure::text), '[]')
+     FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname IN (${list(GUARDED_FUNCTIONS)})),
   'stray', (SELECT coalesce(json_agg(o), '[]') FROM stray))`;
 }

@@ -31,6 +31,8 @@ export interface LiveObject {
   readonly withheld: boolean;
   /** A sequence that changes its owner with its table. */
   readonly linked: boolean;
+  /** In a schema that the administrator has made: only what our own roles have there is looked at. */
+  readonly adopted: boolean;
 }
 
 /** Grants on single columns. */
@@ -62,6 +64,13 @@ export interface StrayGrant {
   readonly privilege: string;
 }
 
+/** A function of PostgreSQL's own that not everybody may call. */
+export interface GuardedFunction {
+  /** Quoted, with its arguments. */
+  readonly name: string;
+  readonly items: readonly AclItem[];
+}
+
 /** A database as it is. Of tables, sequences, routines and types only those that differ from the usual are listed. */
 export interface DatabaseInspection {
   readonly exists: boolean;
@@ -74,6 +83,7 @@ export interface DatabaseInspection {
   readonly objects: readonly LiveObject[];
   readonly columns: readonly LiveColumn[];
   readonly defaults: readonly LiveDefault[];
+  readonly guarded: readonly GuardedFunction[];
   readonly stray: readonly StrayGrant[];
 }
 

@@ -4,6 +4,7 @@ import { SUPERUSER } from "../superuser.ts";
 import { UserError } from "../user-error.ts";
 import { aclChanges } from "./acl.ts";
 import { defaultPrivilegeChanges } from "./default-privileges.ts";
+import { guardedFunctionChanges } from "./guarded-functions.ts";
 import type { AclItem, DatabaseInspection, LiveColumn, LiveObject, StrayGrant } from "./inspection.ts";
 import { type DatabaseSpecification, managedSchemas, TECHNICAL_SCHEMA } from "./specification.ts";
 import { newObject, probeTable, wantedGrants, wantedOwner } from "./wanted.ts";
@@ -50,6 +51,7 @@ export function databasePlan(live: DatabaseInspection, database: DatabaseSpecifi
     ...defaultPrivilegeChanges(live, database),
     ...owners.flatMap(({ object }) => objectChanges(object, database)),
     ...live.columns.flatMap((column) => columnChanges(columnWithOwner(column, database))),
+    ...live.guarded.flatMap((guarded) => guardedFunctionChanges(guarded, database)),
     ...live.stray.map(strayChange),
   ];
 }
@@ -148,8 +150,12 @@ function withReplaced(items: readonly AclItem[], before: string, after: string):
 }
 
 function objectChanges(object: LiveObject, database: DatabaseSpecification): Change[] {
+  const { application, readonly } = database;
   return aclChanges({
     what: describe(object),
+    ...(object.adopted
+      ? { only: (grantee: string | null) => grantee !== null && [application, readonly].includes(grantee) }
+      : {}),
     owner: object.owner,
     items: object.items,
     wanted: wantedGrants(object, database),

@@ -17,6 +17,15 @@ const APPLICATION = {
 } as const;
 const READONLY = { TABLE: ["SELECT"], SEQUENCE: ["SELECT"], ROUTINE: ["EXECUTE"], TYPE: ["USAGE"] } as const;
 
+/** What an owner has by itself; an entry of default privileges for all schemas lists it. */
+export const OWNER_PRIVILEGES: Readonly<Record<LiveDefault["objects"], readonly string[]>> = {
+  r: ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"],
+  S: ["USAGE", "SELECT", "UPDATE"],
+  f: ["EXECUTE"],
+  T: ["USAGE"],
+  n: ["USAGE", "CREATE"],
+};
+
 /** Who has what on an object; whatever else anybody has there is to go. */
 export function wantedGrants(object: LiveObject, database: DatabaseSpecification): Grants {
   const { administrator, application, readonly } = database;
@@ -41,11 +50,26 @@ export function wantedGrants(object: LiveObject, database: DatabaseSpecification
         grants.set(application, ["SELECT", "INSERT", "UPDATE"]).set(readonly, ["SELECT"]);
       }
   }
+  if (object.adopted) keepPresent(grants, object, database);
   return grants.set(object.owner, object.ownerPrivileges);
+}
+
+/** In a schema that is not declared what was granted by hand stays, but for what would let the reader write. */
+function keepPresent(
+  grants: Map<string | null, readonly string[]>,
+  { items, withheld }: LiveObject,
+  { application, readonly }: DatabaseSpecification,
+): void {
+  for (const role of withheld ? [application] : [application, readonly]) {
+    const present = items.filter(([grantee]) => grantee === role).map(([, privilege]) => privilege);
+    grants.set(role, [...new Set([...(grants.get(role) ?? []), ...present])]);
+  }
 }
 
 /** The owner an object must have; undefined: it may keep the one that it has. */
 export function wantedOwner(object: LiveObject, database: DatabaseSpecification): string | undefined {
+  // Only what the administrator owns is adopted.
+  if (object.adopted) return undefined;
   switch (object.kind) {
     case "DATABASE":
       return object.container === database.name ? database.administrator : SUPERUSER;
@@ -70,18 +94,23 @@ export interface WantedDefault {
 /** Privileges for later objects, as good as those of {@link wantedGrants}. */
 export function wantedDefaults(database: DatabaseSpecification): WantedDefault[] {
   const { administrator, application, readonly } = database;
-  // Entries for all schemas replace PostgreSQL's own, which let PUBLIC execute every routine and use every type.
-  const everywhere: WantedDefault[] = [
-    { schema: null, objects: "f", grants: new Map([[administrator, ["EXECUTE"]]]) },
-    { schema: null, objects: "T", grants: new Map([[administrator, ["USAGE"]]]) },
-  ];
-  const both = (kind: "TABLE" | "SEQUENCE" | "TYPE"): Grants =>
+  const both = (kind: "SCHEMA" | "TABLE" | "SEQUENCE" | "TYPE"): Grants =>
     new Map<string, readonly string[]>([
-      [application, APPLICATION[kind]],
-      [readonly, READONLY[kind]],
+      [application, kind === "SCHEMA" ? ["USAGE"] : APPLICATION[kind]],
+      [readonly, kind === "SCHEMA" ? ["USAGE"] : READONLY[kind]],
     ]);
+  // Entries for all schemas replace PostgreSQL's own, which let PUBLIC execute every routine and use every type; and they
+  // serve the schemas that a migration makes.
+  const everywhere = (objects: LiveDefault["objects"], grants: Grants): WantedDefault => ({
+    ...{ schema: null, objects },
+    grants: new Map([...grants, [administrator, OWNER_PRIVILEGES[objects]]]),
+  });
   return [
-    ...everywhere,
+    everywhere("n", both("SCHEMA")),
+    everywhere("r", both("TABLE")),
+    everywhere("S", both("SEQUENCE")),
+    everywhere("f", new Map([[application, APPLICATION.ROUTINE]])),
+    everywhere("T", both("TYPE")),
     ...managedSchemas(database).flatMap((schema): WantedDefault[] => [
       { schema, objects: "r", grants: both("TABLE") },
       { schema, objects: "S", grants: both("SEQUENCE") },
@@ -122,5 +151,6 @@ export function newObject(
     ownerPrivileges,
     withheld: false,
     linked: false,
+    adopted: false,
   };
 }
