@@ -1,3 +1,4 @@
+import { changeLockHolder, LOCK_NOT_AVAILABLE, TAKE_CHANGE_LOCK } from "./change-lock.ts";
 import { runAsSuperuser, SqlError } from "./superuser.ts";
 import type { Target } from "./target.ts";
 
@@ -9,8 +10,6 @@ export interface Change {
   readonly sql: string;
 }
 
-/** Two runs that change the same rows of the catalogs at once would fail with "tuple concurrently updated". */
-const LOCK = "SELECT pg_advisory_xact_lock(8432690127);\n";
 /** 10,000 tables and their grants need some seconds. */
 const TIMEOUT_MILLISECONDS = 600_000;
 
@@ -27,13 +26,21 @@ export async function applyChanges(
   if (changes.length === 0) return;
   const statements = changes.map((change) => `${change.sql};\n`);
   try {
-    await runAsSuperuser(target, LOCK + statements.join(""), {
+    await runAsSuperuser(target, TAKE_CHANGE_LOCK + statements.join(""), {
       database,
       singleTransaction: true,
       timeoutMilliseconds: TIMEOUT_MILLISECONDS,
     });
   } catch (error) {
     if (!(error instanceof SqlError)) throw error;
+    if (error.code === LOCK_NOT_AVAILABLE && error.line === 1) {
+      const holder = (await changeLockHolder(target)) ?? "it has ended since";
+      throw new SqlError(
+        `another run is changing roles or grants (${holder}): try again`,
+        error.code,
+        undefined,
+      );
+    }
     const failed = changeAt(changes, statements, error.line);
     if (failed === undefined) throw error;
     throw new SqlError(`${failed.description}: ${error.serverMessage}`, error.code, undefined);
@@ -42,7 +49,7 @@ export async function applyChanges(
 
 /** Names may hold line breaks, so the line of a statement is counted. */
 function changeAt(changes: readonly Change[], statements: readonly string[], line: number | undefined) {
-  let last = LOCK.split("\n").length - 1;
+  let last = TAKE_CHANGE_LOCK.split("\n").length - 1;
   return changes.find((_, index) => {
     last += (statements[index] ?? "").split("\n").length - 1;
     return line !== undefined && line <= last;

@@ -1,4 +1,5 @@
 import { applyChanges, type Change } from "./change.ts";
+import { TAKE_CHANGE_LOCK } from "./change-lock.ts";
 import { inspectRole } from "./roles/inspection.ts";
 import { rolePlan } from "./roles/plan.ts";
 import { type RoleSpecification, requireRole, requireRoleName } from "./roles/specification.ts";
@@ -15,8 +16,6 @@ export type { RoleKind, RoleSpecification } from "./roles/specification.ts";
  */
 const MOVED = ["42704", "2BP01", "40P01"];
 const MOST_TRIES = 3;
-/** Number of the advisory lock that drops of roles take in turn; any number will do. */
-const DROP_LOCK = 7_306_401;
 
 /**
  * What has to change for the role to be as specified: attributes, memberships in both directions, connection limit,
@@ -80,8 +79,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ${literal
     // One at a time: roles that go at once wait for each other's grants.
     await runAsSuperuser(
       target,
-      `SELECT pg_advisory_xact_lock(${DROP_LOCK});
-REASSIGN OWNED BY ${role} TO ${identifier(found.heir)};\nDROP OWNED BY ${role} CASCADE;`,
+      `${TAKE_CHANGE_LOCK}REASSIGN OWNED BY ${role} TO ${identifier(found.heir)};\nDROP OWNED BY ${role} CASCADE;`,
       { database, singleTransaction: true },
     );
   }

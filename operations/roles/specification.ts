@@ -65,8 +65,16 @@ export const PRIVILEGES: Readonly<Record<RoleKind, Privileges>> = {
     settings: {},
   },
   application: { attributes: LOGIN_ONLY, memberships: [], settings: {} },
-  // Its grants are what keeps it from writing, since a session may change this setting; it makes errors plain.
-  readonly: { attributes: LOGIN_ONLY, memberships: [], settings: { default_transaction_read_only: "on" } },
+  readonly: {
+    attributes: LOGIN_ONLY,
+    memberships: [],
+    settings: {
+      // Its grants are what keeps it from writing, since a session may change this setting; it makes errors plain.
+      default_transaction_read_only: "on",
+      // What it reads may need room on the disk to be sorted and joined. Only a superuser's session may change this one.
+      temp_file_limit: "4GB",
+    },
+  },
 };
 
 /** @throws UserError naming the first thing that no server would take, or would take as something else. */

@@ -100,7 +100,7 @@ describe("S1 the three kinds of role", () => {
         ],
       },
       login,
-      { ...login, rolconfig: ["default_transaction_read_only=on"] },
+      { ...login, rolconfig: ["default_transaction_read_only=on", "temp_file_limit=4GB"] },
     ]);
   });
 
