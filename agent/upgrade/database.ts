@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
@@ -60,13 +60,34 @@ export async function copyPart(
       environment: from,
       signal: context.signal,
     });
-    await output("pg_restore", [`--dbname=${database}`, "--exit-on-error", "--no-password", jobs, folder], {
+    const list = `${folder}.list`;
+    await writeFile(list, await entriesFor(pair, folder, context));
+    const how = [`--dbname=${database}`, "--exit-on-error", "--no-password", `--use-list=${list}`];
+    await output("pg_restore", [...how, jobs, folder], {
       environment: clientEnvironment(pair.new, database),
       signal: context.signal,
     });
   } finally {
     await rm(folder, { recursive: true, force: true });
+    await rm(`${folder}.list`, { force: true });
   }
+}
+
+/** What of a dump is restored: all but grants on functions of PostgreSQL's own that the new major has in another form. */
+async function entriesFor(pair: Pair, folder: string, { signal }: Pick<Context, "signal">): Promise<string> {
+  const entries = (await output("pg_restore", ["--list", folder], { signal })).split("\n");
+  const rows = await query<{ name: string }>(
+    pair.new,
+    `SELECT proname || '(' || pg_get_function_identity_arguments(oid) || ')' AS name FROM pg_proc
+      WHERE pronamespace = 'pg_catalog'::regnamespace`,
+    { signal },
+  );
+  const names = new Set(rows.map(({ name }) => name));
+  const isThere = (entry: string): boolean => {
+    const name = / ACL pg_catalog FUNCTION (.+\)) \S+$/.exec(entry)?.[1];
+    return name === undefined || names.has(name);
+  };
+  return entries.filter(isThere).join("\n");
 }
 
 function selection(part: Part): string[] {
