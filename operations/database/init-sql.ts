@@ -20,8 +20,8 @@ const TIMEOUT_MILLISECONDS = 3_600_000;
 const DONE = `${identifier(TECHNICAL_SCHEMA)}.init_sql`;
 /** A code of our own. */
 const WAS_DONE = "PGS01";
-/** Any number that nobody else locks by. */
-const LOCK = 8432690128;
+/** Runs take turns by a table that only a superuser can lock: an advisory lock any role could take, and keep for ever. */
+const TAKE_TURN = "LOCK TABLE pg_catalog.pg_seclabel IN SHARE UPDATE EXCLUSIVE MODE";
 
 /**
  * Runs the files that this database has not seen yet, in order, each in one transaction, in a superuser's session that
@@ -41,7 +41,7 @@ export async function runInitSql(
         database: database.name,
         role: database.administrator,
         singleTransaction: true,
-        before: refuseDone(file),
+        before: refuseDone(file, database.administrator),
         after: markDone(file),
         logged: true,
         timeoutMilliseconds: TIMEOUT_MILLISECONDS,
@@ -60,7 +60,7 @@ async function prepareRecord(target: Target, database: DatabaseSpecification): P
   const administrator = identifier(database.administrator);
   await runAsSuperuser(
     target,
-    `SELECT pg_advisory_xact_lock(${LOCK});
+    `${TAKE_TURN};
 CREATE SCHEMA IF NOT EXISTS ${identifier(TECHNICAL_SCHEMA)} AUTHORIZATION ${administrator};
 CREATE TABLE IF NOT EXISTS ${DONE} (name text PRIMARY KEY, sha256 text NOT NULL, at timestamptz NOT NULL DEFAULT now());
 ALTER TABLE ${DONE} OWNER TO ${administrator};
@@ -70,9 +70,10 @@ COMMENT ON TABLE ${DONE} IS ${literal("The init SQL files that were run in this 
 }
 
 /** Waits for a run that was killed while its SQL was at work, then looks. */
-function refuseDone({ name }: InitSqlFile): string {
+function refuseDone({ name }: InitSqlFile, administrator: string): string {
   const message = literal("this file was run before");
-  return `SELECT pg_advisory_xact_lock(${LOCK}); DO ${literal(`BEGIN
+  const turn = `SET LOCAL ROLE NONE; ${TAKE_TURN}; SET LOCAL ROLE ${identifier(administrator)}`;
+  return `${turn}; DO ${literal(`BEGIN
   IF EXISTS (SELECT FROM ${DONE} WHERE name = ${literal(name)}) THEN
     RAISE EXCEPTION USING MESSAGE = ${message}, ERRCODE = ${literal(WAS_DONE)};
   END IF;

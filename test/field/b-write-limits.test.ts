@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { applyDatabase } from "../../operations/database.ts";
+import { applyDatabase, runInitSql } from "../../operations/database.ts";
 import { queryAsSuperuser } from "../../operations/superuser.ts";
 import { DatabaseServer, SPECIFICATION } from "../support/database-server.ts";
 import { expectRefused } from "../support/sessions.ts";
@@ -114,6 +114,7 @@ describe("locks that the reader can hold for ever", () => {
       await client.query("SELECT pg_advisory_lock(8432690127), pg_advisory_lock(8432690128)");
       await server.inDatabase("GRANT SELECT ON public.item TO PUBLIC");
       expect(await applyDatabase(server.target, SPECIFICATION)).toHaveLength(1);
+      await runInitSql(server.target, SPECIFICATION, [{ name: "once.sql", sql: "CREATE TABLE billing.once ()" }]);
     });
   });
 });
