@@ -114,7 +114,9 @@ describe("locks that the reader can hold for ever", () => {
       await client.query("SELECT pg_advisory_lock(8432690127), pg_advisory_lock(8432690128)");
       await server.inDatabase("GRANT SELECT ON public.item TO PUBLIC");
       expect(await applyDatabase(server.target, SPECIFICATION)).toHaveLength(1);
-      await runInitSql(server.target, SPECIFICATION, [{ name: "once.sql", sql: "CREATE TABLE billing.once ()" }]);
+      await runInitSql(server.target, SPECIFICATION, [
+        { name: "once.sql", sql: "CREATE TABLE billing.once ()" },
+      ]);
     });
   });
 });
