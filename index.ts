@@ -244,6 +244,7 @@ const agent =
       ...(settings.backupS3 && network.accessNetworkId ? { networkName: network.accessNetworkId } : {}),
       limits: agentLimits(settings),
       labels,
+      logsDirectory,
     },
     { dependsOn: database },
   );

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import { Command } from "commander";
+import type { ForeignReport } from "../operations/foreign.ts";
 import { UNKNOWN } from "../providers/unknown.ts";
 import { ask } from "./ask.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
-import { printJson, printLine, table } from "./print.ts";
+import { harmless, printJson, printLine, table } from "./print.ts";
 import {
   changingSteps,
   describeStep,
@@ -25,13 +26,16 @@ export interface Drift {
   readonly pending: readonly StepDescription[];
 }
 
+/** Drift, and what is there that the stack has not made. */
+type Report = Drift & ForeignReport;
+
 const MARK = "drift: ";
 
 /** `pgstack drift`. */
 export function driftCommand(): Command {
   const command = new Command("drift")
     .description(
-      "Compare the live world with the stack: containers, networks, volumes, server settings and files, roles, grants, extensions, schema version.",
+      "Compare the live world with the stack: containers, networks, volumes, server settings and files, roles, grants, extensions, schema version. What is there besides is reported and left alone.",
     )
     .option("--fix", "bring the live world back to what the stack says, after showing what that does", false)
     .option("-y, --yes", "do not ask", false)
@@ -46,7 +50,7 @@ export function driftCommand(): Command {
   ]);
   return command.addHelpText(
     "after",
-    `  ${EXIT.drifted}    drift: the live world is not what the stack says`,
+    `  ${EXIT.drifted}    drift: the live world is not what the stack says, or holds something foreign that is marked with !`,
   );
 }
 
@@ -55,12 +59,19 @@ async function drift(
   { fix, yes, json }: { readonly fix: boolean; readonly yes: boolean; readonly json: boolean },
 ): Promise<void> {
   const { readStack, requireStackEngine } = await import("./stack.ts");
-  await requireStackEngine(await readStack(stack));
-  const found = driftOf(await previewStack(stack, { signal: interruptionSignal() }));
+  const { findForeign } = await import("../operations/foreign.ts");
+  const known = await readStack(stack);
+  await requireStackEngine(known);
+  const [preview, foreign] = await Promise.all([
+    previewStack(stack, { signal: interruptionSignal() }),
+    findForeign(known.target, known),
+  ]);
+  const found = { ...driftOf(preview), ...foreign };
   const clean = found.drift.length === 0;
+  const alarming = found.foreign.some((thing) => thing.alarming);
   if (json) printJson(found);
   else show(found);
-  if (!clean) process.exitCode = EXIT.drifted;
+  if (!clean || alarming) process.exitCode = EXIT.drifted;
   if (!fix || clean) return;
   if (!yes) {
     if (!process.stdin.isTTY) throw new UsageError("nobody can be asked here: --yes fixes without asking");
@@ -70,7 +81,8 @@ async function drift(
     }
   }
   const code = await pulumiUp(stack);
-  process.exitCode = code === 0 ? EXIT.ok : EXIT.failed;
+  // What is foreign is still there.
+  process.exitCode = code !== 0 ? EXIT.failed : alarming ? EXIT.drifted : EXIT.ok;
 }
 
 /** Tells drift from changes of the config: where the inputs are as they were last applied, the world is what has changed. */
@@ -103,9 +115,18 @@ function sameWhereKnown(before: unknown, after: unknown): boolean {
   return [...names].every((name) => sameWhereKnown(one?.[name], other?.[name]));
 }
 
-function show({ drift, details, pending }: Drift): void {
+function show({ drift, details, pending, foreign, unseen }: Report): void {
   if (drift.length === 0) printLine("No drift: the live world is what the stack says.");
   else printLine([rowsOf(drift), ...details.map((line) => `  ${line}`)].join("\n"));
+  if (foreign.length > 0) {
+    printLine(`\nForeign: not made by the stack, reported and left alone (! gives power, or harms):`);
+    const rows = foreign.map(({ kind, name, detail, alarming }) => [
+      alarming ? "!" : " ",
+      ...[kind, harmless(name), harmless(detail)],
+    ]);
+    printLine(table(rows, "  ").trimEnd());
+  }
+  if (unseen !== undefined) printLine(`\nWhat is foreign in the server could not be looked at: ${unseen}.`);
   if (pending.length > 0) {
     printLine(
       `\nNot applied yet, by the stack's config (an up, and --fix, does this as well):\n${rowsOf(pending)}`,

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { errorLine } from "../operations/user-error.ts";
 import { nearest } from "../settings/nearest.ts";
+import { anchorWritten } from "./anchor-written.ts";
 import { auditCommand } from "./audit.ts";
 import { backupCommand } from "./backup.ts";
 import { backupsCommand } from "./backups.ts";
@@ -112,6 +113,7 @@ async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = report(error, root);
   }
+  await anchorWritten();
   // Kept connections to the engine would hold the process for a while; what was printed goes out first.
   await new Promise((done) => process.stdout.write("", done));
   process.exit();

@@ -28,6 +28,8 @@ export interface Stack {
   /** What a reset of a test stack's database goes by; undefined elsewhere. */
   readonly testing: Testing | undefined;
   readonly image: { readonly reference: string; readonly pinned: string } | undefined;
+  /** Name of the volume with the cluster; empty where the stack was brought up before it told. */
+  readonly dataVolume: string;
 }
 
 /** What a reset of a test stack's database goes by. */
@@ -52,6 +54,13 @@ type Fields = Readonly<Record<string, unknown>>;
 export async function readStack(name: string): Promise<Stack> {
   return stackOf(name, await outputs(name));
 }
+
+/** How to reach a stack whose outputs were read before; undefined: they were not. */
+export function knownTarget(name: string): Target | undefined {
+  return targets.get(name);
+}
+
+const targets = new Map<string, Target>();
 
 /** The stack's outputs with the roles' passwords. @throws NotProvisioned as {@link readStack}. */
 export async function readStackWithCredentials(name: string): Promise<StackWithCredentials> {
@@ -105,17 +114,16 @@ function stackOf(name: string, values: Fields): Stack {
   if (typeof container !== "string" || typeof port !== "number" || typeof database !== "string") {
     throw notProvisioned(name);
   }
+  const target = {
+    ...{ stack: name, container, port, database },
+    ...(typeof dockerHost === "string" ? { dockerHost } : {}),
+  };
+  targets.set(name, target);
   const roles = fields(connection.roles);
   const published = fields(connection.published);
   const image = fields(deployed.image);
   return {
-    target: {
-      stack: name,
-      container,
-      port,
-      database,
-      ...(typeof dockerHost === "string" ? { dockerHost } : {}),
-    },
+    target,
     roles: byKind((kind) => String(roles[kind])),
     trust: connection.tls === true ? trustOf(connection) : undefined,
     published:
@@ -127,6 +135,7 @@ function stackOf(name: string, values: Fields): Stack {
     schemaVersion: text(deployed.schemaVersion) ?? null,
     thresholds: connection.healthThresholds as HealthThresholds | undefined,
     backupSchedule: text(connection.backupSchedule),
+    dataVolume: text(deployed.dataVolume) ?? "",
     testing: (values.testing ?? undefined) as Testing | undefined,
     image:
       image.pinned === undefined

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { AGENT_MAIN } from "../operations/agent-files.ts";
 import { DATA_MOUNT } from "../operations/data-directory.ts";
 import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
+import { ContainerNetworks } from "../providers/container-networks.ts";
 import type { BackupStorage } from "./backup-storage.ts";
 import { BOUNDED_LOG, CONFINED, hostname } from "./confined.ts";
 import { dockerLabels } from "./labels.ts";
@@ -26,6 +27,7 @@ export interface AgentArgs {
   readonly networkName?: pulumi.Input<string>;
   readonly limits: { readonly memoryMegabytes: number; readonly cpus: number };
   readonly labels?: Readonly<Record<string, string>>;
+  readonly logsDirectory: string;
 }
 
 /** Seconds that a backup may take to end when the agent is stopped; it then leaves nothing unfinished behind. */
@@ -93,6 +95,17 @@ export class Agent extends pulumi.ComponentResource {
         replaceOnChanges: ["user", "readOnly", "capabilities", "securityOpts", "entrypoints", "command"],
       },
     );
+    // One that has no network at all cannot be put into one either.
+    if (args.networkName !== undefined) {
+      new ContainerNetworks(
+        `${name}-networks`,
+        {
+          ...{ stack, container: containerName, networks: pulumi.all([args.networkName]), aliases: [] },
+          logsDirectory: args.logsDirectory,
+        },
+        { parent: this, dependsOn: this.container, deletedWith: this.container },
+      );
+    }
     this.containerName = this.container.name;
     this.registerOutputs({ containerName: this.containerName });
   }

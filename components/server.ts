@@ -6,11 +6,12 @@ import type { PgHbaOptions } from "../operations/pg-hba.ts";
 import { needsRestart, type ParameterValue, renderPostgresqlConf } from "../operations/postgresql-conf.ts";
 import { LABEL_ENVIRONMENT, type Target } from "../operations/target.ts";
 import { TEST_PATTERN } from "../operations/testing/names.ts";
+import { ContainerNetworks } from "../providers/container-networks.ts";
 import type { FirstProvision } from "../providers/role.ts";
 import { ServerConfiguration, type ServerTls } from "../providers/server-configuration.ts";
 import type { Mount } from "./backup-storage.ts";
 import { dockerLabels, labelRecord } from "./labels.ts";
-import { type ContainerLimits, serverContainer } from "./server-container.ts";
+import { type ContainerLimits, NETWORK_ALIAS, serverContainer } from "./server-container.ts";
 import { serverHooks } from "./server-hooks.ts";
 
 /** What a {@link Server} is made from. */
@@ -76,6 +77,20 @@ export class Server extends pulumi.ComponentResource {
     const image = this.createImage(name, args);
     const configuration = this.createConfiguration(name, args, target);
     const container = this.createContainer(name, args, target, image, configuration);
+    new ContainerNetworks(
+      `${name}-networks`,
+      {
+        stack: args.stack,
+        container: args.containerName,
+        networks: pulumi.all([
+          args.networkName,
+          ...(args.accessNetworkName === undefined ? [] : [args.accessNetworkName]),
+        ]),
+        aliases: [NETWORK_ALIAS],
+        logsDirectory: args.logsDirectory,
+      },
+      { parent: this, dependsOn: container, deletedWith: container },
+    );
     this.target = container.id.apply(() => target);
     this.firstProvision = pulumi
       .output(args.dataVolume)

@@ -3,7 +3,13 @@ import { type AuditContext, appendAudit } from "./audit/append.ts";
 import { checkStackName, headPath } from "./audit/files.ts";
 import { errorLine, UserError } from "./user-error.ts";
 
-export { type AuditContext, type AuditEntry, appendAudit, defaultOperator } from "./audit/append.ts";
+export { type Anchored, type AuditAnchor, anchorAudit, auditPlace, readAnchors } from "./audit/anchor.ts";
+export {
+  type AuditContext,
+  type AuditEntry,
+  appendAudit,
+  defaultOperator,
+} from "./audit/append.ts";
 export type { AuditRecord } from "./audit/record.ts";
 export { type AuditVerification, type BadAuditRecord, verifyAudit } from "./audit/verify.ts";
 

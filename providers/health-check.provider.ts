@@ -1,4 +1,4 @@
-import { audited } from "../operations/audit.ts";
+import { anchorAudit, audited } from "../operations/audit.ts";
 import { saveBootstrapLog } from "../operations/bootstrap-log.ts";
 import { clusterProblem, isInMemory } from "../operations/cluster-identity.ts";
 import { dockerEngine, findContainer, findVolume } from "../operations/docker.ts";
@@ -10,7 +10,7 @@ import { appendHealthLog } from "../operations/health-log.ts";
 import { requirePermission } from "../operations/permission.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
 import { queryAsSuperuser } from "../operations/superuser.ts";
-import { serverTrust } from "../operations/target.ts";
+import { serverTrust, type Target } from "../operations/target.ts";
 import { UserError } from "../operations/user-error.ts";
 import { orAbandon } from "./first-provision.ts";
 import type { HealthCheckInputs, HealthCheckResults } from "./health-check.ts";
@@ -52,13 +52,18 @@ export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
   },
 });
 
+/** All that this `up` has recorded so far. Where it can't be anchored now, the next one does it; a difference `audit verify` tells. */
+async function anchor(target: Target, logsDirectory: string): Promise<void> {
+  await anchorAudit(target, logsDirectory).catch(() => {});
+}
+
 async function check(
   inputs: HealthCheckInputs,
   previous?: HealthCheckInputs & HealthCheckResults,
 ): Promise<HealthCheckResults> {
   const { target, firstProvision, roles, passwords } = inputs;
   const { logsDirectory } = firstProvision;
-  return audited({ logsDirectory, stack: target.stack }, "health.check", { full: true }, () =>
+  const results = await audited({ logsDirectory, stack: target.stack }, "health.check", { full: true }, () =>
     orAbandon(target, firstProvision, async () => {
       await waitUntilReady(target, { timeoutSeconds: inputs.readyTimeoutSeconds });
       const report = await checkHealth(target, {
@@ -91,6 +96,8 @@ async function check(
       };
     }),
   );
+  await anchor(target, logsDirectory);
+  return results;
 }
 
 /** Where nothing was looked at before, as with `--refresh=false`: another cluster on the same volume is no success. */

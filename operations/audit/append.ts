@@ -15,6 +15,7 @@ import {
   writeHead,
 } from "./files.ts";
 import { type AuditRecord, FIRST_PREVIOUS_HASH, readRecord, recordLine, sealRecord } from "./record.ts";
+import { noteWritten } from "./written.ts";
 
 /** Where audit records of a stack go, and what must not stand in them. */
 export interface AuditContext {
@@ -126,6 +127,7 @@ async function write(context: AuditContext, entry: AuditEntry, head: AuditHead):
   }
   if (!names.includes(name)) await syncDirectory(logsDirectory);
   await writeHead(logsDirectory, stack, headAfter(record));
+  noteWritten({ logsDirectory, stack });
   return record;
 }
 

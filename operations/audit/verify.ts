@@ -40,23 +40,33 @@ export interface AuditVerification {
  * Checks a stack's whole audit log: each record's hash, its link to the one before over all months, and the number
  * of records and last hash against the head file.
  *
- * It shows what was removed, edited, moved or cut off. It can't show that somebody who may write all files has made
- * the whole chain and head anew: for that, keep {@link AuditVerification.lastHash} in another place.
+ * It shows what was removed, edited, moved or cut off. That somebody who may write all files has removed or made anew the
+ * whole chain and head shows against an anchor that is kept in another place.
+ *
+ * @param anchor Count and hash at some time before; the log may have gone on since. Default: none is known.
  */
-export async function verifyAudit(logsDirectory: string, stack: string): Promise<AuditVerification> {
+export async function verifyAudit(
+  logsDirectory: string,
+  stack: string,
+  anchor?: AuditHead,
+): Promise<AuditVerification> {
   checkStackName(stack);
   const writable = await access(logsDirectory, constants.W_OK).then(
     () => true,
     () => false,
   );
-  if (!writable) return await verify(logsDirectory, stack);
+  if (!writable) return await verify(logsDirectory, stack, anchor);
   // An append under way is a log ahead of its head.
-  return await withLock(auditLockPath(logsDirectory, stack), () => verify(logsDirectory, stack), {
+  return await withLock(auditLockPath(logsDirectory, stack), () => verify(logsDirectory, stack, anchor), {
     purpose: `verifying the audit log of stack ${stack}`,
   });
 }
 
-async function verify(logsDirectory: string, stack: string): Promise<AuditVerification> {
+async function verify(
+  logsDirectory: string,
+  stack: string,
+  anchor: AuditHead | undefined,
+): Promise<AuditVerification> {
   const head = await readHead(logsDirectory, stack);
   const names = await auditFileNames(logsDirectory, stack);
   const repairs: AuditRecord[] = [];
@@ -76,6 +86,8 @@ async function verify(logsDirectory: string, stack: string): Promise<AuditVerifi
     for await (const line of linesOf(file)) {
       const place = { file, line: line.number };
       if (!line.ended) {
+        if (!mayBeTorn(line.bytes))
+          return result("not the beginning of a record: no crash leaves that", place);
         torn = place;
         continue;
       }
@@ -86,9 +98,22 @@ async function verify(logsDirectory: string, stack: string): Promise<AuditVerifi
       before = position;
       position = headAfter(record);
       end = place;
+      if (record.sequence === anchor?.records && record.hash !== anchor.lastHash) {
+        return result(
+          `record ${record.sequence} is not the one that was anchored: the log was made anew`,
+          place,
+        );
+      }
     }
   }
 
+  if (anchor !== undefined && position.records < anchor.records) {
+    const missing = anchor.records - position.records;
+    return result(
+      `${missing} record${missing === 1 ? " is" : "s are"} missing (${anchor.records} were anchored)`,
+      { file: end.line === 0 ? logsDirectory : end.file, line: end.line === 0 ? 0 : end.line + 1 },
+    );
+  }
   if (head === "damaged")
     return result("the head file holds no count and hash", {
       ...end,
@@ -117,6 +142,16 @@ async function verify(logsDirectory: string, stack: string): Promise<AuditVerifi
     file: headPath(logsDirectory, stack),
     line: 0,
   });
+}
+
+/** A crash leaves the beginning of what this program writes: text without control characters that begins as each record does. */
+function mayBeTorn(bytes: Buffer): boolean {
+  const begin = '{"time":"';
+  // The last character may be cut as well.
+  const text = bytes.toString("utf8").replace(/\uFFFD$/, "");
+  return (
+    (text.startsWith(begin) || begin.startsWith(text)) && !/\p{Cc}/u.test(text) && !text.includes("\uFFFD")
+  );
 }
 
 function check(

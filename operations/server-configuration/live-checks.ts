@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { executeInContainer } from "../execute.ts";
-import { CONFIGURATION_DIRECTORY } from "../postgresql-conf.ts";
+import { CONFIGURATION_DIRECTORY, CONFIGURATION_FILES } from "../postgresql-conf.ts";
 import { RECOVERY_PARAMETERS } from "../recovery-parameters.ts";
 import { identifier, literal } from "../sql.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
@@ -17,9 +17,15 @@ const POLL_MILLISECONDS = 25;
  */
 const NEEDS_RESTART = "setting could not be applied";
 
-/** What a recovery leaves there is the stack's own. */
+/**
+ * What another file than the stack's own sets: postgresql.auto.conf, by `ALTER SYSTEM` or by hand, and what it includes. What a
+ * recovery leaves there is the stack's own, as far as it is written by pgBackRest.
+ */
 const FOREIGN = `SELECT DISTINCT name FROM pg_file_settings
-  WHERE sourcefile LIKE '%/postgresql.auto.conf' AND name <> ALL (ARRAY[${RECOVERY_PARAMETERS.map(literal).join(", ")}]) ORDER BY 1`;
+  WHERE name IS NOT NULL AND sourcefile <> ${literal(posix.join(CONFIGURATION_DIRECTORY, CONFIGURATION_FILES.postgresqlConf))}
+    AND NOT (sourcefile LIKE '%/postgresql.auto.conf' AND name = ANY (ARRAY[${RECOVERY_PARAMETERS.map(literal).join(", ")}])
+             AND (name <> 'restore_command' OR setting ~ '^pgbackrest [^;&|<>$\`]*archive-get %f "%p"$'))
+  ORDER BY 1`;
 
 /** Reads the text as configuration with the server's own program, beside the running server. */
 const TRY_SCRIPT = `set -eu
@@ -98,7 +104,7 @@ export async function pendingRestart(target: Target): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-/** Names of the parameters that somebody has set by `ALTER SYSTEM`, which overrules the stack's own file. */
+/** Names of the parameters that somebody has set by `ALTER SYSTEM` or in its file, which overrules the stack's own file. */
 export async function foreignParameters(target: Target): Promise<string[]> {
   return (await queryAsSuperuser<{ name: string }>(target, FOREIGN)).map(({ name }) => name);
 }
@@ -121,5 +127,5 @@ export async function configurationDrift(target: Target, files: readonly VolumeF
       WHERE encode(sha256(pg_read_binary_file(place, true)), 'hex') IS DISTINCT FROM sum
      UNION ALL SELECT format('%s was set by ALTER SYSTEM', name) FROM (${FOREIGN}) AS f`,
   );
-  return rows.map(({ line }) => line);
+  return [...rows.map(({ line }) => line), ...(await configurationErrors(target))];
 }

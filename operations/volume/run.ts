@@ -1,5 +1,5 @@
 import type Docker from "dockerode";
-import { HELPER_MOUNT } from "./helper.ts";
+import { HELPER_MOUNT, LABEL_HELPER } from "./helper.ts";
 
 /** What a program is run on. */
 export interface RunOnVolumeOptions {
@@ -23,6 +23,7 @@ export async function runOnVolume(
     User: "postgres",
     Entrypoint: [...command],
     Cmd: [],
+    Labels: { [LABEL_HELPER]: "true" },
     HostConfig: {
       NetworkMode: "none",
       ReadonlyRootfs: true,

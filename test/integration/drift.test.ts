@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { dockerEngine, findContainer } from "../../operations/docker.ts";
 import { runAsSuperuser } from "../../operations/superuser.ts";
 import { writeVolumeFiles } from "../../operations/volume-files.ts";
 import { TEST_IMAGE } from "../support/image.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
+import { uniqueName } from "../support/volumes.ts";
 
 const docker = dockerEngine();
 const MEGABYTE = 1024 ** 2;
@@ -35,9 +36,8 @@ describe("F13 pgstack drift", () => {
       stack.target,
       `GRANT pg_read_all_data TO readonly; ALTER SYSTEM SET work_mem = '9MB'; SELECT pg_reload_conf();`,
     );
-    await runAsSuperuser(stack.target, "CREATE TABLE public.t (n int); DROP EXTENSION pgcrypto;", {
-      database: "app",
-    });
+    await stack.write("CREATE TABLE public.t (n int)");
+    await runAsSuperuser(stack.target, "DROP EXTENSION pgcrypto;", { database: "app" });
     const memory = 400 * MEGABYTE;
     await docker.getContainer(stack.target.container).update({ Memory: memory, MemorySwap: memory });
     await writeVolumeFiles(docker, {
@@ -74,6 +74,39 @@ describe("F13 pgstack drift", () => {
     expect(await stack.value("current_setting('work_mem')")).toBe("4MB");
     expect((await findContainer(docker, stack.target.container))?.HostConfig.Memory).toBe(512 * MEGABYTE);
     await expect(stack.session("readonly", { password: "wrong" })).rejects.toThrow(/password/);
+  });
+
+  test("a server that was put into another network and taken off its own is drift; what is foreign is told and left alone [B6]", async () => {
+    const elsewhere = uniqueName("elsewhere");
+    await docker.createNetwork({ Name: elsewhere });
+    onTestFinished(() => docker.getNetwork(elsewhere).remove());
+    const { container } = stack.target;
+    const own = stack.outputs.deployed.networkName;
+    await docker.getNetwork(elsewhere).connect({ Container: container });
+    await docker.getNetwork(own).disconnect({ Container: container, Force: true });
+    await runAsSuperuser(
+      stack.target,
+      `CREATE ROLE "intruder\u001b[2J" SUPERUSER LOGIN; CREATE ROLE reporting LOGIN`,
+    );
+
+    const told = await drift();
+    expect(told.code, told.output).toBe(4);
+    expect(told.stdout).toContain(`container ${container} is not in its network ${own}`);
+    expect(told.stdout).toContain(`container ${container} is in network ${elsewhere}, which is not its own`);
+    expect(told.stdout).toMatch(/! {2}role +intruder\\x1b\[2J +LOGIN, SUPERUSER\n +role +reporting +LOGIN\n/);
+
+    // The foreign superuser is still there, and cron is still told.
+    const fixed = await drift("--fix", "--yes");
+    expect(fixed.code, fixed.output).toBe(4);
+    const networks = (await findContainer(docker, container))?.NetworkSettings.Networks ?? {};
+    expect(Object.keys(networks)).toEqual([own]);
+    await (await stack.session("readonly")).end();
+    await runAsSuperuser(stack.target, `DROP ROLE "intruder\u001b[2J"`);
+    const harmless = await drift();
+    expect(harmless.code, harmless.output).toBe(0);
+    expect(harmless.stdout).toMatch(/^No drift.*reporting/s);
+    await runAsSuperuser(stack.target, "DROP ROLE reporting");
+    await expectNone();
   });
 
   test("F13 a change of the config is no drift, and told beside it; a container that is gone is drift", async () => {

@@ -31,6 +31,7 @@ async function agentInputs(networkName?: string): Promise<Record<string, unknown
     fingerprint: "abc",
     ...(networkName === undefined ? {} : { networkName }),
     limits: { memoryMegabytes: 512, cpus: 1 },
+    logsDirectory: "logs",
   });
   await known(agent.containerName);
   return recorded.ofType("container:Container").at(-1)?.inputs ?? {};
