@@ -15,7 +15,7 @@ export function logsCommand(): Command {
       const stack = await openStack(stackName(command));
       const signal = interruptionSignal();
       for await (const line of streamServerLog(stack.target, { follow, lines, signal })) {
-        printLine(process.stdout.isTTY ? harmless(line) : line);
+        printLine(harmless(line));
       }
       signal.throwIfAborted();
     });

@@ -1,10 +1,28 @@
 import { stripVTControlCharacters, styleText } from "node:util";
+import {
+  escapeControlCharactersInJson,
+  escapeControlCharactersInLines,
+} from "../operations/control-characters.ts";
+
+export { escapeControlCharacters as harmless } from "../operations/control-characters.ts";
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Writes text to standard output as it is. */
+/** The styles of {@link styled}: all that may reach a terminal beside text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they begin with one
+const STYLES = /(\u001b\[(?:1|2|22|31|32|33|39)m)/;
+
+/** Writes text to standard output. Whatever is in it, names of a database among them, it steers no terminal. */
 export function print(text: string): void {
-  process.stdout.write(text);
+  process.stdout.write(printable(text));
+}
+
+/** Text with its lines, tabs and our own styles, and no other control character. */
+export function printable(text: string): string {
+  return text
+    .split(STYLES)
+    .map((part, index) => (index % 2 === 1 ? part : escapeControlCharactersInLines(part)))
+    .join("");
 }
 
 /** Writes one line to standard output. */
@@ -14,12 +32,12 @@ export function printLine(text = ""): void {
 
 /** Writes one line for people to standard error, where it does not mix with a command's result. */
 export function note(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${printable(text)}\n`);
 }
 
 /** Writes a value for machines: JSON, two spaces deep. */
 export function printJson(value: unknown): void {
-  printLine(JSON.stringify(value, undefined, 2));
+  printLine(escapeControlCharactersInJson(JSON.stringify(value, undefined, 2)));
 }
 
 /** Text in a style where standard output is a terminal and NO_COLOR is not set; else the text alone. */
@@ -35,7 +53,9 @@ export function statusText(status: string): string {
 }
 
 /** Rows in columns as wide as their longest cell; styles do not count. The last column is not filled up. */
-export function table(rows: readonly (readonly string[])[], indent = ""): string {
+export function table(given: readonly (readonly string[])[], indent = ""): string {
+  // A line end in a name would look like another row.
+  const rows = given.map((row) => row.map((cell) => printable(cell).replaceAll("\n", "\\x0a")));
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, width(cell));
@@ -45,14 +65,6 @@ export function table(rows: readonly (readonly string[])[], indent = ""): string
       column === row.length - 1 ? cell : cell + " ".repeat((widths[column] ?? 0) - width(cell)),
     );
   return rows.map((row) => `${indent}${line(row).join("  ").trimEnd()}\n`).join("");
-}
-
-/** Text of a foreign hand with its control characters made visible, so that it can't steer the reader's terminal. */
-export function harmless(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replaceAll(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
 }
 
 /** Bytes in the largest unit that leaves a number of 1 or more. */

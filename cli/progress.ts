@@ -1,4 +1,4 @@
-import { note } from "./print.ts";
+import { harmless, note } from "./print.ts";
 
 /** Shows the steps of long work on standard error: one line that is renewed on a terminal, plain lines elsewhere. */
 export class StepProgress {
@@ -7,7 +7,8 @@ export class StepProgress {
   #lastText = "";
 
   /** For `onStep` of an operation. */
-  readonly onStep = (text: string, fraction?: number): void => {
+  readonly onStep = (said: string, fraction?: number): void => {
+    const text = harmless(said);
     const seconds = Math.round((performance.now() - this.#started) / 1_000);
     if (process.stderr.isTTY) {
       const part = fraction === undefined ? "" : ` ${bar(fraction)}`;

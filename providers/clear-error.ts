@@ -1,3 +1,4 @@
+import { escapeControlCharactersInLines } from "../operations/control-characters.ts";
 import { dockerEndpoint } from "../operations/docker.ts";
 import { UserError } from "../operations/user-error.ts";
 
@@ -15,6 +16,11 @@ interface SystemError {
  */
 export function clearError(error: unknown): unknown {
   const shown = engineLost(error) ?? error;
+  // Of a database's names, for example.
+  if (shown instanceof Error) {
+    shown.message = escapeControlCharactersInLines(shown.message);
+    shown.stack = escapeControlCharactersInLines(shown.stack ?? "");
+  }
   // The provider host and the engine print the stack of what is thrown.
   if (shown instanceof UserError) shown.stack = "";
   return shown;

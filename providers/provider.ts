@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type * as pulumi from "@pulumi/pulumi";
+import { escapeControlCharacters } from "../operations/control-characters.ts";
 import { clearError } from "./clear-error.ts";
 import { endWithEngine } from "./engine-watch.ts";
 import { UNKNOWN } from "./unknown.ts";
@@ -53,7 +54,7 @@ export function dynamicProvider<Inputs extends object, Results extends object>(
       const replaces = changed.filter((key) => operations.replacedBy?.some((name) => name === key));
       if (changed.length > 0) return { changes: true, replaces };
       const drift = await shown(operations.drift?.(news, olds) ?? Promise.resolve([]));
-      for (const line of drift) console.error(`drift: ${line}`);
+      for (const line of drift) console.error(`drift: ${escapeControlCharacters(line)}`);
       return { changes: drift.length > 0 };
     },
   };

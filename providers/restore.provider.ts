@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { audited } from "../operations/audit.ts";
+import { escapeControlCharacters } from "../operations/control-characters.ts";
 import { requireRestoreAllowed } from "../operations/restore/allowed.ts";
 import { beginChain } from "../operations/restore/chain.ts";
 import { proveRestored } from "../operations/restore/prove.ts";
@@ -30,7 +31,7 @@ async function restore(inputs: RestoreInputs): Promise<RestoreResults> {
       prove: () => proveRestored(target, roles),
       timeoutSeconds: Math.max(600, inputs.readyTimeoutSeconds),
       // Warnings and progress of a provider go to Pulumi's own output.
-      onStep: (text) => console.error(text),
+      onStep: (text) => console.error(escapeControlCharacters(text)),
     });
     const chain = await beginChain(target);
     Object.assign(parameters, { id, lsn: prepared.lsn, safetyBackup, chain });

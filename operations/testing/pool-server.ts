@@ -38,6 +38,8 @@ export interface PoolServer {
 const ADDRESS = "127.0.0.1";
 const MOST_BODY_BYTES = 16 * 1024;
 const EXPIRY_MILLISECONDS = 1_000;
+/** How long requests under way may still take after closing began. */
+const CLOSING_MILLISECONDS = 5_000;
 
 const wish = z.strictObject({
   /** Seconds after which the database is taken back. */
@@ -45,7 +47,11 @@ const wish = z.strictObject({
   /** Seconds to wait for one where the pool is at its limit. */
   waitSeconds: z.number().min(0).max(300).default(30),
   /** Shown by `list`. */
-  takenBy: z.string().max(200).default("http"),
+  takenBy: z
+    .string()
+    .max(200)
+    .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), "control characters are not taken")
+    .default("http"),
 });
 
 interface Answer {
@@ -65,7 +71,8 @@ export async function servePool(pool: Served, options: PoolServerOptions): Promi
   // A caller that computes for long does not see that an idle connection was closed: none is.
   const server = createServer({ requestTimeout: 120_000, keepAliveTimeout: 0 }, (request, response) => {
     const respond = (result: Answer) => {
-      if (stop.signal.aborted) response.setHeader("connection", "close");
+      // What is left of a request that was refused is no other request.
+      if (stop.signal.aborted || !request.complete) response.setHeader("connection", "close");
       send(response, result);
     };
     answer(pool, options, request).then(respond, (error: unknown) => respond(failure(error)));
@@ -84,7 +91,10 @@ export async function servePool(pool: Served, options: PoolServerOptions): Promi
       await expiry;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
+      // Who is still sending, or does not read, keeps nothing open.
+      const late = setTimeout(() => server.closeAllConnections(), CLOSING_MILLISECONDS);
       await closed;
+      clearTimeout(late);
     },
   };
 }
@@ -95,7 +105,7 @@ async function answer(
   request: IncomingMessage,
 ): Promise<Answer> {
   if (!isAuthorized(request, token)) return { status: 401, body: { error: "the token is missing or wrong" } };
-  const { pathname } = new URL(request.url ?? "/", `http://${ADDRESS}`);
+  const { pathname } = urlOf(request);
   const [, place, lease = "", verb] = pathname.split("/");
   if (place !== "databases") return { status: 404, body: { error: `there is no ${pathname}` } };
   const told = (one: Lease) => ({ ...one, ...connection(one.database) });
@@ -120,15 +130,32 @@ function isAuthorized({ headers }: IncomingMessage, token: string): boolean {
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
-async function wishOf(request: IncomingMessage): Promise<z.infer<typeof wish>> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of request) {
-    bytes += (piece as Buffer).length;
-    if (bytes > MOST_BODY_BYTES) throw new UserError("the request is too long");
-    pieces.push(piece as Buffer);
+function urlOf({ url = "/" }: IncomingMessage): URL {
+  try {
+    return new URL(url, `http://${ADDRESS}`);
+  } catch {
+    throw new UserError("the request's address is not right");
   }
-  const text = Buffer.concat(pieces).toString("utf8");
+}
+
+/** The body. One that is too long is refused at once; what still comes of it is thrown away, so that the caller reads the answer. */
+function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    request.on("data", (piece: Buffer) => {
+      bytes += piece.length;
+      if (bytes <= MOST_BODY_BYTES) pieces.push(piece);
+      else reject(new UserError(`the request is too long: ${MOST_BODY_BYTES} bytes are the limit`));
+    });
+    request.once("end", () => resolve(Buffer.concat(pieces)));
+    request.once("error", reject);
+    request.once("close", () => reject(new UserError("the request was cut short")));
+  });
+}
+
+async function wishOf(request: IncomingMessage): Promise<z.infer<typeof wish>> {
+  const text = (await bodyOf(request)).toString("utf8");
   const parsed = wish.safeParse(text === "" ? {} : parseJson(text));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
