@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Agent } from "./components/agent.ts";
 import { BackupBeforeChange } from "./components/backup-before-change.ts";
 import { BackupFiles } from "./components/backup-files.ts";
-import { BackupStorage, socketVolume } from "./components/backup-storage.ts";
+import { BackupStorage } from "./components/backup-storage.ts";
 import { Certificates } from "./components/certificates.ts";
 import { DataVolume } from "./components/data-volume.ts";
 import { Database } from "./components/database.ts";
@@ -17,6 +17,7 @@ import { TestEnvironment } from "./components/test-environment.ts";
 import { UpgradeLink } from "./components/upgrade-link.ts";
 import { agentContainer } from "./operations/agent.ts";
 import { DATA_MOUNT } from "./operations/data-directory.ts";
+import { socketVolume } from "./operations/derived-volumes.ts";
 import { isPermitted } from "./operations/permission.ts";
 import {
   certificateArgs,

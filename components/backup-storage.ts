@@ -5,6 +5,7 @@ import {
   SCRATCH_DIRECTORY,
   SOCKET_DIRECTORY,
 } from "../operations/container-directories.ts";
+import { scratchVolume, socketVolume } from "../operations/derived-volumes.ts";
 import { dockerLabels } from "./labels.ts";
 
 /** What a {@link BackupStorage} is made from. */
@@ -31,11 +32,6 @@ export interface Mount {
   readonly readOnly?: boolean;
 }
 
-/** The volume that has a server's socket, by the name of its container. */
-export function socketVolume(container: string): string {
-  return `${container}-socket`;
-}
-
 /** What backups and the agent that takes them need on the Docker host. */
 export class BackupStorage extends pulumi.ComponentResource {
   /** Backups and the local archive. */
@@ -53,7 +49,7 @@ export class BackupStorage extends pulumi.ComponentResource {
         ? this.volume(`${name}-backups`, args.volumeName, BACKUP_DIRECTORY, args, retain)
         : { type: "bind", source: args.directory, target: BACKUP_DIRECTORY };
     this.socket = this.volume(`${name}-socket`, socketVolume(args.prefix), SOCKET_DIRECTORY, args, false);
-    this.scratch = this.volume(`${name}-scratch`, `${args.prefix}-scratch`, SCRATCH_DIRECTORY, args, false);
+    this.scratch = this.volume(`${name}-scratch`, scratchVolume(args.prefix), SCRATCH_DIRECTORY, args, false);
     this.registerOutputs({ backups: this.backups.source });
   }
 

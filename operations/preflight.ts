@@ -32,6 +32,8 @@ export interface PreflightOptions {
   readonly adoptDataVolume?: boolean;
   /** Names of the stack's networks. */
   readonly networks: readonly string[];
+  /** What else the stack makes, each with the setting that its name comes from. */
+  readonly derived?: readonly DerivedName[];
   /** Port of the host to publish; absent: none. */
   readonly publish?: { readonly address: string; readonly port: number };
   /** System identifier of the cluster that the stack has had; absent on a first run. */
@@ -39,6 +41,13 @@ export interface PreflightOptions {
   /** Bytes that must be free where a local engine keeps its volumes. Default: 512 MB. */
   readonly minimumFreeBytes?: number;
   readonly resolve?: ResolveImageOptions;
+}
+
+/** A name in Docker that comes from a setting. */
+export interface DerivedName {
+  readonly kind: "container" | "volume";
+  readonly name: string;
+  readonly setting: string;
 }
 
 /** What the look-around found; everything in it is fit for use. */
@@ -178,7 +187,23 @@ async function checkNames(
     const networkLabels = network === undefined ? undefined : (network.Labels ?? {});
     refuse(ownershipProblem("network", name, "networkName", options.stack, networkLabels, LABEL_STACK));
   }
+  for (const { kind, name, setting } of options.derived ?? []) {
+    const found = await labelsOf(docker, kind, name);
+    // A volume without the label may have been made by hand, for its driver; one with it holds another stack's files.
+    if (kind === "volume" && found?.[LABEL_STACK] === undefined) continue;
+    refuse(ownershipProblem(kind, name, setting, options.stack, found, LABEL_STACK));
+  }
   return container;
+}
+
+async function labelsOf(
+  docker: Docker,
+  kind: DerivedName["kind"],
+  name: string,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  if (kind === "volume") return (await findVolume(docker, name))?.Labels ?? undefined;
+  const container = await findContainer(docker, name);
+  return container === undefined ? undefined : (container.Config.Labels ?? {});
 }
 
 async function checkPort(docker: Docker, options: PreflightOptions, local: boolean): Promise<void> {

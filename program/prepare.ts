@@ -1,12 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { agentContainer } from "../operations/agent.ts";
 import { readCertificateFiles } from "../operations/certificate-files.ts";
+import { scratchVolume, socketVolume } from "../operations/derived-volumes.ts";
 import { dockerEngine } from "../operations/docker.ts";
 import { LABEL_AGENT, type ResolvedImage } from "../operations/image.ts";
 import { type SchemaVersion, wantedSchema } from "../operations/migrations/wanted.ts";
 import { requirePolicies } from "../operations/policy-mark.ts";
-import { preflight } from "../operations/preflight.ts";
+import { type DerivedName, preflight } from "../operations/preflight.ts";
 import { type RecoveryProof, recoveryProof } from "../operations/recovery-proof.ts";
 import { requireSnapshot } from "../operations/testing/snapshot-files.ts";
 import { UserError } from "../operations/user-error.ts";
@@ -64,6 +66,7 @@ export async function prepare(): Promise<Prepared> {
       dataVolume: settings.dataVolumeName,
       adoptDataVolume: settings.adoptDataVolume,
       networks: networkNames(settings),
+      derived: derivedNames(settings),
       ...(settings.publish
         ? { publish: { address: settings.publishAddress, port: settings.publishPort } }
         : {}),
@@ -113,6 +116,20 @@ function stackSettings(): Settings {
     projectDirectory: process.cwd(),
     secretKeys: JSON.parse(process.env["PULUMI_CONFIG_SECRET_KEYS"] || "[]"),
   });
+}
+
+function derivedNames({ backup, containerName, configurationVolumeName }: Settings): DerivedName[] {
+  const setting = "containerName";
+  return [
+    { kind: "volume", name: configurationVolumeName, setting: "configurationVolumeName" },
+    ...(backup
+      ? ([
+          { kind: "container", name: agentContainer(containerName), setting },
+          { kind: "volume", name: socketVolume(containerName), setting },
+          { kind: "volume", name: scratchVolume(containerName), setting },
+        ] as const)
+      : []),
+  ];
 }
 
 function networkNames(settings: Settings): string[] {

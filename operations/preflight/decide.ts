@@ -81,9 +81,9 @@ export function imageProblem(reference: string, major: number, wanted: number): 
     : `image ${reference} holds PostgreSQL ${major}, and pgstack:majorVersion is ${wanted}: set pgstack:image to one of PostgreSQL ${wanted}`;
 }
 
-/** Why a named network or container cannot be used: it is another one's. */
+/** Why a named thing in Docker cannot be used: it is another one's. */
 export function ownershipProblem(
-  kind: "network" | "container",
+  kind: "network" | "container" | "volume",
   name: string,
   setting: string,
   stack: string,

@@ -1,3 +1,4 @@
+import { scratchVolume, socketVolume } from "../../operations/derived-volumes.ts";
 import type { Combination } from "../combination.ts";
 import { LONGEST_DOCKER_NAME } from "../default-names.ts";
 import { dockerName } from "../names.ts";
@@ -30,6 +31,13 @@ export function nameProblems({ settings, given, context }: Combination): Problem
     problems.push(
       mismatch(["backupVolumeName", taken], settings.backupVolumeName, `another name than ${taken}`),
     );
+  }
+  const own = [socketVolume(settings.containerName), scratchVolume(settings.containerName)];
+  for (const key of [...volumes, "backupVolumeName"] as const) {
+    if (own.includes(settings[key])) {
+      const right = "another name: the stack makes a volume of this name from containerName";
+      problems.push(mismatch([key, "containerName"], settings[key], right));
+    }
   }
   problems.push(...stackNameProblems({ settings, given, context }));
   settings.initSql.forEach((path, index) => {

@@ -182,6 +182,21 @@ describe("S4 F06 names and room", () => {
     );
   });
 
+  test("a volume of another stack is refused under any name of this one, one without a label is not", async () => {
+    const [name, free] = [uniqueName("other"), uniqueName("other")];
+    onTestFinished(async () => {
+      for (const volume of [name, free]) await docker.getVolume(volume).remove();
+    });
+    await docker.createVolume({ Name: name, Labels: { [LABEL_STACK]: "other" } });
+    await docker.createVolume({ Name: free });
+    const derived = (volume: string) =>
+      options({ derived: [{ kind: "volume", name: volume, setting: "configurationVolumeName" }] });
+    await expect(preflight(docker, derived(name))).rejects.toThrow(
+      `volume ${name} belongs to stack other: set pgstack:configurationVolumeName to another name`,
+    );
+    await preflight(docker, derived(free));
+  });
+
   test("F06 too little room", async () => {
     await expect(preflight(docker, options({ minimumFreeBytes: 2 ** 60 }))).rejects.toThrow(
       /has .+ free, and .+ are needed/,

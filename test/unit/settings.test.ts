@@ -41,6 +41,12 @@ describe("P5 wrong settings", () => {
     ]);
   });
 
+  it("P5 a volume is not named as one that the stack makes from its container's name", () => {
+    expect(refusal({ containerName: "shop", dataVolumeName: "shop-scratch" })).toEqual([
+      'pgstack:dataVolumeName is "shop-scratch"; it must be another name: the stack makes a volume of this name from containerName',
+    ]);
+  });
+
   it("P5 names under which the stack makes and removes objects of its own are refused", () => {
     for (const databaseName of ["pgstack_old_1", "pgstack_test_shop", "pgstack_template_a"]) {
       expect(refusal({ databaseName })).toEqual([

@@ -1,0 +1,9 @@
+/** The volume that has a server's socket, by the name of its container. */
+export function socketVolume(container: string): string {
+  return `${container}-socket`;
+}
+
+/** The volume with room for throw-away clusters. */
+export function scratchVolume(container: string): string {
+  return `${container}-scratch`;
+}
