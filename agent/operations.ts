@@ -7,6 +7,8 @@ import { requireOwnFolder } from "./identity.ts";
 import { takeOwedBackup } from "./lineage/owed.ts";
 import { bringBackDatabase } from "./logical/bring-back.ts";
 import { bringBackParts } from "./logical/bring-back-parts.ts";
+import { planRestore } from "./logical/restore-plan.ts";
+import { isPartial, readSelection } from "./logical/selection.ts";
 import { readBackups, writeMetadata } from "./metadata.ts";
 import type { Operation } from "./operation.ts";
 import { archiveState } from "./physical/archive.ts";
@@ -59,13 +61,18 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
   ["drill", exclusive("a restore drill", (configuration, _, context) => drill(configuration, context))],
   [
     "restore-dump",
-    exclusive("the restore of a dump", (configuration, { id, schemas, tables }, context) => {
-      const selection = { schemas: names(schemas, "schema"), tables: names(tables, "table") };
-      const chosen = selection.schemas.length + selection.tables.length > 0;
-      return chosen
-        ? bringBackParts(configuration, String(id), selection, context)
-        : bringBackDatabase(configuration, String(id), context);
+    exclusive("the restore of a dump", (configuration, parameters, context) => {
+      const selection = readSelection(parameters);
+      const [id, acceptLosses] = [String(parameters["id"]), parameters["acceptLosses"] === true];
+      return isPartial(selection)
+        ? bringBackParts(configuration, id, { selection, acceptLosses }, context)
+        : bringBackDatabase(configuration, id, { acceptLosses }, context);
     }),
+  ],
+  [
+    "restore-dump-plan",
+    (configuration, parameters, context) =>
+      planRestore(configuration, String(parameters["id"]), readSelection(parameters), context),
   ],
   ["archive", (configuration, _, context) => archiveState(configuration, context)],
   [
@@ -117,19 +124,6 @@ function exclusive(purpose: string, operation: Operation): Operation {
       signal: context.signal,
     });
   };
-}
-
-const FORMS = { schema: /^[^."\s]{1,63}$/, table: /^[^."\s]{1,63}\.[^."\s]{1,63}$/ };
-
-function names(given: unknown, what: "schema" | "table"): string[] {
-  const list = Array.isArray(given) ? given.map(String) : [];
-  const wrong = list.find((name) => !FORMS[what].test(name));
-  if (wrong !== undefined) {
-    throw new Refusal(
-      `${JSON.stringify(wrong)} is no ${what}: ${what === "table" ? "schema.table" : "a name"} is right`,
-    );
-  }
-  return list;
 }
 
 const KINDS: readonly BackupKind[] = ["logical", "full", "differential", "incremental"];

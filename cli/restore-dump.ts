@@ -1,19 +1,22 @@
 import { Command } from "commander";
 import type { BackupEntry } from "../agent/entry.ts";
 import type { BroughtBack } from "../agent/logical/bring-back.ts";
+import { describeLosses } from "../agent/logical/losses.ts";
+import type { RestorePlan } from "../agent/logical/restore-plan.ts";
 import { UserError } from "../operations/user-error.ts";
 import { ask } from "./ask.ts";
 import { UsageError } from "./exit-codes.ts";
 import { findBackupByName } from "./find-backup.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { stackName, taught } from "./options.ts";
-import { note, printLine } from "./print.ts";
+import { harmless, note, printLine } from "./print.ts";
 import { withProgress } from "./progress.ts";
 import { pulumiUp } from "./up.ts";
 
 interface RestoreDumpOptions {
   readonly schema: readonly string[];
   readonly table: readonly string[];
+  readonly acceptLosses: boolean;
   readonly yes: boolean;
 }
 
@@ -26,8 +29,14 @@ export function restoreDumpCommand(): Command {
       "Bring the database, or chosen schemas or tables, back to a dump. The present state is dumped first; the database from before is kept under another name.",
     )
     .argument("<backup>", "a logical backup's id or label")
-    .option("--schema <name>", "this schema alone (may be repeated)", listed, [])
-    .option("--table <schema.table>", "this table alone (may be repeated)", listed, [])
+    .option("--schema <name>", "this schema alone, named as in SQL (may be repeated)", listed, [])
+    .option(
+      "--table <schema.table>",
+      "this table alone, with its partitions, or this view; named as in SQL (may be repeated)",
+      listed,
+      [],
+    )
+    .option("--accept-losses", "go on without what stands now and is not so in the backup", false)
     .option("-y, --yes", "do not ask", false)
     .action(async (backup: string, options: RestoreDumpOptions) => {
       await restoreDump(stackName(command), backup, options);
@@ -41,7 +50,7 @@ export function restoreDumpCommand(): Command {
 async function restoreDump(
   name: string,
   backup: string,
-  { schema, table, yes }: RestoreDumpOptions,
+  { schema, table, acceptLosses, yes }: RestoreDumpOptions,
 ): Promise<void> {
   const { openStack } = await import("./stack.ts");
   const { audited } = await import("../operations/audit.ts");
@@ -56,13 +65,19 @@ async function restoreDump(
   }
   const what =
     schema.length + table.length === 0 ? `database ${target.database}` : [...schema, ...table].join(", ");
+  const selection = { id: entry.id, schemas: schema, tables: table };
+  const signal = interruptionSignal();
+  // Whatever is refused is refused here: before a backup is taken for it.
+  const plan = await withProgress((onStep) =>
+    callAgent<RestorePlan>(target, "restore-dump-plan", selection, { onStep, signal }),
+  );
+  tellPlan(plan, acceptLosses);
   const question = `Bring ${what} of stack ${name} back to ${entry.finishedAt}? What was written since is in the backup taken before. [y/N] `;
   if (!yes && !(await ask(question))) {
     printLine("Nothing was changed.");
     return;
   }
-  const signal = interruptionSignal();
-  const parameters: Record<string, unknown> = { id: entry.id, schemas: schema, tables: table };
+  const parameters: Record<string, unknown> = { ...selection, acceptLosses };
   const result = await audited({ logsDirectory, stack: name }, "restore.dump", parameters, () =>
     withProgress(async (onStep) => {
       const request = {
@@ -72,8 +87,12 @@ async function restoreDump(
       };
       const [safety] = await callAgent<BackupEntry[]>(target, "backup", request, { onStep, signal });
       parameters.safetyBackup = safety?.id;
-      const selection = { id: entry.id, schemas: schema, tables: table };
-      return callAgent<BroughtBack>(target, "restore-dump", selection, { onStep, signal });
+      return callAgent<BroughtBack>(
+        target,
+        "restore-dump",
+        { ...selection, acceptLosses },
+        { onStep, signal },
+      );
     }),
   );
   note("pulumi up brings roles, grants and settings to what the stack declares:");
@@ -87,4 +106,13 @@ async function restoreDump(
   );
   if (exitCode !== 0)
     throw new UserError(`pulumi up failed (exit code ${exitCode}): run it again, the data is restored`);
+}
+
+/** @throws UserError naming what would be lost, unless that was accepted. */
+function tellPlan({ notes, losses }: RestorePlan, acceptLosses: boolean): void {
+  for (const text of notes) note(harmless(text));
+  if (losses.length === 0) return;
+  if (!acceptLosses) throw new UserError(describeLosses(losses));
+  note("it goes without what stands now and is not so in the backup:");
+  for (const loss of losses) note(`  ${harmless(loss)}`);
 }

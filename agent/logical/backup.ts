@@ -8,6 +8,7 @@ import { messageOf, Refusal } from "../failure.ts";
 import { bytesBelow, filesBelow, freeBytes, hashFile, syncPath, syncTree, writeWhole } from "../files.ts";
 import { query } from "../sql.ts";
 import { tableContents } from "../verification/tables.ts";
+import { readDatabaseProperties } from "./database-properties.ts";
 import { dumpDatabase, dumpRoles } from "./dump.ts";
 import {
   type DumpFile,
@@ -21,6 +22,7 @@ import {
 import { readDump } from "./read-back.ts";
 import { schemaFingerprint } from "./schema-fingerprint.ts";
 import { withSnapshot } from "./snapshot.ts";
+import { storeProperties } from "./stored-properties.ts";
 
 /** A compressed dump takes at least about this part of its database; below it a dump is not even begun. */
 const LEAST_PART = 0.1;
@@ -59,6 +61,8 @@ export async function logicalBackup(
       return counted.value;
     });
     await dumpRoles(configuration, folder, context);
+    const properties = await readDatabaseProperties(configuration, configuration.database, context);
+    if (properties !== undefined) await storeProperties(configuration, folder, properties);
     context.step("reading back", 0.6);
     const fingerprint = await schemaFingerprint(configuration, configuration.database, context);
     await readDump(configuration, folder, context);

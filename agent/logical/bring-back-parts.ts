@@ -4,12 +4,15 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { messageOf, Refusal } from "../failure.ts";
 import { output, ProgramFailed } from "../program.ts";
-import { clientEnvironment, query, quoteIdentifier, quoteLiteral } from "../sql.ts";
+import { clientEnvironment, query, quoteIdentifier, quoteLiteral, type Server } from "../sql.ts";
 import { differences, tableContents } from "../verification/tables.ts";
 import { type BroughtBack, requireWhole } from "./bring-back.ts";
 import { logicalDirectory, readManifest } from "./folder.ts";
-import type { Selection } from "./restore.ts";
+import { compareParts, type Parts } from "./parts.ts";
+import { replaceParts } from "./parts-transaction.ts";
+import { requireAccepted, requireInBackup } from "./restore-plan.ts";
 import { withRestoredDump } from "./restored-dump.ts";
+import type { Selection } from "./selection.ts";
 
 /**
  * Brings chosen tables or schemas back, all or nothing, in one transaction. To be called under the lock.
@@ -21,76 +24,99 @@ import { withRestoredDump } from "./restored-dump.ts";
 export async function bringBackParts(
   configuration: AgentConfiguration,
   id: string,
-  selection: Selection,
+  { selection, acceptLosses }: { readonly selection: Selection; readonly acceptLosses: boolean },
   context: Context,
 ): Promise<BroughtBack> {
   const { database, files, tables } = await readManifest(configuration, id);
   await requireWhole(join(logicalDirectory(configuration), id), files, id);
-  const parts = join(configuration.scratchDirectory, `parts-${id}.dump`);
+  await requireInBackup(configuration, id, selection, context);
+  const dump = join(configuration.scratchDirectory, `parts-${id}.dump`);
+  const script = join(configuration.scratchDirectory, `parts-${id}.sql`);
   context.step("restoring into a throw-away cluster", 0.1);
   try {
-    await withRestoredDump(configuration, { id, database, purpose: "parts" }, context, async (server) => {
-      context.step("comparing", 0.5);
-      const found = await tableContents(server, database, configuration.verification, { context });
-      const problems = differences(tables, found);
-      if (problems.length > 0)
-        throw new Refusal(`what was restored is not sound: ${problems.slice(0, 5).join("; ")}`);
-      context.step("taking the chosen parts", 0.6);
-      await dumpParts(server, database, selection, parts, context);
-    });
+    const parts = await withRestoredDump(
+      configuration,
+      { id, database, purpose: "parts" },
+      context,
+      async (stored) => {
+        context.step("comparing", 0.5);
+        const found = await tableContents(stored, database, configuration.verification, { context });
+        const problems = differences(tables, found);
+        if (problems.length > 0)
+          throw new Refusal(`what was restored is not sound: ${problems.slice(0, 5).join("; ")}`);
+        const compared = await compareParts(configuration, { database, selection, stored }, context);
+        requireAccepted(
+          compared.losses.map(({ object }) => object),
+          acceptLosses,
+        );
+        context.step("taking the chosen parts", 0.6);
+        await dumpParts(stored, database, selection, dump, context);
+        return compared;
+      },
+    );
     context.step("restoring in one transaction", 0.8);
-    await restoreParts(configuration, { database, selection, parts }, context);
+    await writeScript(configuration, { database, selection, parts, dump, script }, context);
+    await replaceParts(configuration, { database, parts, script }, context);
+    return { tables: parts.relations.length };
   } finally {
-    await rm(parts, { force: true });
+    await rm(dump, { force: true });
+    await rm(script, { force: true });
   }
-  return { tables: selection.tables?.length ?? 0 };
 }
 
 async function dumpParts(
-  server: Parameters<typeof clientEnvironment>[0],
+  server: Server,
   database: string,
-  { schemas = [], tables = [] }: Selection,
+  { schemas, tables }: Selection,
   path: string,
   { signal }: Context,
 ): Promise<void> {
   const options = [
     ...["--format=custom", `--file=${path}`, "--strict-names"],
     ...schemas.map((schema) => `--schema=${quoteIdentifier(schema)}`),
-    ...tables.map((name) => `--table-and-children=${name.split(".").map(quoteIdentifier).join(".")}`),
+    ...tables.map(
+      ({ schema, name }) => `--table-and-children=${quoteIdentifier(schema)}.${quoteIdentifier(name)}`,
+    ),
   ];
   try {
     await output("pg_dump", options, { environment: clientEnvironment(server, database), signal });
   } catch (error) {
     const missing =
       error instanceof ProgramFailed &&
-      /no matching \w+ were found for (?:\w+ )*pattern "(.*)"/.exec(error.complaint)?.[1];
-    if (missing) throw new Refusal(`the backup has no ${missing.replaceAll('"', "")}: nothing was changed`);
+      /no matching \w+ were found for (?:\w+ )*pattern (".*")/.exec(error.complaint)?.[1];
+    if (missing) throw new Refusal(`the backup has no ${missing}: nothing was changed`);
     throw error;
   }
 }
 
-async function restoreParts(
+/** The SQL of the parts, without the schemas that are there: those stay, with what was made in them since. */
+async function writeScript(
   configuration: AgentConfiguration,
   {
     database,
-    selection: { schemas = [] },
-    parts,
-  }: { readonly database: string; readonly selection: Selection; readonly parts: string },
+    selection: { schemas },
+    parts: { leftOut },
+    dump,
+    script,
+  }: {
+    readonly database: string;
+    readonly selection: Selection;
+    readonly parts: Parts;
+    readonly dump: string;
+    readonly script: string;
+  },
   context: Context,
 ): Promise<void> {
-  const environment = clientEnvironment(configuration, database);
   const { signal } = context;
-  const list = `${parts}.list`;
+  const list = `${dump}.list`;
   const there = await existingSchemas(configuration, database, schemas, context);
+  const left = [...leftOut, ...there.map((name) => `SCHEMA - ${name}`)];
   try {
-    const entries = await output("pg_restore", ["--list", parts], { signal });
-    // A schema that is there stays, with what was made in it since: only what the backup has is taken out and put back.
-    const kept = entries
-      .split("\n")
-      .filter((line) => !there.some((name) => line.includes(` SCHEMA - ${name} `)));
+    const entries = await output("pg_restore", ["--list", dump], { signal });
+    const kept = entries.split("\n").filter((line) => !left.some((entry) => line.includes(` ${entry} `)));
     await writeFile(list, kept.join("\n"));
-    const how = ["--single-transaction", "--clean", "--if-exists", `--use-list=${list}`];
-    await output("pg_restore", [...how, `--dbname=${database}`, parts], { environment, signal });
+    const how = ["--clean", "--if-exists", `--use-list=${list}`, `--file=${script}`];
+    await output("pg_restore", [...how, dump], { signal });
   } catch (error) {
     signal.throwIfAborted();
     throw new Refusal(`nothing was changed: ${messageOf(error)}`);

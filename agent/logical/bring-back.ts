@@ -3,14 +3,17 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { createMarked, dropMarked } from "../database-mark.ts";
 import { Refusal } from "../failure.ts";
-import { psql, query, quoteIdentifier, quoteLiteral } from "../sql.ts";
+import { psql } from "../sql.ts";
 import { checkDatabase } from "../verification/checks.ts";
 import { differences, tableContents } from "../verification/tables.ts";
+import { emptyDatabaseOptions } from "./database-properties.ts";
 import { exchange } from "./exchange.ts";
 import { logicalDirectory, readManifest } from "./folder.ts";
 import { places } from "./places.ts";
 import { compareFiles } from "./read-back.ts";
 import { restoreInto } from "./restore.ts";
+import { planWhole, requireAccepted } from "./restore-plan.ts";
+import { propertiesToRestore, propertyStatements, tryStatements } from "./restored-properties.ts";
 
 /** What became of a dump that was brought back. */
 export interface BroughtBack {
@@ -26,17 +29,19 @@ export interface BroughtBack {
 export async function bringBackDatabase(
   configuration: AgentConfiguration,
   id: string,
+  { acceptLosses }: { readonly acceptLosses: boolean },
   context: Context,
 ): Promise<BroughtBack> {
   const { database, tables, files } = await readManifest(configuration, id);
   const folder = join(logicalDirectory(configuration), id);
   await requireWhole(folder, files, id);
+  requireAccepted((await planWhole(configuration, { id, database }, context)).losses, acceptLosses);
   const { beside, before, mark } = await places(configuration, { id, database }, context);
-  const properties = await ownerAndLimit(configuration, database, context);
+  const properties = await propertiesToRestore(configuration, { id, database }, context);
   await psql(configuration, dropMarked(beside, mark), context);
   context.step("restoring beside the database in use", 0.1);
   try {
-    await psql(configuration, createMarked(beside, mark), context);
+    await psql(configuration, createMarked(beside, mark, emptyDatabaseOptions(properties)), context);
     await restoreInto(configuration, folder, { server: configuration, database: beside }, context);
     context.step("checking and comparing", 0.7);
     const found = await tableContents(configuration, beside, configuration.verification, { context });
@@ -46,8 +51,10 @@ export async function bringBackDatabase(
     ];
     if (problems.length > 0)
       throw new Refusal(`what was restored is not sound: ${problems.slice(0, 5).join("; ")}`);
+    const statementsFor = await propertyStatements(configuration, properties, context);
+    await tryStatements(configuration, statementsFor(beside), context);
     context.step("putting it in use", 0.9);
-    await exchange(configuration, { database, beside, before, properties }, context);
+    await exchange(configuration, { database, beside, before, properties: statementsFor(database) }, context);
   } catch (error) {
     await psql(configuration, dropMarked(beside, mark));
     throw error;
@@ -63,20 +70,4 @@ export async function requireWhole(
 ): Promise<void> {
   const problems = await compareFiles(folder, files);
   if (problems.length > 0) throw new Refusal(`backup ${id} is damaged: ${problems.join("; ")}`);
-}
-
-/** Statements that give the restored database what the one in use has and a dump leaves out. */
-async function ownerAndLimit(
-  configuration: AgentConfiguration,
-  database: string,
-  context: Pick<Context, "signal">,
-): Promise<string> {
-  const [row] = await query<{ owner: string; limit: number }>(
-    configuration,
-    `SELECT pg_get_userbyid(datdba) AS owner, datconnlimit AS limit FROM pg_database WHERE datname = ${quoteLiteral(database)}`,
-    context,
-  );
-  const { owner, limit } = row ?? { owner: "postgres", limit: -1 };
-  const name = quoteIdentifier(database);
-  return `ALTER DATABASE ${name} OWNER TO ${quoteIdentifier(owner)}; ALTER DATABASE ${name} CONNECTION LIMIT ${limit};`;
 }

@@ -19,6 +19,7 @@ export const DUMP = {
   file: "database.dump",
   folder: "database",
   roles: "roles.sql",
+  properties: "properties.json",
   sealed: ".sealed",
 } as const;
 

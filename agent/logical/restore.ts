@@ -5,24 +5,27 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { output } from "../program.ts";
 import { clientEnvironment, psql, quoteIdentifier, type Server } from "../sql.ts";
+import { type DatabaseLocale, emptyDatabaseOptions } from "./database-properties.ts";
 import { contentOf, DUMP } from "./dump.ts";
 import { restoreFrom } from "./read-back.ts";
-
-/** What of a backup is restored. */
-export interface Selection {
-  readonly schemas?: readonly string[];
-  /** `schema.table`. */
-  readonly tables?: readonly string[];
-}
 
 /** Puts a dump into a database that is there. */
 export async function restoreInto(
   configuration: AgentConfiguration,
   folder: string,
-  { server, database }: { readonly server: Server; readonly database: string },
+  {
+    server,
+    database,
+    schemaOnly = false,
+  }: { readonly server: Server; readonly database: string; readonly schemaOnly?: boolean },
   context: Pick<Context, "signal">,
 ): Promise<void> {
-  const options = [`--dbname=${database}`, "--exit-on-error", "--no-password"];
+  const options = [
+    `--dbname=${database}`,
+    "--exit-on-error",
+    "--no-password",
+    ...(schemaOnly ? ["--schema-only"] : []),
+  ];
   const environment = clientEnvironment(server, database);
   const directory = join(folder, DUMP.folder);
   if (existsSync(directory)) {
@@ -55,11 +58,16 @@ export async function restoreRoles(
   }
 }
 
-/** Makes an empty database to restore into. */
+/** Makes an empty database to restore into, which encodes and sorts as the server does by default, or as is said. */
 export async function createDatabase(
   server: Server,
   database: string,
   context: Pick<Context, "signal">,
+  locale?: DatabaseLocale,
 ): Promise<void> {
-  await psql(server, `CREATE DATABASE ${quoteIdentifier(database)} TEMPLATE template0;`, context);
+  await psql(
+    server,
+    `CREATE DATABASE ${quoteIdentifier(database)} ${emptyDatabaseOptions(locale)};`,
+    context,
+  );
 }

@@ -6,6 +6,7 @@ import { withScratchCluster } from "../restore/cluster.ts";
 import type { Server } from "../sql.ts";
 import { logicalDirectory } from "./folder.ts";
 import { createDatabase, restoreInto, restoreRoles } from "./restore.ts";
+import { storedProperties } from "./stored-properties.ts";
 
 /**
  * Restores a whole dump into a throw-away cluster and runs work with its server.
@@ -14,7 +15,18 @@ import { createDatabase, restoreInto, restoreRoles } from "./restore.ts";
  */
 export async function withRestoredDump<Value>(
   configuration: AgentConfiguration,
-  { id, database, purpose }: { readonly id: string; readonly database: string; readonly purpose: string },
+  {
+    id,
+    database,
+    purpose,
+    schemaOnly = false,
+  }: {
+    readonly id: string;
+    readonly database: string;
+    readonly purpose: string;
+    /** Without any data. */
+    readonly schemaOnly?: boolean;
+  },
   context: Pick<Context, "signal">,
   work: (server: Server) => Promise<Value>,
 ): Promise<Value> {
@@ -23,8 +35,9 @@ export async function withRestoredDump<Value>(
   await rm(directory, { recursive: true, force: true });
   return withScratchCluster(directory, context, async (server) => {
     await restoreRoles(configuration, folder, server, context);
-    await createDatabase(server, database, context);
-    await restoreInto(configuration, folder, { server, database }, context);
+    const { tablespace: _, ...locale } = (await storedProperties(configuration, folder)) ?? {};
+    await createDatabase(server, database, context, "encoding" in locale ? locale : undefined);
+    await restoreInto(configuration, folder, { server, database, schemaOnly }, context);
     return work(server);
   });
 }

@@ -1,13 +1,8 @@
 import type { Context } from "../context.ts";
+import { parameterAssignment } from "../parameter-value.ts";
 import { output } from "../program.ts";
 import { clientEnvironment, psql, query, quoteIdentifier, quoteLiteral } from "../sql.ts";
 import type { Pair } from "./link.ts";
-
-/** Settings whose value is a list that is quoted already. */
-const QUOTED_LISTS = new Set([
-  ...["search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries"],
-  ...["shared_preload_libraries", "unix_socket_directories", "createrole_self_grant"],
-]);
 
 /**
  * Brings the roles that the new server does not have, with their attributes, passwords and memberships; those that it has
@@ -41,13 +36,11 @@ export async function copyRoleSettings(pair: Pair, context: Pick<Context, "signa
   );
   const statements = rows.map(({ database: where, role, setting }) => {
     const [parameter = "", ...rest] = setting.split("=");
-    const given = rest.join("=");
-    const value = QUOTED_LISTS.has(parameter.toLowerCase()) ? given || "''" : quoteLiteral(given);
     const whose =
       role === null
         ? `DATABASE ${quoteIdentifier(where ?? database)}`
         : `ROLE ${quoteIdentifier(role)}${where === null ? "" : ` IN DATABASE ${quoteIdentifier(where)}`}`;
-    return `ALTER ${whose} SET ${parameter.split(".").map(quoteIdentifier).join(".")} TO ${value};`;
+    return `ALTER ${whose} SET ${parameterAssignment(parameter, rest.join("="))};`;
   });
   if (statements.length > 0) await psql(pair.new, statements.join("\n"), context);
 }

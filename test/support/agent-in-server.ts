@@ -94,6 +94,16 @@ export class AgentInServer {
     return await queryAsSuperuser<Row>(this.#server.target, sql, database === undefined ? {} : { database });
   }
 
+  /** What a shell command in the container prints. */
+  async inside(script: string): Promise<string> {
+    const { exitCode, stdout, stderr } = await executeInContainer(this.target, {
+      command: ["sh", "-c", script],
+      user: "postgres",
+    });
+    if (exitCode !== 0) throw new Error(`exit code ${exitCode}: ${stderr}`);
+    return stdout;
+  }
+
   async remove(): Promise<void> {
     await this.#server.remove();
   }

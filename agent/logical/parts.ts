@@ -1,0 +1,146 @@
+import type { AgentConfiguration } from "../configuration.ts";
+import type { Context } from "../context.ts";
+import { Refusal } from "../failure.ts";
+import { query, type Server } from "../sql.ts";
+import { describeBlocking } from "./blocking.ts";
+import { type Fact, factsQuery } from "./facts-query.ts";
+import type { RelationName } from "./names.ts";
+import {
+  type Addition,
+  additionStatements,
+  type LonePartition,
+  lonePartitions,
+  type PresentRelation,
+  presentRelations,
+  relationsIn,
+} from "./parts-queries.ts";
+import type { Selection } from "./selection.ts";
+
+/** What restoring parts of a database takes. */
+export interface Parts {
+  readonly relations: readonly RelationName[];
+  /** Those that are there now. */
+  readonly present: readonly PresentRelation[];
+  /** What stands now and is not so in the backup. */
+  readonly losses: readonly Fact[];
+  /** Statements that drop what is restored; one may have to wait for another. */
+  readonly drops: readonly string[];
+  /** Statements for what a dump of parts leaves out. */
+  readonly additions: readonly string[];
+  /** Entries of a dump's table of contents that have to be left out. */
+  readonly leftOut: readonly string[];
+}
+
+/** Put back by statements of their own, since a dump of tables has none of them. */
+const PUT_BACK: ReadonlySet<string> = new Set(["publication relation", "statistics object"]);
+/** What belongs to something else that is named itself. */
+const PARTS_OF_OTHERS: ReadonlySet<string> = new Set(["rule", "type", "index", "trigger", "default value"]);
+const ROUTINES: ReadonlySet<string> = new Set(["function", "procedure", "aggregate"]);
+const DROPS: Readonly<Record<string, string>> = {
+  ...{ v: "VIEW", m: "MATERIALIZED VIEW", f: "FOREIGN TABLE", S: "SEQUENCE" },
+};
+
+/**
+ * Compares parts of the database in use with the backup's, which are restored into a server.
+ *
+ * @throws Refusal naming what rests on them and does not come back with them.
+ */
+export async function compareParts(
+  configuration: AgentConfiguration,
+  {
+    database,
+    selection,
+    stored,
+  }: { readonly database: string; readonly selection: Selection; readonly stored: Server },
+  { signal }: Pick<Context, "signal">,
+): Promise<Parts> {
+  const options = { database, signal };
+  const relations = [
+    ...selection.tables,
+    ...(await query<RelationName>(stored, relationsIn(selection.schemas), options)),
+  ];
+  const facts = await query<Fact>(configuration, factsQuery(relations), options);
+  const kept = await query<Fact>(stored, factsQuery(relations), options);
+  const present = await query<PresentRelation>(configuration, presentRelations(relations), options);
+  const resting = facts.filter(
+    (fact) => fact.resting && fact.type !== null && !PARTS_OF_OTHERS.has(fact.type),
+  );
+  const comesAlong = ({ object, schema, type }: Fact): boolean =>
+    ROUTINES.has(type ?? "") &&
+    selection.schemas.includes(schema ?? "") &&
+    kept.some((fact) => fact.object === object);
+  const blocking = resting.filter((fact) => !comesAlong(fact));
+  if (blocking.length > 0) throw new Refusal(describeBlocking(blocking, kept, selection));
+  const partitions = await query<LonePartition>(stored, lonePartitions(relations), options);
+  return {
+    ...{ relations, present },
+    losses: lossesOf(facts, kept),
+    drops: [...dropsOf(present), ...resting.map(({ identity }) => `DROP ROUTINE ${identity}`)],
+    additions: [
+      ...partitions.map(({ statement }) => statement),
+      ...(await additionsOf(configuration, { database, relations, present, stored }, options)),
+    ],
+    leftOut: partitions.flatMap(({ entries }) => entries),
+  };
+}
+
+/** What is no more, or another one, without the parts of what is gone as a whole. */
+function lossesOf(facts: readonly Fact[], kept: readonly Fact[]): Fact[] {
+  const same = new Set(kept.map(({ object, definition }) => JSON.stringify([object, definition])));
+  const lost = facts.filter(
+    ({ object, definition, type }) =>
+      !PUT_BACK.has(type ?? "") &&
+      !/^comment on (publication relation|statistics object) /.test(object) &&
+      !same.has(JSON.stringify([object, definition])),
+  );
+  const there = new Set(kept.map(({ object }) => object));
+  const gone = lost.filter(({ object, type }) => type?.endsWith("table") === true && !there.has(object));
+  return lost.filter(
+    (fact) => gone.includes(fact) || !gone.some(({ identity }) => mentions(fact.object, identity ?? "")),
+  );
+}
+
+function mentions(text: string, identity: string): boolean {
+  const at = text.indexOf(identity);
+  return at >= 0 && !/[\w$"]/.test(text[at + identity.length] ?? " ");
+}
+
+function dropsOf(present: readonly PresentRelation[]): string[] {
+  const tables = present.filter(({ kind }) => kind === "r" || kind === "p").map(({ quoted }) => quoted);
+  const others = present.filter(({ kind }) => DROPS[kind] !== undefined);
+  return [
+    ...others.map(({ kind, quoted }) => `DROP ${DROPS[kind]} ${quoted}`),
+    // In one statement, since they may refer to each other.
+    ...(tables.length === 0 ? [] : [`DROP TABLE ${tables.join(", ")}`]),
+  ];
+}
+
+/** From the database in use for what is there, from the backup for what is gone: as it stood last. */
+async function additionsOf(
+  configuration: AgentConfiguration,
+  {
+    database,
+    relations,
+    present,
+    stored,
+  }: Pick<Parts, "relations" | "present"> & { readonly database: string; readonly stored: Server },
+  { signal }: Pick<Context, "signal">,
+): Promise<string[]> {
+  const options = { database, signal };
+  const sql = additionStatements(relations);
+  const now = await query<Addition>(configuration, sql, options);
+  const then = await query<Addition>(stored, sql, options);
+  const publications = await query<{ name: string }>(
+    configuration,
+    "SELECT pubname AS name FROM pg_publication",
+    options,
+  );
+  const isPresent = ({ schema, name }: RelationName): boolean =>
+    present.some((relation) => relation.schema === schema && relation.name === name);
+  const ofGone = then.filter(
+    (addition) =>
+      !isPresent(addition) &&
+      (addition.publication == null || publications.some(({ name }) => name === addition.publication)),
+  );
+  return [...now, ...ofGone].map(({ statement }) => statement);
+}
