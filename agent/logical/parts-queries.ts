@@ -12,7 +12,7 @@ export interface PresentRelation extends RelationName {
 /** A statement that puts something back that a dump of parts leaves out. */
 export interface Addition {
   readonly statement: string;
-  /** The relation named, or a partition or child of it. */
+  /** The relation that it is about: one that is named, or a partition or child of it. */
   readonly schema: string;
   readonly name: string;
   /** What has to be there; absent: nothing. */
@@ -56,14 +56,13 @@ export function presentRelations(relations: readonly RelationName[]): string {
 export function additionStatements(relations: readonly RelationName[]): string {
   return `WITH RECURSIVE named(schema, name) AS (${namesTable(relations)}),
   tree AS (
-    SELECT c.oid, c.oid AS root FROM named r JOIN pg_namespace n ON n.nspname = r.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = r.name
-     UNION SELECT i.inhrelid, tree.root FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid),
+    SELECT c.oid FROM named r JOIN pg_namespace n ON n.nspname = r.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = r.name
+     UNION SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid),
   members AS (
-    SELECT DISTINCT ON (c.oid) c.oid, n.nspname, c.relname, rn.nspname AS schema, r.relname AS name
-      FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
-      JOIN pg_class r ON r.oid = tree.root JOIN pg_namespace rn ON rn.oid = r.relnamespace)
+    SELECT c.oid, n.nspname AS schema, c.relname AS name
+      FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace)
   SELECT m.schema, m.name, p.pubname AS publication,
-         format('ALTER PUBLICATION %I ADD TABLE ONLY %I.%I%s%s', p.pubname, m.nspname, m.relname,
+         format('ALTER PUBLICATION %I ADD TABLE ONLY %I.%I%s%s', p.pubname, m.schema, m.name,
            (SELECT ' (' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) || ')'
               FROM pg_attribute a WHERE a.attrelid = pr.prrelid AND a.attnum = ANY (pr.prattrs)),
            ' WHERE (' || pg_get_expr(pr.prqual, pr.prrelid) || ')') AS statement

@@ -87,8 +87,8 @@ BEGIN
 END`;
 }
 
-function afterScript({ relations, losses, additions }: Parts): string {
-  const accepted = JSON.stringify(losses.map(({ object, definition }) => ({ object, definition })));
+function afterScript({ relations, lost, additions }: Parts): string {
+  const accepted = JSON.stringify(lost.map(({ object, definition }) => ({ object, definition })));
   return [
     "SET LOCAL search_path = pg_catalog;",
     // A dump of whole schemas has the statistics in them already.

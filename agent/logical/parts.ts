@@ -22,6 +22,8 @@ export interface Parts {
   /** Those that are there now. */
   readonly present: readonly PresentRelation[];
   /** What stands now and is not so in the backup. */
+  readonly lost: readonly Fact[];
+  /** The same for people: without the parts of what is gone as a whole. */
   readonly losses: readonly Fact[];
   /** Statements that drop what is restored; one may have to wait for another. */
   readonly drops: readonly string[];
@@ -71,33 +73,43 @@ export async function compareParts(
     kept.some((fact) => fact.object === object);
   const blocking = resting.filter((fact) => !comesAlong(fact));
   if (blocking.length > 0) throw new Refusal(describeBlocking(blocking, kept, selection));
+  const lost = lostOf(facts, kept);
   const partitions = await query<LonePartition>(stored, lonePartitions(relations), options);
   return {
     ...{ relations, present },
-    losses: lossesOf(facts, kept),
+    ...{ lost, losses: lossesOf(lost, kept) },
     drops: [...dropsOf(present), ...resting.map(({ identity }) => `DROP ROUTINE ${identity}`)],
     additions: [
       ...partitions.map(({ statement }) => statement),
-      ...(await additionsOf(configuration, { database, relations, present, stored }, options)),
+      ...(await additionsOf(configuration, { database, relations, stored }, options)),
     ],
     leftOut: partitions.flatMap(({ entries }) => entries),
   };
 }
 
-/** What is no more, or another one, without the parts of what is gone as a whole. */
-function lossesOf(facts: readonly Fact[], kept: readonly Fact[]): Fact[] {
+/** What is no more, or another one. */
+function lostOf(facts: readonly Fact[], kept: readonly Fact[]): Fact[] {
   const same = new Set(kept.map(({ object, definition }) => JSON.stringify([object, definition])));
-  const lost = facts.filter(
+  return facts.filter(
     ({ object, definition, type }) =>
       !PUT_BACK.has(type ?? "") &&
       !/^comment on (publication relation|statistics object) /.test(object) &&
       !same.has(JSON.stringify([object, definition])),
   );
+}
+
+function lossesOf(lost: readonly Fact[], kept: readonly Fact[]): Fact[] {
   const there = new Set(kept.map(({ object }) => object));
-  const gone = lost.filter(({ object, type }) => type?.endsWith("table") === true && !there.has(object));
-  return lost.filter(
-    (fact) => gone.includes(fact) || !gone.some(({ identity }) => mentions(fact.object, identity ?? "")),
-  );
+  const gone = lost.filter(({ object, type }) => type !== null && !there.has(object));
+  const whole = gone.filter(({ type }) => type?.endsWith("table") === true);
+  const partOf = (fact: Fact, others: readonly Fact[]): boolean =>
+    others.some((other) => other !== fact && mentions(fact.object, other.identity ?? ""));
+  // Tables first, then what hangs on those that stay, then what is another one.
+  return [
+    ...whole,
+    ...gone.filter((fact) => !whole.includes(fact) && !partOf(fact, whole)),
+    ...lost.filter((fact) => !gone.includes(fact) && !partOf(fact, gone)),
+  ];
 }
 
 function mentions(text: string, identity: string): boolean {
@@ -121,9 +133,8 @@ async function additionsOf(
   {
     database,
     relations,
-    present,
     stored,
-  }: Pick<Parts, "relations" | "present"> & { readonly database: string; readonly stored: Server },
+  }: Pick<Parts, "relations"> & { readonly database: string; readonly stored: Server },
   { signal }: Pick<Context, "signal">,
 ): Promise<string[]> {
   const options = { database, signal };
@@ -135,6 +146,7 @@ async function additionsOf(
     "SELECT pubname AS name FROM pg_publication",
     options,
   );
+  const present = await query<PresentRelation>(configuration, presentRelations(then), options);
   const isPresent = ({ schema, name }: RelationName): boolean =>
     present.some((relation) => relation.schema === schema && relation.name === name);
   const ofGone = then.filter(

@@ -2,7 +2,10 @@ import type { AgentInServer } from "./agent-in-server.ts";
 
 /** Catalogues with statistics and content, not definitions. */
 const SKIPPED = ["pg_statistic", "pg_statistic_ext_data", "pg_largeobject"];
-/** Columns that say where something is stored, or are hints that PostgreSQL keeps up lazily. */
+/**
+ * Columns that say where something is stored, or are hints that PostgreSQL keeps up lazily. NO INHERIT of a check is in its
+ * definition, and of a partition's key the column means nothing and is another one after any dump.
+ */
 const PHYSICAL = [
   ...[
     "oid",
@@ -23,7 +26,7 @@ const PHYSICAL = [
     "datfrozenxid",
     "datminmxid",
   ],
-  ...["indcheckxmin", "dbid"],
+  ...["indcheckxmin", "dbid", "connoinherit"],
 ];
 /** What a row's expressions say: their stored form holds object identifiers. */
 const DEFINITIONS: Readonly<Record<string, string>> = {
@@ -46,6 +49,10 @@ const ADDRESSES = [
   ["refclassid", "refobjid", "refobjsubid"],
   ["classoid", "objoid", "objsubid"],
 ];
+/** PostgreSQL itself writes casts and parentheses otherwise once an expression was dumped and read again. */
+const UNSTABLE = /::(character varying|text)(\(\d+\))?(\[\])?|[()]/g;
+/** Lists whose order means nothing. */
+const SETS = ["polroles"];
 const SHARED = ["pg_database", "pg_db_role_setting", "pg_shdescription", "pg_shseclabel", "pg_shdepend"];
 
 interface Column {
@@ -79,8 +86,8 @@ export async function catalogue(server: AgentInServer, database = "app"): Promis
   }
   const rows = await server.query<{ row: string }>(selects.join("\nUNION ALL\n"), database);
   return rows
-    .map(({ row }) => row)
-    .filter((row) => !/pg_toast|RI_ConstraintTrigger|_before_/.test(row))
+    .map(({ row }) => row.replaceAll(UNSTABLE, ""))
+    .filter((row) => !/pg_toast|pg_temp|RI_ConstraintTrigger|_before_/.test(row))
     .sort();
 }
 
@@ -96,7 +103,9 @@ function select(name: string, columns: readonly Column[]): string {
     replaced.push([object, "NULL"]);
   }
   for (const { column, type, target, list } of columns) {
-    if (type === "pg_node_tree") replaced.push([column, "NULL"]);
+    if (column === "setconfig")
+      replaced.push([column, `(SELECT array_agg(item ORDER BY item) FROM unnest(t.${column}) item)`]);
+    else if (type === "pg_node_tree") replaced.push([column, "NULL"]);
     else if (type === "aclitem[]")
       replaced.push([
         column,
@@ -106,7 +115,7 @@ function select(name: string, columns: readonly Column[]): string {
       replaced.push([
         column,
         list === true
-          ? `(SELECT array_agg(pg_describe_object('${target}'::regclass, item, 0)) FROM unnest(t.${column}::oid[]) item)`
+          ? `(SELECT array_agg(pg_describe_object('${target}'::regclass, item, 0)${SETS.includes(column) ? " ORDER BY pg_describe_object(" + `'${target}'::regclass, item, 0)` : ""}) FROM unnest(t.${column}::oid[]) item)`
           : `pg_describe_object('${target}'::regclass, t.${column}, 0)`,
       ]);
   }
