@@ -9,7 +9,7 @@ import { UsageError } from "./exit-codes.ts";
 import { findBackupByName } from "./find-backup.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { stackName, taught } from "./options.ts";
-import { harmless, note, printLine } from "./print.ts";
+import { note, printLine } from "./print.ts";
 import { withProgress } from "./progress.ts";
 import { pulumiUp } from "./up.ts";
 
@@ -110,9 +110,9 @@ async function restoreDump(
 
 /** @throws UserError naming what would be lost, unless that was accepted. */
 function tellPlan({ notes, losses }: RestorePlan, acceptLosses: boolean): void {
-  for (const text of notes) note(harmless(text));
+  for (const text of notes) note(text);
   if (losses.length === 0) return;
   if (!acceptLosses) throw new UserError(describeLosses(losses));
   note("it goes without what stands now and is not so in the backup:");
-  for (const loss of losses) note(`  ${harmless(loss)}`);
+  for (const loss of losses) note(`  ${loss}`);
 }
