@@ -79,6 +79,14 @@ export function isAccepted(
   );
 }
 
+/** Rules whose findings about a stack are accepted, whatever the resource: its settings go by them. */
+export function acceptedRules(stack: string, now: Date): ReadonlySet<string> {
+  const own = readExceptions().list.filter((one) => one.stack === stack && one.resource === undefined);
+  return new Set(
+    own.map(({ rule }) => rule).filter((rule) => isAccepted({ rule, stack, resource: "" }, own, now)),
+  );
+}
+
 /** What is wrong with the exceptions of a stack, a line each: an expired one does not stay silently. */
 export function exceptionProblems(
   { list, problems }: Exceptions,

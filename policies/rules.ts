@@ -1,6 +1,7 @@
 import type { Rule } from "./rule.ts";
 import { containerRules } from "./rules/containers.ts";
 import { dataRules } from "./rules/data.ts";
+import { hardeningRules } from "./rules/hardening.ts";
 import { isolationRules } from "./rules/isolation.ts";
 import { kindRules } from "./rules/kinds.ts";
 import { networkRules } from "./rules/networks.ts";
@@ -14,4 +15,5 @@ export const RULES: readonly Rule[] = [
   ...networkRules,
   ...dataRules,
   ...secretRules,
+  ...hardeningRules,
 ];

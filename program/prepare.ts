@@ -12,6 +12,7 @@ import { type DerivedName, preflight } from "../operations/preflight.ts";
 import { type RecoveryProof, recoveryProof } from "../operations/recovery-proof.ts";
 import { requireSnapshot } from "../operations/testing/snapshot-files.ts";
 import { UserError } from "../operations/user-error.ts";
+import { acceptedRules } from "../policies/exceptions.ts";
 import { readSettings } from "../settings/read.ts";
 import type { Settings } from "../settings/settings.ts";
 import { isUnsaved, saveState } from "../toolchain/state-backups.mjs";
@@ -115,6 +116,7 @@ function stackSettings(): Settings {
     isRoot: process.getuid?.() === 0,
     projectDirectory: process.cwd(),
     secretKeys: JSON.parse(process.env["PULUMI_CONFIG_SECRET_KEYS"] || "[]"),
+    accepted: acceptedRules(pulumi.getStack(), new Date()),
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Combination } from "./combination.ts";
+import { hardeningProblems } from "./combinations/hardening.ts";
 import { memoryProblems } from "./combinations/memory.ts";
 import { nameProblems } from "./combinations/names.ts";
 import { networkProblems } from "./combinations/network.ts";
@@ -17,6 +18,7 @@ export function combinationProblems(combination: Combination): readonly Problem[
     ...serverProblems(combination),
     ...tlsProblems(combination),
     ...safetyProblems(combination),
+    ...hardeningProblems(combination),
     ...thresholdProblems(combination),
   ];
 }

@@ -1,3 +1,4 @@
+import { SAFEGUARDS } from "../operations/postgresql-conf/weakening-parameters.ts";
 import { UserError } from "../operations/user-error.ts";
 import { documentation, GROUPS } from "./documentation.ts";
 import { SETTING_KEYS, settingsSchema } from "./schema.ts";
@@ -29,7 +30,7 @@ export function fullReference(): string {
       ]);
     return `## ${group}\n\n${table(["Key", "What it is", "Default", "Example"], rows)}`;
   });
-  return [...groups, thresholdTable()].join("\n\n");
+  return [...groups, thresholdTable(), safeguardTable()].join("\n\n");
 }
 
 /** The most used keys in one table, for the README. */
@@ -61,6 +62,15 @@ function thresholdTable(): string {
     code(Array.isArray(value) ? value.join(", ") : String(value)),
   ]);
   return `### Keys of healthThresholds\n\n${table(["Key", "Default"], rows)}`;
+}
+
+function safeguardTable(): string {
+  const rows = [...SAFEGUARDS].map(([name, { right, reason }]) => [code(name), right, reason]);
+  return [
+    "### Keys of serverSettings that staging and production hold to what is safe",
+    "Development and test may have them otherwise, but for durability. An exception of the policies (`server-settings-safe`, without a resource) accepts them for a while.",
+    table(["Key", "What is right", "Else"], rows),
+  ].join("\n\n");
 }
 
 function explained(one: { readonly description: string; readonly caution?: string }): string {

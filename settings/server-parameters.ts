@@ -27,7 +27,7 @@ const COMMANDS = "the stack archives and recovers by itself";
 const REPLICATION = "the stack sets up standbys by itself";
 const DAMAGE = "it hides or makes damage; set it in a session of the superuser where a repair needs it";
 /** Parameters refused beside those that operations/postgresql-conf owns. */
-const REFUSED: ReadonlyMap<string, string> = new Map([
+export const REFUSED: ReadonlyMap<string, string> = new Map([
   ["archive_mode", COMMANDS],
   ["archive_command", COMMANDS],
   ["archive_library", COMMANDS],

@@ -212,4 +212,6 @@ export interface SettingsContext {
   readonly projectDirectory: string;
   /** Keys that Pulumi holds as secrets (`PULUMI_CONFIG_SECRET_KEYS`): their values are never shown in an error. */
   readonly secretKeys?: readonly string[];
+  /** Rules of the policies that `policies/exceptions.json` accepts findings of for this stack. */
+  readonly accepted?: ReadonlySet<string>;
 }

@@ -70,7 +70,7 @@ export const backupKeys = {
   ),
   backupKey: setting(
     secretText().optional(),
-    "Key that backups are encrypted with, instead of one that the stack makes: for a stack that goes on with backups that are there. Set it with `pulumi config set --secret`.",
+    "Key that backups are encrypted with, instead of one that the stack makes: for a stack that goes on with backups that are there. Set it with `pulumi config set --secret`: staging and production take no other, and at least 24 characters.",
     {
       group: "Backup",
       fallback: "none: the stack makes one",
@@ -85,7 +85,7 @@ export const backupKeys = {
         { error: OBJECT_STORAGE_EXAMPLE },
       )
       .optional(),
-    "S3-compatible storage for physical backups and the archive, beside the local ones or, with keepLocal false, instead of them. Set it with `pulumi config set --secret --path`, as it holds the access key.",
+    "S3-compatible storage for physical backups and the archive, beside the local ones or, with keepLocal false, instead of them. Set it with `pulumi config set --secret --path`, as it holds the access key; staging and production take no plain one.",
     {
       group: "Backup",
       fallback: "none",

@@ -299,6 +299,20 @@ const CASES: Record<string, { passes: Declared[]; fails: [Declared, RegExp][] }>
     passes: [health({ logsDirectory: "logs" }), health()],
     fails: [[health({ logsDirectory: "/tmp/../tmp/logs" }), /go to \/tmp/]],
   },
+  "server-settings-safe": {
+    passes: [server(), server({ parameters: { log_connections: true, work_mem: "4MB" } })],
+    fails: [
+      [server({ parameters: { log_connections: "off" } }), /log_connections is "off", not on: who signed in/],
+    ],
+  },
+  "backup-key-strong": {
+    passes: [agent()],
+    fails: [[resource(dynamic("BackupConfiguration"), { key: "short" }), /a key of 5 characters/]],
+  },
+  "access-keys-secret": {
+    passes: [agent()],
+    fails: [[resource(dynamic("BackupConfiguration"), {}), /plain in the state/]],
+  },
   labelled: {
     passes: [container(), volume(), network()],
     fails: [
