@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { inUseAfter } from "../../agent/upgrade/settle.ts";
 import { withFormerSecrets } from "../../cli/state/former-secrets.ts";
 import { stackLockPath } from "../../operations/lock/stack.ts";
 import {
@@ -230,6 +231,19 @@ describe("settings whose passphrase was changed halfway, and that were edited si
     expect(withFormerSecrets("encryptionsalt: new\nconfig: {}\n", settings("old", "old"))).not.toContain(
       "secure",
     );
+  });
+});
+
+describe("an upgrade that was interrupted when the new database had taken over", () => {
+  test.each([
+    ["switched", false, false, "new"],
+    ["switched", false, true, "new"],
+    ["switched", true, false, "old"],
+    ["switched", true, true, "both"],
+    ["going back", false, false, "new"],
+    ["going back", true, false, "both"],
+  ] as const)("%s, the old one open: %s, the new one: %s", (phase, old, fresh, used) => {
+    expect(inUseAfter(phase, { old, new: fresh })).toBe(used);
   });
 });
 
