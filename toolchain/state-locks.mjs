@@ -66,7 +66,9 @@ async function isAlive(pid) {
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EPERM") return false;
   }
-  // The number may be another program's by now; where that cannot be told, the holder counts as alive.
-  const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "pulumi");
-  return name.trim() === "pulumi";
+  // The number may be another program's by now, or that of a zombie, which holds nothing any more; where that cannot be told,
+  // the holder counts as alive. The name is in parentheses, and the state comes after it (proc(5), stat).
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "0 (pulumi) S");
+  const [, name, state] = /\((.*)\) (\S)/s.exec(stat) ?? [];
+  return name === "pulumi" && state !== "Z" && state !== "X";
 }

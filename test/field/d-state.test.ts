@@ -1,4 +1,15 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Backups } from "../../agent/metadata.ts";
+import { callAgent } from "../../operations/agent.ts";
+import {
+  hashOfSettings,
+  type Journal,
+  readJournal,
+  writeJournal,
+} from "../../operations/promotion/journal.ts";
+import { queryAsSuperuser } from "../../operations/superuser.ts";
 import { outputs } from "../support/fake-pulumi.ts";
 import { importState, type MadeUp, SERVER_RESOURCE } from "../support/imported-state.ts";
 import { type Ended, TestProject } from "../support/project.ts";
@@ -79,13 +90,24 @@ describe("a state that lost its server (D7)", () => {
 
 describe("an encrypted staging stack", () => {
   const settings = {
-    ...{ environment: "staging", backup: true, backupEncryption: true },
+    ...{ environment: "staging", backup: true, backupEncryption: true, schemaVersion: "0001" },
     ...{ stopGraceSeconds: 120, ballastMegabytes: 0 },
   };
   let stack: LiveStack;
 
   beforeAll(async () => {
-    stack = await LiveStack.bringUp(settings);
+    stack = await LiveStack.bringUp(settings, async (project) => {
+      await mkdir(join(project.directory, "migrations"));
+      for (const [version, table] of [
+        ["0001", "orders"],
+        ["0002", "notes"],
+      ]) {
+        const file = join(project.directory, "migrations", `${version}_${table}`);
+        await writeFile(`${file}.up.sql`, `CREATE TABLE ${table} (n int);`);
+        await writeFile(`${file}.down.sql`, `DROP TABLE ${table};`);
+      }
+      return {};
+    });
   });
 
   afterAll(() => stack?.project.remove());
@@ -93,6 +115,63 @@ describe("an encrypted staging stack", () => {
   async function key(): Promise<string> {
     return succeeded(await stack.project.pgstack(["backups", "--show-key"])).stdout.trim();
   }
+
+  /** As a promotion leaves the stack that brings 0002 and is killed when that is applied. */
+  async function interruptPromotion(): Promise<Journal> {
+    const { project: own } = stack;
+    const before = await readFile(file(), "utf8");
+    const applied = await queryAsSuperuser<{ name: string; checksum: string }>(
+      stack.target,
+      "SELECT name, checksum FROM pgstack_migrations.checksums ORDER BY name",
+      { database: "app" },
+    );
+    const record = { from: "ci", commit: "1a2b3c", at: new Date().toISOString() };
+    await own.configure({ ...settings, schemaVersion: "0002", promotion: record });
+    const journal: Journal = {
+      ...record,
+      ...{ settings: before, settingsWritten: hashOfSettings(await readFile(file(), "utf8")) },
+      ...{ schemaVersion: "0001", applying: true },
+      schema: { wanted: "0002", applied, writes: { "public.orders": 0 } },
+    };
+    await writeJournal(own.directory, own.stack, journal);
+    succeeded(await own.pgstack(["migrate", "up"]));
+    await stack.write("INSERT INTO public.notes VALUES (1), (2); INSERT INTO public.orders VALUES (1)");
+    return journal;
+  }
+
+  function file(): string {
+    return join(stack.project.directory, `Pulumi.${stack.project.stack}.yaml`);
+  }
+
+  test("takes an interrupted promotion back with what was written since told, after a backup (A13)", async () => {
+    const { project: own } = stack;
+    const journal = await interruptPromotion();
+    const back = succeeded(await own.pgstack(["promote", "ci", own.stack, "--put-back", "--yes"]));
+    expect(back.stdout).toContain("Migrations that are taken back: 0002_notes.\n");
+    expect(back.stdout).toContain("Table public.notes is there since then, with 2 rows.\n");
+    expect(back.stdout).toMatch(/Table public\.orders was written to since then: \d+ rows?\.\n/);
+    expect(await readFile(file(), "utf8")).toBe(journal.settings);
+    expect(await stack.value("to_regclass('public.notes')")).toBeNull();
+    expect(await stack.value("(SELECT count(*) FROM public.orders)")).toBe("1");
+    const { entries } = await callAgent<Backups>(stack.target, "list");
+    expect(entries.filter(({ label }) => label === "before put back")).toHaveLength(1);
+    expect(await readJournal(own.directory, own.stack)).toBeUndefined();
+  });
+
+  test("ends an interrupted promotion by the up that completes it; nothing takes it back later (A13)", async () => {
+    const { project: own } = stack;
+    await interruptPromotion();
+    const up = await stack.up();
+    expect(up.output).toContain("was interrupted");
+    expect(up.output).toContain("this up completes it");
+    expect(await readJournal(own.directory, own.stack)).toBeUndefined();
+    for (const words of [["--dry-run"], ["--yes"], []]) {
+      const next = await own.pgstack(["promote", own.stack, own.stack, ...words]);
+      expect(next.output).not.toMatch(/Putting stack|interrupted/);
+    }
+    expect(await stack.value("(SELECT count(*) FROM public.notes)")).toBe("2");
+    Object.assign(settings, { schemaVersion: "0002" });
+  });
 
   test("does not lose the key of its backups to a change of settings (D8)", async () => {
     const before = await key();

@@ -238,9 +238,9 @@ describe("a promotion that is killed together with its up", () => {
     await interrupted("0005_one", { serverSettings: { random_page_cost: 3 } });
     // As far as its schema, whenever it was killed.
     expect((await target.project.pgstack(["migrate", "up"])).code).toBe(0);
-    await target.write("INSERT INTO t0005_one VALUES (1), (2)");
+    await target.write("INSERT INTO public.t0005_one VALUES (1), (2)");
     expect(await refused()).toMatch(/nothing was changed: a promotion from .* was interrupted/);
-    expect(await target.value("(SELECT count(*) FROM t0005_one)")).toBe("2");
+    expect(await target.value("(SELECT count(*) FROM public.t0005_one)")).toBe("2");
     await markApplying();
     const back = await promote(["--put-back", "--yes"]);
     expect(back.code, back.output).toBe(0);
@@ -259,7 +259,7 @@ describe("a promotion that is killed together with its up", () => {
     await interrupted("0006_two", { serverSettings: { random_page_cost: 3.5 } });
     const up = await target.up();
     expect(up.output).toContain("this up completes it");
-    await target.write("INSERT INTO t0006_two VALUES (1)");
+    await target.write("INSERT INTO public.t0006_two VALUES (1)");
     await writeFile(
       join(project.directory, `Pulumi.${target.project.stack}.yaml`),
       `${await targetSettings()}  pgstack:maxConnections: 60\n`,
@@ -272,7 +272,7 @@ describe("a promotion that is killed together with its up", () => {
     expect(await refused()).toMatch(/not committed yet/);
     await rm(join(project.directory, "note.txt"));
     expect(await targetSettings()).toBe(settings);
-    expect(await target.value("(SELECT count(*) FROM t0006_two)")).toBe("1");
+    expect(await target.value("(SELECT count(*) FROM public.t0006_two)")).toBe("1");
   });
 
   test("is not taken back over a schema that somebody has taken further", async () => {
