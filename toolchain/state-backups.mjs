@@ -145,9 +145,23 @@ function savedStateOf(directory, name) {
 }
 
 /**
+ * A stack's outputs as its last successful `up` left them; empty when there was none.
+ *
  * @param {string} stack
  * @param {NodeJS.ProcessEnv} environment
- * @returns {Promise<object | undefined>} undefined when there is no such stack
+ * @returns {Promise<Record<string, unknown>>} secrets stay encrypted
+ */
+export async function savedOutputs(stack, environment) {
+  const exported = await exportState(stack, environment);
+  /** @type {{type: string, outputs?: Record<string, unknown>}[]} */
+  const resources = exported?.deployment?.resources ?? [];
+  return resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
+}
+
+/**
+ * @param {string} stack
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {Promise<any>} undefined when there is no such stack
  */
 async function exportState(stack, environment) {
   if (!isOwnBackend(environment)) {

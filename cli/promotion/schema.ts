@@ -21,7 +21,7 @@ export interface SchemaSince {
 
 const COUNTED = 1_000_000;
 const WRITES = `SELECT format('%I.%I', schemaname, relname) AS name, (n_tup_ins + n_tup_upd + n_tup_del)::float8 AS writes
-  FROM pg_stat_user_tables WHERE schemaname !~ '^pgstack_' ORDER BY 1`;
+  FROM pg_stat_user_tables WHERE schemaname !~ '^pgstack(_|$)' ORDER BY 1`;
 
 /** The schema as a promotion finds it. @throws UserError where there is no way down from what it brings. */
 export async function schemaBefore(
