@@ -35,6 +35,7 @@ import {
   replacementTrigger,
 } from "./program/backup.ts";
 import { prepare } from "./program/prepare.ts";
+import { completePromotion } from "./program/promotion.ts";
 import { seedArgs } from "./program/restore.ts";
 import { serverParameters } from "./settings/server-parameters.ts";
 
@@ -131,6 +132,7 @@ const backupFiles =
       imageId: image.imageId,
       dataDirectory,
       ...backupArgs(settings, backup),
+      protectKey: kept.protect,
       labels,
       logsDirectory,
     },
@@ -309,6 +311,8 @@ const health = new HealthCheck(
   },
   { ...kept, dependsOn: [agent, tests, schemaVersion].filter((one) => one !== undefined) },
 );
+
+completePromotion(settings, health.status);
 
 /** What clients and the command line need to find the server. */
 export const connection = {

@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
+import { journalPath } from "../operations/promotion/journal.ts";
 import { errorLine } from "../operations/user-error.ts";
 import { nearest } from "../settings/nearest.ts";
+import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { anchorWritten } from "./anchor-written.ts";
 import { auditCommand } from "./audit.ts";
 import { backupCommand } from "./backup.ts";
@@ -19,10 +22,11 @@ import { watchInterruption } from "./interruption.ts";
 import { logsCommand } from "./logs.ts";
 import { membershipCommand } from "./membership.ts";
 import { migrateCommand } from "./migrate.ts";
-import { taught } from "./options.ts";
+import { stackName, taught } from "./options.ts";
 import { previewChangeCommand } from "./preview-change.ts";
 import { harmless, note } from "./print.ts";
-import { promoteCommand, promotionsCommand } from "./promote.ts";
+import { promoteCommand } from "./promote.ts";
+import { promotionsCommand } from "./promotions.ts";
 import { psqlCommand } from "./psql.ts";
 import { resetTestCommand } from "./reset-test.ts";
 import { restoreCommand } from "./restore.ts";
@@ -91,6 +95,14 @@ function program(): Command {
     ["pgstack status", "one screen about the stack dev"],
     ["pgstack --stack prod health --full", "every check on the stack prod"],
   ]);
+  root.hook("preAction", async (_, command) => {
+    // A promotion is about another stack than --stack, and says so itself.
+    if (command.name() === "promote") return;
+    const stack = stackName(command);
+    if (!existsSync(journalPath(PROJECT_DIRECTORY, stack))) return;
+    const { announcePromotion } = await import("./promotion/interrupted.ts");
+    await announcePromotion(stack);
+  });
   return settled(root);
 }
 

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { withStackLock } from "../operations/lock/stack.ts";
 import type { MigrationFile } from "../operations/migrations.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { withAdministrator } from "./administrator.ts";
@@ -94,7 +95,18 @@ function downCommand(parent: Command): Command {
   ]);
 }
 
-async function run(stack: string, direction: "up" | "down", { to, dryRun, yes }: RunOptions): Promise<void> {
+async function run(stack: string, direction: "up" | "down", options: RunOptions): Promise<void> {
+  if (options.dryRun) return await runUnlocked(stack, direction, options);
+  await withStackLock(PROJECT_DIRECTORY, stack, `migrations of stack ${stack}`, () =>
+    runUnlocked(stack, direction, options),
+  );
+}
+
+async function runUnlocked(
+  stack: string,
+  direction: "up" | "down",
+  { to, dryRun, yes }: RunOptions,
+): Promise<void> {
   const { migrate, plannedMigrations } = await import("../operations/migrations.ts");
   const { audited } = await import("../operations/audit.ts");
   const wanted = { project: PROJECT_DIRECTORY, direction, ...(to === undefined ? {} : { to }) };

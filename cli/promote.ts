@@ -2,31 +2,34 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
+import { withStackLock } from "../operations/lock/stack.ts";
+import { interruptedLine } from "../operations/promotion/words.ts";
 import { UserError } from "../operations/user-error.ts";
 import { POLICIES, PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { withAdministrator } from "./administrator.ts";
-import { ask } from "./ask.ts";
 import { driftOf } from "./drift.ts";
 import { UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { readConfig } from "./new-stack.ts";
-import { jsonOption, stackName, taught } from "./options.ts";
-import { harmless, note, printJson, printLine, table } from "./print.ts";
+import { taught } from "./options.ts";
+import { harmless, printLine, table } from "./print.ts";
 import { carriedFrom, differences, type Row } from "./promotion/carried.ts";
 import { requireCleanCommit, requireHealthy, requireNoChanges, requireOrder } from "./promotion/checks.ts";
-import { readJournal } from "./promotion/journal.ts";
-import { type Promotion, perform, putBack } from "./promotion/perform.ts";
+import { confirm } from "./promotion/confirm.ts";
+import { openPromotion } from "./promotion/interrupted.ts";
+import { type Promotion, perform } from "./promotion/perform.ts";
+import { schemaBefore } from "./promotion/schema.ts";
 import { changedSettings, readSettings } from "./promotion/settings-file.ts";
+import { endInterrupted } from "./promotion/take-back.ts";
 import { previewStack } from "./pulumi-preview.ts";
 import { openStack, readStackWithCredentials } from "./stack.ts";
 
 interface PromoteOptions {
   readonly dryRun: boolean;
+  readonly putBack: boolean;
+  readonly forget: boolean;
   readonly yes: boolean;
 }
-
-/** Records of promotions that `promotions` looks through. */
-const RECORDS = 100_000;
 
 /** `pgstack promote FROM TO`. */
 export function promoteCommand(): Command {
@@ -37,50 +40,32 @@ export function promoteCommand(): Command {
     .argument("<from>", "the stack that it was proven in")
     .argument("<to>", "the stack of the next environment: development, test, staging, production")
     .option("--dry-run", "show what would change; nothing is changed", false)
+    .option("--put-back", "take back a promotion that was interrupted: shows it, asks, backs up", false)
+    .option("--forget", "leave everything as an interrupted promotion left it", false)
     .option("-y, --yes", "do not ask", false)
     .action(async (from: string, to: string, options: PromoteOptions) => {
-      await promote(from, to, options);
+      const { dryRun, putBack, forget } = options;
+      if ([dryRun, putBack, forget].filter(Boolean).length > 1) {
+        throw new UsageError("give one of --dry-run, --put-back and --forget");
+      }
+      if (dryRun) return await promote(from, to, options);
+      // Held while the user is asked, too: what is shown is what will be done.
+      await withStackLock(PROJECT_DIRECTORY, to, `a promotion from ${from} to ${to}`, async () => {
+        if (putBack || forget) await endInterrupted(from, to, options);
+        else await promote(from, to, options);
+      });
     });
   return taught(command, [
     ["pgstack promote staging prod --dry-run", "what would change, and what Pulumi would do"],
     ["pgstack promote ci staging", "shows it, asks, backs up, applies, checks"],
+    ["pgstack promote ci staging --put-back", "after one that was interrupted: the stack as it was before"],
   ]);
-}
-
-/** `pgstack promotions`. */
-export function promotionsCommand(): Command {
-  const command = new Command("promotions")
-    .description("What was promoted to a stack, from where and when, oldest first.")
-    .addOption(jsonOption())
-    .action(async ({ json }: { readonly json: boolean }) => {
-      const stack = stackName(command);
-      const { logsDirectory } = await openStack(stack);
-      const { lastAuditRecords } = await import("./audit-records.ts");
-      const { records } = await lastAuditRecords(logsDirectory, stack, RECORDS);
-      const found = records.filter(({ operation }) => operation === "promotion.apply");
-      const begun = await readJournal(stack);
-      if (json) return printJson({ promotions: found, unfinished: begun?.from ?? null });
-      if (found.length === 0) printLine(`Nothing was promoted to stack ${stack} yet.`);
-      else {
-        const rows = found.map(({ time, result, operator, parameters }) => [
-          ...[time, result, String(parameters["from"]), String(parameters["commit"]).slice(0, 12), operator],
-        ]);
-        printLine(table(rows.map((row) => row.map(harmless))).trimEnd());
-      }
-      if (begun)
-        note(`a promotion from ${begun.from} was cut off: the next promote puts the stack back first`);
-    });
-  return taught(command, [["pgstack --stack prod promotions", "with commit and operator"]]);
 }
 
 async function promote(from: string, to: string, { dryRun, yes }: PromoteOptions): Promise<void> {
   const signal = interruptionSignal();
-  const begun = await readJournal(to);
-  if (begun !== undefined) {
-    if (dryRun)
-      throw new UserError(`a promotion to ${to} was cut off: promote without --dry-run puts it back first`);
-    await putBack(to, begun);
-  }
+  const begun = await openPromotion(to);
+  if (begun !== undefined) throw new UserError(`nothing was changed: ${interruptedLine(to, begun)}`);
   const [source, target] = [await readStackWithCredentials(from), await openStack(to)];
   requireOrder(from, source.environment, to, target.environment);
   const commit = await requireCleanCommit();
@@ -96,13 +81,13 @@ async function promote(from: string, to: string, { dryRun, yes }: PromoteOptions
   const before = await readSettings(to);
   const record = { from, commit, at: new Date().toISOString() };
   const after = changedSettings(before, rows, record);
-  const schemaVersion = await wayBack(to, rows);
+  const schema = await wayBack(to, rows);
   await showPreview(to, after, signal);
   if (dryRun) return printLine("Nothing was changed: this was a dry run.");
-  await confirm(to, yes);
+  await confirm(`Promote to ${to}? [y/N] `, yes);
   const promotion: Promotion = {
-    ...{ from, to, source, target, commit, rows, settings: { before, after } },
-    ...(schemaVersion === undefined ? {} : { schemaVersion }),
+    ...{ ...record, to, source, target, rows, settings: { before, after } },
+    ...(schema === undefined ? {} : { schema }),
   };
   await perform(promotion);
   printLine(
@@ -119,24 +104,11 @@ function requireSameMajor(rows: readonly Row[]): void {
   );
 }
 
-/** The version that the schema is taken back to when the promotion fails. @throws UserError where there is no way down. */
-async function wayBack(to: string, rows: readonly Row[]): Promise<string | undefined> {
+/** The way back of the schema where a promotion touches it. @throws UserError where there is no way down. */
+async function wayBack(to: string, rows: readonly Row[]): Promise<Promotion["schema"]> {
   const row = rows.find(({ setting }) => setting === "schemaVersion");
   if (row === undefined) return undefined;
-  const { migrationStatus, plannedMigrations, versionOf } = await import("../operations/migrations.ts");
-  return await withAdministrator(to, "promote", async ({ client }) => {
-    const planned = await plannedMigrations(client, {
-      ...{ project: PROJECT_DIRECTORY, direction: "up", to: String(row.after) },
-    });
-    const oneWay = planned.find(({ down }) => down === undefined);
-    if (oneWay !== undefined) {
-      throw new UserError(
-        `nothing was changed: migrations/${oneWay.name}.down.sql is not there, so a promotion that fails could not put stack ${to} back`,
-      );
-    }
-    const { applied } = await migrationStatus(client, PROJECT_DIRECTORY);
-    return versionOf(applied.at(-1)?.name ?? "");
-  });
+  return await withAdministrator(to, "promote", ({ client }) => schemaBefore(client, to, String(row.after)));
 }
 
 /** What Pulumi would do with the new settings, held against the policies. */
@@ -154,12 +126,6 @@ async function showPreview(stack: string, settings: string, signal: AbortSignal)
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function confirm(to: string, yes: boolean): Promise<void> {
-  if (yes) return;
-  if (!process.stdin.isTTY) throw new UsageError("nobody can be asked here: --yes promotes without asking");
-  if (!(await ask(`Promote to ${to}? [y/N] `))) throw new UserError("nothing was changed");
 }
 
 function rowOf({ setting, before, after }: Row): string[] {

@@ -3,7 +3,9 @@ import type { BackupEntry } from "../agent/entry.ts";
 import type { BroughtBack } from "../agent/logical/bring-back.ts";
 import { describeLosses } from "../agent/logical/losses.ts";
 import type { RestorePlan } from "../agent/logical/restore-plan.ts";
+import { withStackLock } from "../operations/lock/stack.ts";
 import { UserError } from "../operations/user-error.ts";
+import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { ask } from "./ask.ts";
 import { UsageError } from "./exit-codes.ts";
 import { findBackupByName } from "./find-backup.ts";
@@ -39,7 +41,10 @@ export function restoreDumpCommand(): Command {
     .option("--accept-losses", "go on without what stands now and is not so in the backup", false)
     .option("-y, --yes", "do not ask", false)
     .action(async (backup: string, options: RestoreDumpOptions) => {
-      await restoreDump(stackName(command), backup, options);
+      const name = stackName(command);
+      await withStackLock(PROJECT_DIRECTORY, name, `a restore of stack ${name}`, () =>
+        restoreDump(name, backup, options),
+      );
     });
   return taught(command, [
     ["pgstack restore-dump before-7.2", "the whole database; sessions end, the one from before is kept"],

@@ -1,6 +1,8 @@
 import { Command } from "commander";
+import { withStackLock } from "../operations/lock/stack.ts";
 import type { PreparedCluster, RecoveryTarget } from "../operations/restore.ts";
 import { UserError } from "../operations/user-error.ts";
+import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { ask } from "./ask.ts";
 import { UsageError } from "./exit-codes.ts";
 import { findBackupByName } from "./find-backup.ts";
@@ -58,10 +60,18 @@ export function restoreCommand(): Command {
         throw new UsageError("--timeline does not go with --into: restore in place, or name a backup");
       }
       if (options.forget) await forget(name, backup);
-      else if (options.resume) await resume(name, options.undo);
+      else if (options.resume)
+        await withStackLock(PROJECT_DIRECTORY, name, `the end of a restore of stack ${name}`, () =>
+          resume(name, options.undo),
+        );
       else if (options.into !== undefined)
         await restoreInto(name, chosenTarget(backup, options), options.into);
-      else await restore(name, chosenTarget(backup, options), options.yes);
+      else {
+        const chosen = chosenTarget(backup, options);
+        await withStackLock(PROJECT_DIRECTORY, name, `a restore of stack ${name}`, () =>
+          restore(name, chosen, options.yes),
+        );
+      }
     });
   return taught(command, [
     ["pgstack restore --time 2026-03-01T14:30:00Z", "as it was then; asks before it is put in use"],

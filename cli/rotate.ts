@@ -1,7 +1,9 @@
 import { Command } from "commander";
 import type { RoleKind } from "../operations/health.ts";
+import { withStackLock } from "../operations/lock/stack.ts";
 import { errorLine, UserError } from "../operations/user-error.ts";
 import { nearest } from "../settings/nearest.ts";
+import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { explainPassphrase } from "../toolchain/opens.mjs";
 import { UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
@@ -22,7 +24,8 @@ export function rotateCommand(): Command {
     )
     .argument("<role>", "administrator, application, readonly, or the role's own name")
     .action(async (role: string) => {
-      await rotate(stackName(command), role);
+      const name = stackName(command);
+      await withStackLock(PROJECT_DIRECTORY, name, `a rotation in stack ${name}`, () => rotate(name, role));
     });
   return taught(command, [
     ["pgstack rotate application", "a new password; the server does not restart, open sessions stay"],

@@ -75,9 +75,22 @@ export async function readStackWithCredentials(name: string): Promise<StackWithC
   return { ...stack, credentials };
 }
 
-/** What the stack's backups are encrypted with. @throws UserError when they are not. */
+/**
+ * What the stack's backups are encrypted with: backups outlive a stack that was destroyed, and a saved state has its key.
+ *
+ * @throws UserError when they are not.
+ */
 export async function readBackupKey(name: string): Promise<string> {
-  const key = text((await outputs(name, "--show-secrets")).backupKey);
+  let values = await outputs(name, "--show-secrets").catch((error: unknown) => {
+    if (error instanceof NotProvisioned) return {} as Fields;
+    throw error;
+  });
+  if (values.connection === undefined) {
+    const { savedOutputs } = await import("./state/proof.ts");
+    values = fields(await savedOutputs(name));
+    if (values.connection === undefined) throw notProvisioned(name);
+  }
+  const key = text(values.backupKey);
   if (key === undefined) {
     throw new UserError(`the backups of stack ${name} are not encrypted: pgstack:backupEncryption is false`);
   }

@@ -1,4 +1,6 @@
 import { Command } from "commander";
+import { withStackLock } from "../operations/lock/stack.ts";
+import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { jsonOption, stackName, taught } from "./options.ts";
 import { note, printJson, printLine, table } from "./print.ts";
 
@@ -17,16 +19,17 @@ export function stateCommand(): Command {
 
 function listCommand(): Command {
   const command = new Command("list")
-    .description("The saved states of the stack, oldest first.")
+    .description("The saved states of the stack, oldest first: what each knows, and which command saved it.")
     .addOption(jsonOption())
     .action(async ({ json }: { readonly json: boolean }) => {
-      const { describeSaved } = await import("./state/saved.ts");
+      const { describeSaved, resourcesIn } = await import("./state/saved.ts");
       const stack = stackName(command);
       const saved = await describeSaved(stack);
       if (json) return printJson({ saved });
       if (saved.length === 0) return printLine(`No state of stack ${stack} is saved yet.`);
-      const rows = saved.map(({ id, savedAt, resources }) => [
-        ...[id, savedAt, resources === undefined ? "damaged" : `${resources} resources`],
+      const rows = saved.map(({ id, savedAt, resources, server, savedBy = "" }) => [
+        ...[id, savedAt, resources === undefined ? "damaged" : resourcesIn(resources)],
+        ...[resources === undefined ? "" : server ? "knows the server" : "without the server", savedBy],
       ]);
       printLine(table(rows).trimEnd());
     });
@@ -56,16 +59,19 @@ function restoreCommand(): Command {
     .description("Bring a saved state back: one that is lost, damaged, or was changed by mistake.")
     .argument(
       "[id]",
-      "a saved state, as state list names it, or its beginning; default: the newest other one",
+      "a saved state, as state list names it, or its beginning; default: the newest other one that knows the server",
     )
     .option("--file <path>", "a file that state save, or pulumi stack export, has written")
     .option("-y, --yes", "do not ask", false)
     .action(async (id: string | undefined, options: { readonly file?: string; readonly yes: boolean }) => {
       const { restoreState } = await import("./state/restore.ts");
-      await restoreState(stackName(command), { ...options, ...(id === undefined ? {} : { id }) });
+      const stack = stackName(command);
+      await withStackLock(PROJECT_DIRECTORY, stack, `a restore of the state of stack ${stack}`, () =>
+        restoreState(stack, { ...options, ...(id === undefined ? {} : { id }) }),
+      );
     });
   return taught(command, [
-    ["pgstack state restore", "the newest saved one; the present one is saved first"],
+    ["pgstack state restore", "the newest saved one that knows the server; the present one is saved first"],
     ["pgstack state restore 20260301T143000", "one of that time"],
   ]);
 }
@@ -77,7 +83,10 @@ function rebuildCommand(): Command {
     .option("-y, --yes", "do not ask", false)
     .action(async (options: { readonly force: boolean; readonly yes: boolean }) => {
       const { rebuildState } = await import("./state/rebuild.ts");
-      await rebuildState(stackName(command), options);
+      const stack = stackName(command);
+      await withStackLock(PROJECT_DIRECTORY, stack, `a new state of stack ${stack}`, () =>
+        rebuildState(stack, options),
+      );
     });
   return taught(command, [
     ["pgstack state rebuild", "the data stays; passwords and certificates are new"],

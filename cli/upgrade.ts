@@ -1,5 +1,7 @@
 import { Command, Option } from "commander";
 import type { Method } from "../agent/upgrade/state.ts";
+import { withStackLock } from "../operations/lock/stack.ts";
+import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { UsageError } from "./exit-codes.ts";
 import { stackName, taught, wholeNumber } from "./options.ts";
 
@@ -37,19 +39,9 @@ export function upgradeCommand(): Command {
       if ([options.rehearse, options.back, options.confirm].filter(Boolean).length > 1) {
         throw new UsageError("give one of --rehearse, --back and --confirm");
       }
-      const { confirmUpgrade, goBackFromUpgrade } = await import("./upgrade/finish.ts");
-      const { rehearseUpgrade, upgrade } = await import("./upgrade/perform.ts");
-      const { yes, method } = options;
-      const wanted = { major: options.to, image: options.image ?? "", method };
-      if (options.rehearse) return await rehearseUpgrade(name, wanted);
-      const { into } = options;
-      if (into === undefined) throw new UsageError("name the new stack: --into STACK");
-      if (!yes && !process.stdin.isTTY) {
-        throw new UsageError("nobody can be asked here: --yes goes on without asking");
-      }
-      if (options.back) await goBackFromUpgrade(name, into, yes);
-      else if (options.confirm) await confirmUpgrade(name, into, yes);
-      else await upgrade(name, { ...wanted, into }, yes);
+      await withStackLock(PROJECT_DIRECTORY, name, `an upgrade of stack ${name}`, () =>
+        carryOut(name, options),
+      );
     });
   return taught(command, [
     ["pgstack upgrade --rehearse", "how long it takes and whether it works; nothing is changed"],
@@ -58,4 +50,20 @@ export function upgradeCommand(): Command {
     ["pgstack upgrade --into shop18 --back", "the old stack in use again, nothing lost"],
     ["pgstack upgrade --into shop18 --confirm", "it stays so: the old stack can be destroyed"],
   ]);
+}
+
+async function carryOut(name: string, options: UpgradeOptions): Promise<void> {
+  const { confirmUpgrade, goBackFromUpgrade } = await import("./upgrade/finish.ts");
+  const { rehearseUpgrade, upgrade } = await import("./upgrade/perform.ts");
+  const { yes, method } = options;
+  const wanted = { major: options.to, image: options.image ?? "", method };
+  if (options.rehearse) return await rehearseUpgrade(name, wanted);
+  const { into } = options;
+  if (into === undefined) throw new UsageError("name the new stack: --into STACK");
+  if (!yes && !process.stdin.isTTY) {
+    throw new UsageError("nobody can be asked here: --yes goes on without asking");
+  }
+  if (options.back) await goBackFromUpgrade(name, into, yes);
+  else if (options.confirm) await confirmUpgrade(name, into, yes);
+  else await upgrade(name, { ...wanted, into }, yes);
 }

@@ -18,6 +18,8 @@ export interface BackupFilesArgs extends BackupPlaces, BackupPlan {
   readonly imageId: string;
   /** What backups are encrypted with. A secret. Default: a key of the stack's own. */
   readonly key?: string;
+  /** Refuse to let the stack's own key go, and with it the stack. Default: false. */
+  readonly protectKey?: boolean;
   /** Fingerprint of the agent's code. */
   readonly code: string;
   readonly labels?: Readonly<Record<string, string>>;
@@ -33,7 +35,7 @@ export class BackupFiles extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupFilesArgs, resourceOptions?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:BackupFiles", name, {}, resourceOptions);
-    this.key = args.encrypted ? this.keyOf(name, args.key) : undefined;
+    this.key = args.encrypted ? this.keyOf(name, args) : undefined;
     const configuration = agentConfiguration(args, args);
     const agent = JSON.stringify(configuration, undefined, 2);
     const options = pulumi.output(this.key).apply((key) => pgbackrestOptions(args, key));
@@ -59,9 +61,13 @@ export class BackupFiles extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
-  private keyOf(name: string, given: string | undefined): pulumi.Output<string> {
-    if (given !== undefined) return pulumi.secret(given);
-    const options = { parent: this, protect: true };
+  private keyOf(
+    name: string,
+    { key, protectKey = false }: Pick<BackupFilesArgs, "key" | "protectKey">,
+  ): pulumi.Output<string> {
+    if (key !== undefined) return pulumi.secret(key);
+    // That settings do not take it away from backups is seen to by the provider of the files.
+    const options = { parent: this, protect: protectKey };
     return new random.RandomPassword(`${name}-key`, { length: 48, special: false }, options).result;
   }
 }

@@ -14,6 +14,8 @@ export interface LockOptions {
   readonly purpose?: string;
   /** Ends the wait early; the wait then fails with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Words for whoever waits in vain, given the holder's own. Default: they name the lock file and what to do about it. */
+  readonly refusal?: (holder: string) => string;
 }
 
 const DEFAULT_WAIT_MILLISECONDS = 30_000;
@@ -35,7 +37,7 @@ const DEEPEST_TAKEOVER = 4;
  */
 export async function withLock<T>(
   path: string,
-  work: () => Promise<T>,
+  work: (holder: LockHolder) => Promise<T>,
   options: LockOptions = {},
 ): Promise<T> {
   await mkdir(dirname(path), { recursive: true });
@@ -47,7 +49,7 @@ export async function withLock<T>(
   };
   await acquire(path, holder, options, 0);
   try {
-    return await work();
+    return await work(holder);
   } finally {
     await release(path, holder);
   }
@@ -67,7 +69,7 @@ async function acquire(path: string, holder: LockHolder, options: LockOptions, d
       await takeOver(path, other, holder, options, depth);
       continue;
     }
-    if (performance.now() >= deadline) throw busy(path, other, options.purpose);
+    if (performance.now() >= deadline) throw busy(path, other, options);
     await delay(pause, undefined, options.signal === undefined ? {} : { signal: options.signal });
     pause = Math.min(pause * 2, LONGEST_POLL_MILLISECONDS);
   }
@@ -103,7 +105,7 @@ async function takeOver(
   options: LockOptions,
   depth: number,
 ): Promise<void> {
-  if (depth >= DEEPEST_TAKEOVER) throw busy(path, dead, options.purpose);
+  if (depth >= DEEPEST_TAKEOVER) throw busy(path, dead, options);
   const guard = `${path}.takeover`;
   await acquire(guard, holder, options, depth + 1);
   try {
@@ -129,7 +131,14 @@ async function readHolder(path: string): Promise<LockHolder | "free" | undefined
   }
 }
 
-function busy(path: string, other: LockHolder | undefined, purpose: string | undefined): UserError {
+/** Who holds a lock at work; undefined when nobody does, or the holder is no more. */
+export async function livingHolder(path: string): Promise<LockHolder | undefined> {
+  const holder = await readHolder(path);
+  return holder === "free" || holder === undefined || (await holderIsGone(holder)) ? undefined : holder;
+}
+
+function busy(path: string, other: LockHolder | undefined, { purpose, refusal }: LockOptions): UserError {
+  if (other !== undefined && refusal !== undefined) return new UserError(refusal(describeHolder(other)));
   const wanted = purpose === undefined ? "" : ` (wanted for ${purpose})`;
   if (other === undefined) {
     return new UserError(`${path}${wanted} names no holder: remove the file if nothing works on this stack`);

@@ -17,6 +17,8 @@ import { readSettings } from "../settings/read.ts";
 import type { Settings } from "../settings/settings.ts";
 import { isUnsaved, saveState } from "../toolchain/state-backups.mjs";
 import { type BackupSources, backupSources, needsAccess } from "./backup.ts";
+import { beginChange } from "./promotion.ts";
+import { refuseRenamed } from "./renamed.ts";
 import { restoreAuthority } from "./restore.ts";
 
 /** What the program starts from. */
@@ -47,6 +49,8 @@ export async function prepare(): Promise<Prepared> {
   try {
     const settings = stackSettings();
     if (!pulumi.runtime.isDryRun()) requirePolicies(settings, process.env);
+    await refuseRenamed(settings.stack);
+    await beginChange(settings);
     if (!pulumi.runtime.isDryRun() && isUnsaved(process.env)) await saveState(settings.stack, process.env);
     if (settings.tls.mode === "files") {
       await readCertificateFiles(settings.tls.certificatesDirectory, settings.tls.domain);

@@ -2,6 +2,7 @@ import { agentFiles } from "../operations/agent-files.ts";
 import { audited } from "../operations/audit.ts";
 import { BACKUP_FILES, repositoryConfiguration } from "../operations/backup-files.ts";
 import { dockerEngine, findVolume } from "../operations/docker.ts";
+import { UserError } from "../operations/user-error.ts";
 import { writeVolumeFiles } from "../operations/volume-files.ts";
 import type { BackupConfigurationInputs } from "./backup-configuration.ts";
 import { dynamicProvider } from "./provider.ts";
@@ -13,7 +14,8 @@ export const provider = dynamicProvider<BackupConfigurationInputs, Record<never,
     await write(inputs);
     return { id: `${inputs.configurationVolume}/${BACKUP_FILES.agent}`, results: {} };
   },
-  async update(inputs) {
+  async update(inputs, previous) {
+    requireSameKey(inputs, previous);
     await write(inputs);
     return {};
   },
@@ -21,6 +23,14 @@ export const provider = dynamicProvider<BackupConfigurationInputs, Record<never,
     return (await findVolume(dockerEngine(target.dockerHost), configurationVolume)) !== undefined;
   },
 });
+
+/** Backups that are there open with their key alone, and the stack may be the only one that knows it. */
+function requireSameKey({ key }: BackupConfigurationInputs, previous: BackupConfigurationInputs): void {
+  if (!previous.key || key === previous.key) return;
+  throw new UserError(
+    `nothing was changed: ${key === "" ? "pgstack:backupEncryption is false" : "pgstack:backupKey is another one"}, and the backups of stack ${previous.target.stack} open with the present key alone. Keep it (pgstack --stack ${previous.target.stack} backups --show-key prints it), or give backups with another key another place: pgstack restore --into makes a stack that has one`,
+  );
+}
 
 async function write(inputs: BackupConfigurationInputs): Promise<void> {
   const { target, configurationVolume, logsDirectory, key, storageAuthority } = inputs;

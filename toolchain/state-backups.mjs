@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { PROJECT_DIRECTORY, STATE_DIRECTORY } from "./directories.mjs";
 import { checkpointFile, isOwnBackend, ownStacks } from "./own-stacks.mjs";
 import { run } from "./run.mjs";
@@ -49,10 +49,11 @@ export function stateBackupsDirectory(stack, environment = process.env) {
  *
  * @param {string} stack
  * @param {NodeJS.ProcessEnv} environment
+ * @param {string} [savedBy] what the saved one is listed as
  * @returns {Promise<SavedState | undefined>} the newest one; undefined when there is none
  * @throws UserError when the state can't be read, or can't be saved
  */
-export async function saveState(stack, environment) {
+export async function saveState(stack, environment, savedBy = caller()) {
   const exported = await exportState(stack, environment);
   if (exported === undefined) return undefined;
   const text = `${JSON.stringify(exported, undefined, 2)}\n`;
@@ -63,7 +64,11 @@ export async function saveState(stack, environment) {
   const id = `${new Date().toISOString().replaceAll(/[-:.]/g, "")}-${hash}`;
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    await writeWhole(join(directory, `${id}.json`), text);
+    // Pulumi takes no notice of what it does not know.
+    await writeWhole(
+      join(directory, `${id}.json`),
+      `${JSON.stringify({ ...exported, savedBy }, undefined, 2)}\n`,
+    );
   } catch (error) {
     throw new UserError(
       `the state of stack ${stack} can't be saved: ${error instanceof Error ? error.message : error}; PGSTACK_STATE_BACKUPS names another folder`,
@@ -84,10 +89,25 @@ export async function saveState(stack, environment) {
  * @returns {Promise<Value>}
  */
 export async function withStateSaved(stack, environment, work) {
-  await saveState(stack, environment);
+  await saveState(stack, environment, `before ${caller()}`);
   const value = await work({ ...environment, ...SAVED_BY_STARTER });
-  await saveState(stack, environment);
+  await saveState(stack, environment, `after ${caller()}`);
   return value;
+}
+
+/** The command that this process runs, in words. */
+function caller() {
+  const [, program = "", ...words] = process.argv;
+  switch (basename(program)) {
+    case "start.mjs":
+      return "npm start";
+    case "main.ts": {
+      const own = words[0] === "--stack" ? words.slice(2) : words;
+      return ["pgstack", ...own.filter((word) => /^[a-z]/.test(word)).slice(0, 2)].join(" ");
+    }
+    default:
+      return "pulumi";
+  }
 }
 
 /**
@@ -125,9 +145,23 @@ function savedStateOf(directory, name) {
 }
 
 /**
+ * A stack's outputs as its last successful `up` left them; empty when there was none.
+ *
  * @param {string} stack
  * @param {NodeJS.ProcessEnv} environment
- * @returns {Promise<unknown>} undefined when there is no such stack
+ * @returns {Promise<Record<string, unknown>>} secrets stay encrypted
+ */
+export async function savedOutputs(stack, environment) {
+  const exported = await exportState(stack, environment);
+  /** @type {{type: string, outputs?: Record<string, unknown>}[]} */
+  const resources = exported?.deployment?.resources ?? [];
+  return resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
+}
+
+/**
+ * @param {string} stack
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {Promise<any>} undefined when there is no such stack
  */
 async function exportState(stack, environment) {
   if (!isOwnBackend(environment)) {

@@ -12,9 +12,26 @@ import { run } from "./run.mjs";
  * @returns {Promise<number[]>} process ids of the dead holders
  */
 export async function deadLockHolders(stack) {
+  const { locks, dead } = await lockHolders(stack);
+  return dead.length === locks ? dead : [];
+}
+
+/**
+ * Whether a run of Pulumi on a stack in this checkout's own state is at work, or may be.
+ *
+ * @param {string} stack
+ */
+export async function isLocked(stack) {
+  const { locks, dead } = await lockHolders(stack);
+  return dead.length < locks;
+}
+
+/** @param {string} stack */
+async function lockHolders(stack) {
   const folder = join(STATE_DIRECTORY, "state", ".pulumi", "locks", "organization", "pgstack", stack);
   // A killed run may leave a file under its temporary name, too.
   const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(".json"));
+  /** @type {number[]} */
   const dead = [];
   for (const name of names) {
     const lock = await readFile(join(folder, name), "utf8")
@@ -23,7 +40,7 @@ export async function deadLockHolders(stack) {
     if (lock?.hostname === hostname() && Number.isInteger(lock.pid) && !(await isAlive(lock.pid)))
       dead.push(lock.pid);
   }
-  return dead.length === names.length ? dead : [];
+  return { locks: names.length, dead };
 }
 
 /**
@@ -49,7 +66,9 @@ async function isAlive(pid) {
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EPERM") return false;
   }
-  // The number may be another program's by now; where that cannot be told, the holder counts as alive.
-  const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "pulumi");
-  return name.trim() === "pulumi";
+  // The number may be another program's by now, or that of a zombie, which holds nothing any more; where that cannot be told,
+  // the holder counts as alive. The name is in parentheses, and the state comes after it (proc(5), stat).
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "0 (pulumi) S");
+  const [, name, state] = /\((.*)\) (\S)/s.exec(stat) ?? [];
+  return name === "pulumi" && state !== "Z" && state !== "X";
 }

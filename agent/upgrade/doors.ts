@@ -21,6 +21,15 @@ export async function close(
   if (ended.some((one) => !one.ended)) throw new Refusal(`a session in database ${database} does not end`);
 }
 
+/** Whether others than superusers may connect to a database. */
+export async function isOpen(server: Server, database: string): Promise<boolean> {
+  const [row] = await query<{ open: boolean }>(
+    server,
+    `SELECT datallowconn AND datconnlimit <> 0 AS open FROM pg_database WHERE datname = ${quoteLiteral(database)}`,
+  );
+  return row?.open === true;
+}
+
 /** Lets everyone in again. */
 export async function open(server: Server, database: string, connectionLimit: number): Promise<void> {
   await psql(

@@ -1,8 +1,9 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { Refusal } from "../failure.ts";
+import { quoteIdentifier } from "../sql.ts";
 import { differences, tableContents } from "../verification/tables.ts";
-import { close } from "./doors.ts";
+import { close, isOpen } from "./doors.ts";
 import { type Pair, pairOf } from "./link.ts";
 import { copySequences, refreshViews, untilLevel, untilNear } from "./replication.ts";
 import { settle, undo } from "./settle.ts";
@@ -62,6 +63,12 @@ export async function confirm(configuration: AgentConfiguration): Promise<Upgrad
   const state = await settle(configuration);
   if (state?.phase !== "switched" && state?.phase !== "confirmed") {
     throw new Refusal("no upgrade is in use that could be confirmed");
+  }
+  const { database, ...servers } = pairOf(configuration, state.old);
+  if (state.phase === "switched" && (await isOpen(servers.old, database))) {
+    throw new Refusal(
+      `database ${database} of stack ${state.old.stack} was opened by hand, and what is written there is not in the new one: close it first (ALTER DATABASE ${quoteIdentifier(database)} CONNECTION LIMIT 0, as its superuser), with nothing in use that it lacks`,
+    );
   }
   const ended: UpgradeState = { ...state, phase: "confirmed", settled: false };
   await writeUpgrade(configuration, ended);

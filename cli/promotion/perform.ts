@@ -1,16 +1,23 @@
 import { audited } from "../../operations/audit.ts";
 import { backUpIncrementally } from "../../operations/backup-before.ts";
+import {
+  hashOfSettings,
+  type Journal,
+  type JournalSchema,
+  promoting,
+  readJournal,
+  removeJournal,
+  writeJournal,
+} from "../../operations/promotion/journal.ts";
 import { errorLine, UserError } from "../../operations/user-error.ts";
 import { writeWhole } from "../../operations/write-whole.ts";
 import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
-import { withAdministrator } from "../administrator.ts";
 import { settingsFile } from "../new-stack.ts";
-import { note } from "../print.ts";
 import { readStackWithCredentials, type Stack } from "../stack.ts";
 import { pulumiUp } from "../up.ts";
 import type { Row } from "./carried.ts";
 import { requireHealthy, requireSameImage } from "./checks.ts";
-import { type Journal, removeJournal, writeJournal } from "./journal.ts";
+import { putBack } from "./put-back.ts";
 
 /** A promotion that was found to be possible. */
 export interface Promotion {
@@ -19,66 +26,56 @@ export interface Promotion {
   readonly source: Stack;
   readonly target: Stack;
   readonly commit: string;
+  /** When it began, ISO 8601; its record in the settings says the same. */
+  readonly at: string;
   readonly rows: readonly Row[];
   /** Text of the target's settings before and after. */
   readonly settings: { readonly before: string; readonly after: string };
-  /** Version of the target's schema before; absent: it is not touched. */
-  readonly schemaVersion?: string;
+  /** The target's schema before; absent: it is not touched. */
+  readonly schema?: { readonly version: string } & JournalSchema;
 }
 
 /** Backs up, applies, migrates, checks; what fails puts the target back. @throws UserError with what failed. */
 export async function perform(promotion: Promotion): Promise<void> {
-  const { from, to, target, commit, rows } = promotion;
+  const { from, to, target, commit, at, rows, settings } = promotion;
   const parameters: Record<string, unknown> = { from, to, commit, changes: rows };
   const context = { logsDirectory: target.logsDirectory, stack: to };
   await audited(context, "promotion.apply", parameters, async () => {
     if (target.backupSchedule !== undefined) {
       parameters["backup"] = (await backUpIncrementally(target.target, "before promotion"))?.id;
     }
+    const { version, ...schema } = promotion.schema ?? {};
     const journal: Journal = {
-      ...{ from, commit, settings: promotion.settings.before },
-      ...(promotion.schemaVersion === undefined ? {} : { schemaVersion: promotion.schemaVersion }),
+      ...{ from, commit, at, settings: settings.before, settingsWritten: hashOfSettings(settings.after) },
+      ...(version === undefined ? {} : { schemaVersion: version, schema: schema as JournalSchema }),
     };
-    await writeJournal(to, journal);
+    await writeJournal(PROJECT_DIRECTORY, to, journal);
     try {
-      await writeWhole(settingsFile(to), promotion.settings.after);
-      const code = await pulumiUp(to);
+      await writeWhole(settingsFile(to), settings.after, 0o644);
+      const code = await pulumiUp(to, promoting(journal));
       if (code !== 0) throw new UserError(`pulumi up of stack ${to} ended with ${code}`);
       await requireProven(promotion);
     } catch (error) {
-      await putBack(to, journal);
+      await putBackFailed(to, journal, error);
       throw new UserError(`the promotion failed, and stack ${to} is as it was before: ${errorLine(error)}`, {
         cause: error,
       });
     }
-    await removeJournal(to);
+    await removeJournal(PROJECT_DIRECTORY, to);
   });
 }
 
-/** Takes back what a promotion has begun: migrations by their way down, then the settings. */
-export async function putBack(stack: string, journal: Journal): Promise<void> {
-  note(`Putting stack ${stack} back.`);
-  if (journal.schemaVersion !== undefined) await migrateDown(stack, journal.schemaVersion);
-  await writeWhole(settingsFile(stack), journal.settings);
-  const code = await pulumiUp(stack);
-  if (code !== 0) {
+async function putBackFailed(to: string, journal: Journal, reason: unknown): Promise<void> {
+  // The program of the `up` has noted in it whether it has begun.
+  const noted = (await readJournal(PROJECT_DIRECTORY, to)) ?? journal;
+  try {
+    await putBack(to, noted);
+  } catch (error) {
     throw new UserError(
-      `stack ${stack} could not be put back: its settings are as before, and pulumi up ended with ${code}. Mend what it says; pgstack promotions tells what was begun, and the next promote puts it back first`,
+      `the promotion failed (${errorLine(reason)}), and stack ${to} could not be put back: ${errorLine(error)}`,
+      { cause: error },
     );
   }
-  await removeJournal(stack);
-}
-
-async function migrateDown(stack: string, version: string): Promise<void> {
-  const { migrate, migrationStatus, versionOf } = await import("../../operations/migrations.ts");
-  await withAdministrator(stack, "promote", async ({ client, users }) => {
-    const { applied } = await migrationStatus(client, PROJECT_DIRECTORY);
-    const past = applied.some(({ name }) => Number(versionOf(name)) > Number(version));
-    if (past) await migrate(client, { project: PROJECT_DIRECTORY, direction: "down", to: version, users });
-  }).catch((error: unknown) => {
-    // A server that does not answer has not come as far as its schema; the up that follows tells what is wrong with it.
-    note(`the schema could not be looked at: ${errorLine(error)}`);
-  });
 }
 
 async function requireProven({ to, source }: Promotion): Promise<void> {

@@ -5,6 +5,7 @@ import { checkpointFile, isOwnBackend } from "../../toolchain/own-stacks.mjs";
 import { stateBackupsDirectory } from "../../toolchain/state-backups.mjs";
 import { NotProvisioned, UnreadableState, WrongPassphrase } from "../exit-codes.ts";
 import { pulumi } from "../pulumi.ts";
+import { knowsServer, type SavedDeployment } from "./saved.ts";
 
 /**
  * How the present state of a stack is: `whole` (it can be read and knows the server), `empty` (it can be read and does not),
@@ -25,7 +26,10 @@ export const CONDITION_WORDS: Readonly<Record<Condition, string>> = {
 export async function presentCondition(stack: string): Promise<Condition> {
   try {
     const outputs: unknown = JSON.parse(await pulumi(stack, "stack", "output", "--json", "--show-secrets"));
-    return typeof outputs === "object" && outputs !== null && "connection" in outputs ? "whole" : "empty";
+    if (typeof outputs !== "object" || outputs === null || !("connection" in outputs)) return "empty";
+    // Outputs stay where the resources are gone.
+    const exported: unknown = JSON.parse(await pulumi(stack, "stack", "export"));
+    return knowsServer(exported as SavedDeployment) ? "whole" : "empty";
   } catch (error) {
     if (error instanceof NotProvisioned) return "gone";
     if (error instanceof UnreadableState) return "damaged";

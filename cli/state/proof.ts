@@ -22,6 +22,16 @@ export async function proveReadable(stack: string, path: string): Promise<void> 
   }
 }
 
+/** The outputs in the newest saved state that knows the server, secrets in plain text; undefined: there is none. */
+export async function savedOutputs(stack: string): Promise<unknown> {
+  const newest = (await describeSaved(stack)).findLast(({ server }) => server);
+  if (newest === undefined) return undefined;
+  return await elsewhere(stack, "", async (pulumi) => {
+    await pulumi("stack", "import", "--file", newest.path);
+    return JSON.parse(await pulumi("stack", "output", "--json", "--show-secrets")) as unknown;
+  });
+}
+
 /** Whether the passphrase that is here opens a stack's settings. */
 export async function opensSettings(stack: string, settings: string): Promise<boolean> {
   try {
@@ -34,11 +44,11 @@ export async function opensSettings(stack: string, settings: string): Promise<bo
 }
 
 /** Works with a stack of the same name and its own settings in a state that is thrown away afterwards. */
-async function elsewhere(
+async function elsewhere<Value>(
   stack: string,
   settings: string,
-  work: (pulumi: (...words: string[]) => Promise<string>) => Promise<void>,
-): Promise<void> {
+  work: (pulumi: (...words: string[]) => Promise<string>) => Promise<Value>,
+): Promise<Value> {
   const folder = await mkdtemp(join(STATE_DIRECTORY, "proof-"));
   try {
     await cp(join(PROJECT_DIRECTORY, "Pulumi.yaml"), join(folder, "Pulumi.yaml"));
@@ -46,15 +56,15 @@ async function elsewhere(
     const env = { ...process.env, PULUMI_BACKEND_URL: pathToFileURL(folder).href };
     const pulumi = (...words: string[]) => runPulumi(stack, words, { cwd: folder, env });
     await pulumi("stack", "init");
-    await work(pulumi);
+    return await work(pulumi);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** The newest saved state with something in it; undefined when it cannot be read, or there is none. */
+/** The newest saved state that knows the server; undefined when it cannot be read, or there is none. */
 export async function provableSaved(stack: string): Promise<DescribedState | undefined> {
-  const newest = (await describeSaved(stack)).findLast(({ resources = 0 }) => resources > 0);
+  const newest = (await describeSaved(stack)).findLast(({ server }) => server);
   if (newest === undefined) return undefined;
   return await proveReadable(stack, newest.path).then(
     () => newest,

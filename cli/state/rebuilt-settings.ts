@@ -52,7 +52,7 @@ export function rebuiltSettings(text: string, running: RunningSecrets, locked: b
 }
 
 /** The paths of values that Pulumi has encrypted. */
-function encryptedIn(value: unknown, path: readonly string[] = []): string[][] {
+export function encryptedIn(value: unknown, path: readonly string[] = []): string[][] {
   if (typeof value !== "object" || value === null) return [];
   const entries = Object.entries(value);
   if (entries.length === 1 && entries[0]?.[0] === "secure") return [[...path]];

@@ -9,7 +9,15 @@ import { pulumi } from "../pulumi.ts";
 import { auditedState } from "./audited.ts";
 import { CONDITION_WORDS, type Condition, presentCondition, putAside } from "./present.ts";
 import { proveReadable } from "./proof.ts";
-import { countResources, describeSaved, findSaved, readSaved } from "./saved.ts";
+import {
+  countResources,
+  describeSaved,
+  findSaved,
+  knowsServer,
+  readSaved,
+  resourcesIn,
+  type SavedDeployment,
+} from "./saved.ts";
 
 interface RestoreOptions {
   readonly id?: string;
@@ -24,10 +32,10 @@ export async function restoreState(stack: string, options: RestoreOptions): Prom
   // The way back.
   const present = condition === "damaged" ? undefined : await saveState(stack, process.env);
   const { path, from } = await chosen(stack, options, present?.id);
-  const count = countResources(await readSaved(path, stack));
+  const saved = await readSaved(path, stack);
   await proveReadable(stack, path);
   note(`present state: ${CONDITION_WORDS[condition]}${present ? `, saved as ${present.id}` : ""}`);
-  note(`brought back:  ${from}, ${count} resources`);
+  note(`brought back:  ${from}, ${describe(saved)}`);
   await confirm(options.yes);
   await auditedState(stack, "state.restore", { from, present: condition }, async () => {
     await importState(stack, path, condition);
@@ -49,7 +57,10 @@ async function chosen(
     return { path: saved.path, from: saved.id };
   }
   const all = await describeSaved(stack);
-  const newest = all.findLast((saved) => saved.id !== present && (saved.resources ?? 0) > 0);
+  const others = all.filter((saved) => saved.id !== present);
+  // A state that lost its server is saved as any other is, and newer than the one that is wanted back.
+  const newest =
+    others.findLast(({ server }) => server) ?? others.findLast(({ resources = 0 }) => resources > 0);
   if (newest !== undefined) return { path: newest.path, from: newest.id };
   if (all.some(({ id }) => id === present)) {
     throw new UserError(
@@ -59,6 +70,10 @@ async function chosen(
   throw new UserError(
     `no saved state of stack ${stack} is left: --file names one from elsewhere, and pgstack state rebuild makes a new one from the running server`,
   );
+}
+
+function describe(saved: SavedDeployment): string {
+  return `${resourcesIn(countResources(saved))}${knowsServer(saved) ? "" : ", WITHOUT the server"}`;
 }
 
 async function importState(stack: string, path: string, condition: Condition): Promise<void> {

@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { withStackLock } from "../../operations/lock/stack.ts";
 import { withLock } from "../../operations/lock.ts";
+import { interruptedLine } from "../../operations/promotion/words.ts";
 import { UserError } from "../../operations/user-error.ts";
 import { syncDirectory, writeWhole } from "../../operations/write-whole.ts";
 import { PROJECT_DIRECTORY, STATE_DIRECTORY } from "../../toolchain/directories.mjs";
@@ -10,8 +12,10 @@ import { settingsOpen, stateOpens } from "../../toolchain/opens.mjs";
 import { NEXT_PASSPHRASE, PASSPHRASE } from "../../toolchain/passphrase.mjs";
 import { saveState } from "../../toolchain/state-backups.mjs";
 import { settingsFile } from "../new-stack.ts";
+import { openPromotion } from "../promotion/interrupted.ts";
 import { runPulumi } from "../pulumi.ts";
 import { auditedState } from "./audited.ts";
+import { withFormerSecrets } from "./former-secrets.ts";
 
 /** Settings files as they were, by stack, for what a run that was cut off has half changed. */
 const FORMER = join(STATE_DIRECTORY, "passphrase.former");
@@ -41,7 +45,23 @@ async function rotateLocked(onStep: (text: string) => void): Promise<string[]> {
   const stacks = await stackNames();
   if (stacks.length === 0)
     throw new UserError("there is no stack yet: nothing is encrypted with the passphrase");
+  return await withStackLocks(stacks, () => rotateStacks(stacks, onStep));
+}
+
+/** Nobody else changes any of the stacks meanwhile. */
+async function withStackLocks<Value>(
+  [stack, ...others]: readonly string[],
+  work: () => Promise<Value>,
+): Promise<Value> {
+  if (stack === undefined) return await work();
+  return await withStackLock(PROJECT_DIRECTORY, stack, "a new passphrase", () =>
+    withStackLocks(others, work),
+  );
+}
+
+async function rotateStacks(stacks: readonly string[], onStep: (text: string) => void): Promise<string[]> {
   if (!existsSync(NEXT_PASSPHRASE)) {
+    for (const stack of stacks) await requireNoPromotion(stack);
     for (const stack of stacks) await requireOpen(stack, [PASSPHRASE]);
     // A former try's, of another time.
     await rm(FORMER, { recursive: true, force: true });
@@ -62,7 +82,13 @@ async function rotateLocked(onStep: (text: string) => void): Promise<string[]> {
   await syncDirectory(dirname(PASSPHRASE));
   await rm(FORMER, { recursive: true, force: true });
   for (const stack of stacks) await saveState(stack, process.env);
-  return stacks;
+  return [...stacks];
+}
+
+/** An interrupted promotion holds the settings from before it, as they were encrypted then. */
+async function requireNoPromotion(stack: string): Promise<void> {
+  const journal = await openPromotion(stack);
+  if (journal !== undefined) throw new UserError(`nothing was changed: ${interruptedLine(stack, journal)}`);
 }
 
 /** Pulumi writes the settings first, in two steps, and the state last. */
@@ -77,14 +103,15 @@ async function encryptAnew(stack: string, next: string): Promise<void> {
   }
 }
 
-/** Settings that were encrypted anew, while their state was not, become the former ones. */
+/** Settings that were encrypted anew, while their state was not, get their former encryption back, and nothing else. */
 async function putBack(stack: string): Promise<void> {
   const former = await readFile(formerSettings(stack), "utf8").catch(() => undefined);
   if (former === undefined) return;
   for (const file of [PASSPHRASE, NEXT_PASSPHRASE]) if (await opens(stack, file)) return;
   if (!(await stateOpens(stack, environmentWith(PASSPHRASE)))) return;
-  const { mode } = await stat(settingsFile(stack));
-  await writeWhole(settingsFile(stack), former, mode & 0o777);
+  const file = settingsFile(stack);
+  const { mode } = await stat(file);
+  await writeWhole(file, withFormerSecrets(await readFile(file, "utf8"), former), mode & 0o777);
 }
 
 function formerSettings(stack: string): string {

@@ -6,6 +6,8 @@ import { UsageError } from "../exit-codes.ts";
 /** A state as `pulumi stack export` writes it, as far as it is looked at. */
 export interface SavedDeployment {
   readonly version: number;
+  /** The command that saved it. Absent: Pulumi, or an earlier version of pgstack. */
+  readonly savedBy?: string;
   readonly deployment: { readonly resources?: readonly { readonly urn: string; readonly type: string }[] };
 }
 
@@ -17,14 +19,26 @@ export interface DescribedState {
   readonly savedAt: string;
   /** How many it has, the stack itself not counted; undefined when the file is damaged. */
   readonly resources: number | undefined;
+  /** Whether it knows the stack's server. */
+  readonly server: boolean;
+  /** The command that saved it; undefined: not known. */
+  readonly savedBy: string | undefined;
 }
+
+/** The server's container below its component, in a resource's URN. */
+const SERVER = /pgstack:index:Server\$docker:index\/container:Container::/;
 
 /** The saved states of a stack, oldest first. */
 export async function describeSaved(stack: string): Promise<DescribedState[]> {
   return await Promise.all(
     (await savedStates(stack)).map(async (saved) => {
       const deployment = await readSaved(saved.path).catch(() => undefined);
-      return { ...saved, resources: deployment && countResources(deployment) };
+      return {
+        ...saved,
+        resources: deployment && countResources(deployment),
+        server: deployment !== undefined && knowsServer(deployment),
+        savedBy: deployment?.savedBy,
+      };
     }),
   );
 }
@@ -39,7 +53,7 @@ export async function readSaved(path: string, stack?: string): Promise<SavedDepl
       `${path} can't be read as a saved state: ${error instanceof Error ? error.message : error}`,
     );
   }
-  const { version, deployment } = value ?? {};
+  const { version, deployment, savedBy } = value ?? {};
   if (typeof version !== "number" || typeof deployment !== "object" || deployment === null) {
     throw new UserError(
       `${path} is no saved state: pgstack state save and pulumi stack export write such files`,
@@ -50,7 +64,17 @@ export async function readSaved(path: string, stack?: string): Promise<SavedDepl
   if (stack !== undefined && of !== undefined && of !== stack) {
     throw new UserError(`${path} is the state of stack ${of}: --stack ${of} restores it`);
   }
-  return { version, deployment };
+  return { version, deployment, ...(typeof savedBy === "string" ? { savedBy } : {}) };
+}
+
+/** Whether a state knows the stack's server: one that lost it is of little use. */
+export function knowsServer({ deployment }: Pick<SavedDeployment, "deployment">): boolean {
+  return (deployment.resources ?? []).some(({ urn }) => SERVER.test(urn));
+}
+
+/** As many resources as a state has, in words. */
+export function resourcesIn(count: number): string {
+  return `${count} ${count === 1 ? "resource" : "resources"}`;
 }
 
 export function countResources({ deployment }: SavedDeployment): number {

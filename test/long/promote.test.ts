@@ -1,9 +1,12 @@
+import type { ChildProcess } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backups } from "../../agent/metadata.ts";
 import { callAgent } from "../../operations/agent.ts";
-import { type RunOptions, TestProject } from "../support/project.ts";
+import { readJournal, writeJournal } from "../../operations/promotion/journal.ts";
+import { endProcessesIn } from "../support/processes.ts";
+import { type Ended, type RunOptions, TestProject } from "../support/project.ts";
 import { Repository } from "../support/repository.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
@@ -151,7 +154,7 @@ describe("G2 promotion", () => {
       deployed: { schemaVersion: "0002" },
     });
     const listed = await target.project.pgstack(["promotions"]);
-    expect(listed.stdout).toMatch(new RegExp(`ok +${project.stack} +${proven.slice(0, 12)}`));
+    expect(listed.stdout).toMatch(new RegExp(`promoted +ok +${project.stack} +${proven.slice(0, 12)}`));
     expect(await repository.git("status", "--porcelain")).toBe(`M Pulumi.${target.project.stack}.yaml`);
     expect(await refused()).toMatch(/not committed yet: Pulumi/);
     await repository.commit();
@@ -184,25 +187,127 @@ describe("F42 a promotion that fails", () => {
     expect((await target.project.pgstack(["promotions"])).stdout).toMatch(/failed/);
   });
 
-  test("F42 killed while it is applied: the next one puts the target back first, then does it", async () => {
+  test("F42 killed alone: its up goes on, and completes it", async () => {
     const administrator = await target.session("administrator");
     await administrator.query("DELETE FROM orders WHERE id = 2");
     await administrator.end();
-    const killed = await promote(["--yes"], {
-      onStart: (child) => {
-        child.stdout?.on("data", (piece: Buffer) => {
-          if (String(piece).includes("Updating")) child.kill("SIGKILL");
-        });
-      },
-    });
-    expect(killed.code).toBe(-1);
+    const killed = await killedWhenUpdating((child) => child.kill("SIGKILL"));
+    // It has ended when its up has, which has its output.
+    expect(killed.output).toContain("the interrupted promotion");
     const told = await target.project.pgstack(["promotions"]);
-    expect(told.stderr).toMatch(/was cut off: the next promote puts the stack back first/);
-    await target.project.releaseDeadLocks();
-    const ended = await promote();
-    expect(ended.code, ended.output).toBe(0);
-    expect(ended.stderr).toMatch(/Putting stack/);
+    expect(told.stderr).toBe("");
+    expect(told.stdout).toMatch(/completed +ok/);
+    await repository.commit();
+    expect((await promote()).stdout).toMatch(/has what was proven in .* already/);
     expect(await target.value("to_regclass('public.more')")).toBe("public.more");
-    expect(await target.value("current_setting('random_page_cost')")).toBe("2");
   });
+});
+
+/** A promotion to which something is done when its up has begun. */
+function killedWhenUpdating(kill: (child: ChildProcess) => unknown): Promise<Ended> {
+  let done = false;
+  return promote(["--yes"], {
+    onStart: (child) => {
+      child.stdout?.on("data", (piece: Buffer) => {
+        if (done || !String(piece).includes("Updating")) return;
+        done = true;
+        void kill(child);
+      });
+    },
+  });
+}
+
+describe("a promotion that is killed together with its up", () => {
+  const killAll = (child: ChildProcess) => {
+    child.kill("SIGKILL");
+    return endProcessesIn(project.directory);
+  };
+
+  async function interrupted(version: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
+    await migration(version, `CREATE TABLE t${version} (n int);`, `DROP TABLE t${version};`);
+    await prove(settings);
+    await killedWhenUpdating(killAll);
+    await target.project.releaseDeadLocks();
+    expect((await target.project.pgstack(["status"])).stderr).toMatch(
+      /was interrupted .* --put-back takes it/,
+    );
+  }
+
+  test("is taken back on request alone: shown, after a backup, with the rows that go", async () => {
+    const before = await targetSettings();
+    await interrupted("0005_one", { serverSettings: { random_page_cost: 3 } });
+    // As far as its schema, whenever it was killed.
+    expect((await target.project.pgstack(["migrate", "up"])).code).toBe(0);
+    await target.write("INSERT INTO public.t0005_one VALUES (1), (2)");
+    expect(await refused()).toMatch(/nothing was changed: a promotion from .* was interrupted/);
+    expect(await target.value("(SELECT count(*) FROM public.t0005_one)")).toBe("2");
+    await markApplying();
+    const back = await promote(["--put-back", "--yes"]);
+    expect(back.code, back.output).toBe(0);
+    expect(back.stdout).toMatch(
+      /Migrations that are taken back: 0005_one\.\n.*t0005_one is there since then, with 2 rows/,
+    );
+    expect(await targetSettings()).toBe(before);
+    expect(await target.value("to_regclass('public.t0005_one')")).toBeNull();
+    const { entries } = await callAgent<Backups>(target.target, "list");
+    expect(entries.filter(({ label }) => label === "before put back")).toHaveLength(1);
+    const none = await target.project.pulumi(["preview", "--expect-no-changes"]);
+    expect(none.code, none.output).toBe(0);
+  });
+
+  test("is completed by an up; what is changed and written since stays, whoever promotes next", async () => {
+    await interrupted("0006_two", { serverSettings: { random_page_cost: 3.5 } });
+    const up = await target.up();
+    expect(up.output).toContain("this up completes it");
+    await target.write("INSERT INTO public.t0006_two VALUES (1)");
+    await writeFile(
+      join(project.directory, `Pulumi.${target.project.stack}.yaml`),
+      `${await targetSettings()}  pgstack:maxConnections: 60\n`,
+    );
+    await repository.commit();
+    const settings = await targetSettings();
+    expect((await promote(["--dry-run"])).output).not.toContain("interrupted");
+    expect((await promote([])).output).not.toContain("Putting stack");
+    await writeFile(join(project.directory, "note.txt"), "not committed");
+    expect(await refused()).toMatch(/not committed yet/);
+    await rm(join(project.directory, "note.txt"));
+    expect(await targetSettings()).toBe(settings);
+    expect(await target.value("(SELECT count(*) FROM public.t0006_two)")).toBe("1");
+  });
+
+  test("is not taken back over a schema that somebody has taken further", async () => {
+    await interrupted("0007_three", { serverSettings: { random_page_cost: 3.6 } });
+    await migration("0008_four", "CREATE TABLE four (n int);", "DROP TABLE four;");
+    expect((await target.project.pgstack(["migrate", "up"])).code).toBe(0);
+    await markApplying();
+    expect(await refused("--put-back", "--yes")).toMatch(/0008_four was applied since, by somebody else/);
+    expect(await target.value("to_regclass('public.four')")).toBe("public.four");
+    expect((await target.project.pgstack(["migrate", "down", "--yes"])).code).toBe(0);
+    await rm(join(project.directory, "migrations", "0008_four.up.sql"));
+    await rm(join(project.directory, "migrations", "0008_four.down.sql"));
+    await target.up();
+    await repository.commit();
+  });
+
+  /** Whether the up had come as far as its program when it was killed. */
+  async function markApplying(): Promise<void> {
+    const journal = await readJournal(project.directory, target.project.stack);
+    if (journal === undefined) throw new Error("no promotion is interrupted");
+    await writeJournal(project.directory, target.project.stack, { ...journal, applying: true });
+  }
+});
+
+test("two promotions at once: one is done, the other refused before anything, and what runs is what the file says", async () => {
+  await migration("0008_five", "CREATE TABLE five (n int);", "DROP TABLE five;");
+  await prove({ serverSettings: { random_page_cost: 3.7 } });
+  const both = await Promise.all([promote(), promote()]);
+  expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
+  const loser = both.find(({ code }) => code === 1);
+  expect(loser?.stderr).toMatch(
+    /nothing was changed: stack \S+ is being changed by process \d+ .* for a promotion from/,
+  );
+  expect(await targetSettings()).toContain("0008");
+  expect(await target.value("to_regclass('public.five')")).toBe("public.five");
+  const none = await target.project.pulumi(["preview", "--expect-no-changes"]);
+  expect(none.code, none.output).toBe(0);
 });

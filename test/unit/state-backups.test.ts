@@ -36,7 +36,7 @@ describe("G2 saved states", () => {
     const state = { version: 3, deployment: { resources: [] } };
     await exports(state);
     const saved = await saveState("dev", environment);
-    expect(JSON.parse(await readFile(saved?.path ?? "", "utf8"))).toEqual(state);
+    expect(JSON.parse(await readFile(saved?.path ?? "", "utf8"))).toEqual({ ...state, savedBy: "pulumi" });
     expect((await stat(saved?.path ?? "")).mode & 0o777).toBe(0o600);
     expect(await saveState("dev", environment)).toEqual(saved);
     await exports({ ...state, version: 4 });
