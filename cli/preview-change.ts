@@ -36,7 +36,7 @@ export function previewChangeCommand(): Command {
         const reports = [];
         for (const name of names)
           reports.push(await previewChange(checkouts, name, { onStep: note, signal }));
-        const text = comment(checkouts.base.commit, checkouts.head.commit, reports);
+        const text = comment(checkouts.base.commit, checkouts.head.commit, reports, checkouts.changedCode);
         if (output === undefined) print(text);
         else await writeFile(output, text);
         if (reports.some(isRefused)) process.exitCode = EXIT.failed;

@@ -33,19 +33,19 @@ export async function previewStack(
   stack: string,
   {
     cwd = PROJECT_DIRECTORY,
-    environment = {},
+    env = process.env,
     more = [],
     signal,
   }: {
     readonly cwd?: string;
-    readonly environment?: Readonly<Record<string, string>>;
+    readonly env?: NodeJS.ProcessEnv;
     readonly more?: readonly string[];
     readonly signal?: AbortSignal;
   } = {},
 ): Promise<Preview> {
   const { code, stdout, stderr } = await runToEnd(
     ["preview", "--json", "--non-interactive", "--stack", stack, ...more],
-    { cwd, env: { ...process.env, ...environment }, ...(signal === undefined ? {} : { signal }) },
+    { cwd, env, ...(signal === undefined ? {} : { signal }) },
   );
   const preview = parsed(stdout);
   const errors = preview?.diagnostics.filter(({ severity }) => severity === "error") ?? [];

@@ -1,6 +1,7 @@
 import { PolicyPack, type ResourceValidationPolicy, type StackValidationPolicy } from "@pulumi/policy";
 import * as pulumi from "@pulumi/pulumi";
 import { leavePolicyMark } from "../operations/policy-mark.ts";
+import { defaultNames } from "../settings/default-names.ts";
 import { engineDirectory } from "../toolchain/directories.mjs";
 import { exceptionProblems, isAccepted, readExceptions } from "./exceptions.ts";
 import type { Context, Declared, Rule } from "./rule.ts";
@@ -19,7 +20,8 @@ const context: Context = {
   stack: pulumi.getStack(),
   environment: config.get("environment") ?? "development",
   networkName:
-    config.get("networkName") ?? (process.env["POSTGRES_NETWORK_NAME"] || `pgstack-${pulumi.getStack()}`),
+    config.get("networkName") ??
+    (process.env["POSTGRES_NETWORK_NAME"] || defaultNames(pulumi.getStack(), false).networkName),
   engineFolders: [engineDirectory()],
   ...(allowDestroyUntil === undefined ? {} : { allowDestroyUntil }),
   ...(backupDirectory === undefined ? {} : { backupDirectory }),

@@ -15,12 +15,28 @@ export interface Report {
 
 /** A comment must fit into what a forge takes. */
 const LONGEST_DIFF = 40_000;
+const MOST_NAMED = 10;
 const FLAGS = ["data at risk", "deletion", "replacement"] as const;
 
 /** The comment on a change, in Markdown: what is dangerous first, the whole diff folded. */
-export function comment(base: string, head: string, reports: readonly Report[]): string {
+export function comment(
+  base: string,
+  head: string,
+  reports: readonly Report[],
+  changedCode: readonly string[] = [],
+): string {
   const title = `### Preview of ${head.slice(0, 12)} on ${base.slice(0, 12)}`;
-  return `${[title, ...reports.map(section)].join("\n\n")}\n`;
+  return `${[...warning(changedCode), title, ...reports.map(section)].join("\n\n")}\n`;
+}
+
+/** What a change says of itself is worth no more than its code. */
+function warning(changedCode: readonly string[]): string[] {
+  if (changedCode.length === 0) return [];
+  const names = changedCode.slice(0, MOST_NAMED).map((name) => `\`${inline(name).replaceAll("`", "'")}\``);
+  const more = changedCode.length > MOST_NAMED ? ` and ${changedCode.length - MOST_NAMED} more` : "";
+  return [
+    `**This branch changes code that runs in this preview** (${names.join(", ")}${more}): what follows is what that code makes of itself. Read it first.`,
+  ];
 }
 
 /** Whether a change must not be merged as it is. */

@@ -35,15 +35,15 @@ export async function previewChange(
   const state = join(folder, "state");
   await mkdir(state, { recursive: true, mode: 0o700 });
   const environment = {
+    ...checkouts.environment,
     PULUMI_BACKEND_URL: `${pathToFileURL(state).href}?metadata=skip`,
     PULUMI_CONFIG_PASSPHRASE: randomBytes(24).toString("base64url"),
     // The base is thrown away; the head is held against its policies by its preview.
     PGSTACK_POLICIES: "skip",
   };
-  const { PULUMI_CONFIG_PASSPHRASE_FILE: _, ...inherited } = process.env;
   const pulumi = (cwd: string, ...words: string[]): Promise<PulumiEnd> =>
     runToEnd([...words, "--stack", throwAway, "--non-interactive", "--color", "never"], {
-      ...{ cwd, env: { ...inherited, ...environment }, signal },
+      ...{ cwd, env: environment, signal },
     });
   const failed = (errors: readonly string[], text: string): Report => ({
     ...{ stack, errors, changes: [], findings: findingsIn(text), text },
@@ -72,7 +72,7 @@ export async function previewChange(
       return failed(errors.length > 0 ? errors : [`the preview ends with ${code}`], output);
     }
     const diff = await pulumi(head.folder, "preview", "--diff", "--suppress-outputs");
-    const { steps } = await previewStack(throwAway, { cwd: head.folder, environment, signal });
+    const { steps } = await previewStack(throwAway, { cwd: head.folder, env: environment, signal });
     const changes = changesOf(steps);
     const report: Report = { stack, errors: [], changes, findings, text: diff.output };
     if (isNew || !changes.some(({ interrupts }) => interrupts)) return report;

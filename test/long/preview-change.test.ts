@@ -36,13 +36,16 @@ async function settings(all: Readonly<Record<string, unknown>>): Promise<void> {
 }
 
 /** The comment on a change of the settings, and how the command ended. */
-async function commentOn(all: Readonly<Record<string, unknown>>): Promise<{ code: number; text: string }> {
+async function commentOn(
+  all: Readonly<Record<string, unknown>>,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<{ code: number; text: string }> {
   await settings(all);
   await repository.commit();
   const words = ["preview-change", "--base", base, "--stacks", "shop", "--output", "comment.md"];
   // Nothing of a live environment: neither its state nor its passphrase.
   const ended = await project.pgstack(words, {
-    environment: { PULUMI_BACKEND_URL: "file:///nonexistent", PULUMI_CONFIG_PASSPHRASE: "" },
+    environment: { PULUMI_BACKEND_URL: "file:///nonexistent", PULUMI_CONFIG_PASSPHRASE: "", ...environment },
   });
   const text = await readFile(join(project.directory, "comment.md"), "utf8").catch(() => ended.output);
   return { code: ended.code, text };
@@ -100,6 +103,26 @@ describe("G4 preview of a change, on real commits", () => {
     expect(failing.text).toMatch(
       /#### shop: fails\n\n- \*\*fails\*\*: pgstack:maxConnections is "0"; it must be/,
     );
+  });
+
+  test("a change's own code sees no credential of the caller, and the comment begins with a warning [B15]", async () => {
+    const file = join(project.directory, "index.ts");
+    const before = await readFile(file, "utf8");
+    const spy = `throw new Error("SEEN " + Object.keys(process.env).sort().join(" ") + " " + process.env["HOME"]);\n`;
+    await writeFile(file, `${before}${spy}`);
+    try {
+      const { code, text } = await commentOn(SETTINGS, {
+        GH_TOKEN: "secret",
+        AWS_SECRET_ACCESS_KEY: "secret",
+      });
+      expect(code, text).toBe(1);
+      expect(text).toMatch(/^\*\*This branch changes code that runs in this preview\*\* \(`index\.ts`\)/);
+      const [, seen = ""] = /SEEN (.*)/.exec(text) ?? [];
+      expect(seen).toMatch(/\bDOCKER_HOST\b.* \/\S*pgstack-preview-\w+\/home/);
+      expect(seen).not.toMatch(/GH_TOKEN|AWS_|PASSPHRASE_FILE|NODE_COMPILE_CACHE|PULUMI_ACCESS/);
+    } finally {
+      await writeFile(file, before);
+    }
   });
 
   test("G4 nothing is left of it, and what git does not know is refused", async () => {
