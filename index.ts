@@ -144,6 +144,7 @@ const seed =
   new RestoredCluster("seed", {
     target,
     wanted: restore.target,
+    ...(restore.accept === undefined ? {} : { accept: restore.accept }),
     dataVolume: volume.volumeName,
     dataDirectory,
     imageId: image.imageId,
@@ -193,6 +194,7 @@ const restored =
   new RestoreInPlace("restore", {
     target: server.target,
     wanted: restore.target,
+    ...(restore.accept === undefined ? {} : { accept: restore.accept }),
     roles: Object.values(roles),
     environment: settings.environment,
     ...(settings.allowRestoreUntil === undefined ? {} : { allowedUntil: settings.allowRestoreUntil }),

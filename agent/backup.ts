@@ -23,7 +23,7 @@ export async function backup(
 ): Promise<BackupEntry[]> {
   await requireOwnFolder(configuration);
   const restoring = await readJournal(configuration);
-  if (restoring !== undefined && restoring.phase !== "swapped") {
+  if (restoring !== undefined && !["swapped", "failed verification"].includes(restoring.phase)) {
     throw new Refusal(`restore ${restoring.id} was interrupted: pgstack restore --resume`);
   }
   const word = label === undefined ? {} : { label };

@@ -2,18 +2,21 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
-import type { Verification } from "./entry.ts";
-import { messageOf } from "./failure.ts";
+import { noted, type Verification } from "./entry.ts";
+import { messageOf, Refusal } from "./failure.ts";
 import { writeWhole } from "./files.ts";
 import { writeMetadata } from "./metadata.ts";
 import { prepareCluster } from "./restore/prepare.ts";
 import { query } from "./sql.ts";
+import { firstLines } from "./verification/outcome.ts";
 
 /** What a drill found. */
 export interface DrillResult {
   readonly at: string;
   readonly result: "ok" | "failed";
   readonly message?: string;
+  /** What was so at the source already. */
+  readonly warnings?: readonly string[];
   readonly backup?: string;
   /** Seconds from nothing to the first query that the restored server answered. */
   readonly rtoSeconds?: number;
@@ -41,10 +44,10 @@ export async function drill(configuration: AgentConfiguration, context: Context)
       { directory, target: { type: "latest" }, end: "promote" },
       context,
     );
-    result = {
-      ...{ ...base, result: "ok", backup: prepared.backup },
-      ...{ rtoSeconds: prepared.secondsToFirstQuery, seconds: seconds() },
-    };
+    const { backup, problems, warnings, secondsToFirstQuery: rtoSeconds } = prepared;
+    if (problems.length > 0)
+      throw new Refusal(`what was restored failed verification: ${firstLines(problems)}`);
+    result = { ...base, result: "ok", backup, rtoSeconds, seconds: seconds(), ...noted(warnings) };
   } catch (error) {
     context.signal.throwIfAborted();
     result = { ...base, result: "failed", message: messageOf(error), seconds: seconds() };
@@ -53,7 +56,8 @@ export async function drill(configuration: AgentConfiguration, context: Context)
   }
   await writeWhole(resultFile(configuration), `${JSON.stringify(result, undefined, 2)}\n`, 0o644);
   if (result.backup !== undefined) {
-    const proof: Verification = { form: "restored", at: new Date().toISOString(), result: "ok" };
+    const at = new Date().toISOString();
+    const proof: Verification = { form: "restored", at, result: "ok", ...noted(result.warnings ?? []) };
     await writeMetadata(configuration, context, new Map([[result.backup, proof]]));
   }
   return result;

@@ -1,3 +1,5 @@
+import type { Finding } from "./verification/findings.ts";
+
 export type BackupKind = "logical" | "full" | "differential" | "incremental";
 
 /** How a backup was looked at after it was taken. */
@@ -7,6 +9,8 @@ export interface Verification {
   readonly at: string;
   readonly result: "ok" | "failed";
   readonly message?: string;
+  /** What was so at the source already; not more than some. */
+  readonly warnings?: readonly string[];
 }
 
 /** One backup, in metadata.json and everywhere. Times are ISO 8601 in UTC. */
@@ -42,6 +46,8 @@ export interface BackupEntry {
   readonly repositories: readonly string[];
   readonly encrypted: boolean;
   readonly verification: Verification;
+  /** What was odd in the database in the moment of the backup; not more than some. Absent: not looked at. */
+  readonly findings?: readonly Finding[];
   /** Below the backup folder. */
   readonly path?: string;
 }
@@ -49,4 +55,36 @@ export interface BackupEntry {
 /** Whether a backup can be relied on. */
 export function isGood(entry: BackupEntry): boolean {
   return entry.verification.result === "ok";
+}
+
+/** What is kept of findings and warnings where they are only for reading. */
+const MOST_NOTED = 20;
+const LONGEST_NOTE = 400;
+
+/** Warnings as a verification or a report keeps them; nothing where there are none. */
+export function noted(warnings: readonly string[]): { readonly warnings?: readonly string[] } {
+  if (warnings.length === 0) return {};
+  const more = warnings.length - MOST_NOTED;
+  const kept = warnings.slice(0, MOST_NOTED).map((warning) => warning.slice(0, LONGEST_NOTE));
+  return { warnings: more > 0 ? [...kept, `and ${more} more`] : kept };
+}
+
+/** Findings as an entry keeps them. */
+export function notedFindings(findings: readonly Finding[]): Finding[] {
+  return findings
+    .filter(({ object, message }) => object.length + message.length < LONGEST_NOTE * 2)
+    .slice(0, MOST_NOTED);
+}
+
+/** Everything that is told of a backup's source: what was odd when it was taken, and what its verification added. */
+export function warningsOf({ findings = [], verification }: BackupEntry): readonly string[] {
+  return [...new Set([...findings.map(({ message }) => message), ...(verification.warnings ?? [])])];
+}
+
+/** The newest logical and the newest physical backup: what is told of the source is told by them. */
+export function newestOfEach(entries: readonly BackupEntry[]): BackupEntry[] {
+  const newest = [true, false].map((logical) =>
+    entries.findLast(({ kind }) => (kind === "logical") === logical),
+  );
+  return newest.filter((entry) => entry !== undefined);
 }

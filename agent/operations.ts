@@ -64,9 +64,10 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     exclusive("the restore of a dump", (configuration, parameters, context) => {
       const selection = readSelection(parameters);
       const [id, acceptLosses] = [String(parameters["id"]), parameters["acceptLosses"] === true];
+      const acceptance = parameters["accept"] === true;
       return isPartial(selection)
-        ? bringBackParts(configuration, id, { selection, acceptLosses }, context)
-        : bringBackDatabase(configuration, id, { acceptLosses }, context);
+        ? bringBackParts(configuration, id, { selection, acceptLosses, acceptance }, context)
+        : bringBackDatabase(configuration, id, { acceptLosses, acceptance }, context);
     }),
   ],
   [

@@ -10,6 +10,7 @@ import { prepareStanza } from "./physical/stanza.ts";
 import { nextDue } from "./schedule/due.ts";
 import { Heartbeat } from "./schedule/heartbeat.ts";
 import { writeMetrics } from "./schedule/metrics.ts";
+import { ProofFailed } from "./schedule/proof.ts";
 import { type RunRecord, readState, recordRun, type Task, writeState } from "./schedule/state.ts";
 import { scheduledBackup, scheduledDrill } from "./schedule/tasks.ts";
 import { query } from "./sql.ts";
@@ -91,7 +92,7 @@ async function runDue(
     say(`${task}: ${record.message}`);
     const before = (await readState(configuration))[task] ?? {};
     const remembered =
-      record.result === "ok"
+      record.result === "ok" || record.final === true
         ? { last: record.at }
         : { ...before, failedAt: new Date().toISOString(), failures: (before.failures ?? 0) + 1 };
     await writeState(configuration, { ...(await readState(configuration)), [task]: remembered });
@@ -116,7 +117,7 @@ async function runTask(configuration: AgentConfiguration, task: Task, context: C
     const work = () => TASKS[task](configuration, context);
     return ended("ok", await withExclusive(configuration, `the scheduled ${task}`, work, options));
   } catch (error) {
-    return ended("failed", messageOf(error));
+    return { ...ended("failed", messageOf(error)), ...(error instanceof ProofFailed ? { final: true } : {}) };
   }
 }
 

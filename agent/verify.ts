@@ -1,11 +1,12 @@
 import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
-import { type BackupEntry, isGood, type Verification } from "./entry.ts";
+import { type BackupEntry, isGood, noted, type Verification } from "./entry.ts";
 import { messageOf, Refusal } from "./failure.ts";
 import { oweBackup } from "./lineage/owed.ts";
 import { verifyLogical, verifyLogicalDeep } from "./logical/verify.ts";
 import { readBackups, writeMetadata } from "./metadata.ts";
 import { verifyPhysical, verifyPhysicalDeep } from "./physical/verify.ts";
+import type { Outcome } from "./verification/outcome.ts";
 
 /** What is to be verified. */
 export interface VerifyRequest {
@@ -20,6 +21,8 @@ export interface VerifyRequest {
 export interface VerifyResult {
   readonly entry: BackupEntry;
   readonly problems: readonly string[];
+  /** What was so at the source already. */
+  readonly warnings: readonly string[];
 }
 
 /** Verifies backups and enters what was found. To be called under the lock. */
@@ -34,14 +37,15 @@ export async function verify(
   const results: VerifyResult[] = [];
   for (const [index, entry] of chosen.entries()) {
     context.step(`verifying ${entry.id}`, index / chosen.length);
-    const problems = await look(configuration, entry, request.deep === true, context);
+    const { problems, warnings } = await look(configuration, entry, request.deep === true, context);
     verifications.set(entry.id, {
       form: request.deep === true ? "restored" : "read back",
       at: new Date().toISOString(),
       result: problems.length === 0 ? "ok" : "failed",
       ...(problems.length === 0 ? {} : { message: problems.slice(0, 3).join("; ") }),
+      ...noted(warnings),
     });
-    results.push({ entry, problems });
+    results.push({ entry, problems, warnings });
   }
   const failed = results.findLast(
     ({ entry: { kind, abandoned }, problems }) =>
@@ -51,9 +55,9 @@ export async function verify(
     await oweBackup(configuration, `verification of ${failed.entry.id}, which failed`, context);
   }
   const { entries: written } = await writeMetadata(configuration, context, verifications);
-  return results.map(({ entry, problems }) => ({
-    entry: written.find(({ id }) => id === entry.id) ?? entry,
-    problems,
+  return results.map((result) => ({
+    ...result,
+    entry: written.find(({ id }) => id === result.entry.id) ?? result.entry,
   }));
 }
 
@@ -82,15 +86,17 @@ async function look(
   entry: BackupEntry,
   deep: boolean,
   context: Context,
-): Promise<string[]> {
+): Promise<Outcome> {
   try {
-    if (entry.kind === "logical") {
-      return await (deep ? verifyLogicalDeep : verifyLogical)(configuration, entry.id, context);
-    }
-    const problems = await verifyPhysical(configuration, entry, context);
-    return problems.length > 0 || !deep ? problems : await verifyPhysicalDeep(configuration, entry, context);
+    if (entry.kind === "logical" && deep) return await verifyLogicalDeep(configuration, entry.id, context);
+    const problems =
+      entry.kind === "logical"
+        ? await verifyLogical(configuration, entry.id, context)
+        : await verifyPhysical(configuration, entry, context);
+    if (deep && problems.length === 0) return await verifyPhysicalDeep(configuration, entry, context);
+    return { problems, warnings: (entry.findings ?? []).map(({ message }) => message) };
   } catch (error) {
     context.signal.throwIfAborted();
-    return [messageOf(error)];
+    return { problems: [messageOf(error)], warnings: [] };
   }
 }

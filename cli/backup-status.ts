@@ -1,5 +1,8 @@
+import { newestOfEach } from "../agent/entry.ts";
 import type { AgentStatus } from "../agent/status.ts";
+import { firstLines } from "../agent/verification/outcome.ts";
 import { errorLine } from "../operations/user-error.ts";
+import { sourceWarnings } from "./backup-table.ts";
 import { formatDuration, harmless, statusText, styled } from "./print.ts";
 import type { Stack } from "./stack.ts";
 
@@ -30,6 +33,7 @@ export function backupLines(
     );
     return entry === undefined ? `${form} ${statusText("none")}` : `${entry.kind} ${ago(entry.finishedAt)}`;
   });
+  const warnings = sourceWarnings(newestOfEach(status.backups));
   const failed = status.lastRuns.at(-1)?.result === "failed" ? status.lastRuns.at(-1) : undefined;
   return [
     ["backups", `${status.backups.length}, newest: ${newest.join(", ")}; next ${status.nextBackup}`],
@@ -60,6 +64,9 @@ export function backupLines(
           ? `${statusText("failed")} ${ago(drill.at)}: ${harmless(drill.message ?? "")}`
           : `${statusText("ok")} ${ago(drill.at)}, RTO ${drill.rtoSeconds?.toFixed(1)} s, RPO ${drill.rpoSeconds?.toFixed(1) ?? "?"} s`,
     ],
+    ...(warnings.length === 0
+      ? []
+      : [["", `${statusText("warning")}: ${harmless(firstLines(warnings))}`] as const]),
     ...(status.lineage?.owed === undefined
       ? []
       : [
@@ -83,15 +90,13 @@ export function backupLines(
 
 function restoreLine({ restore, holder }: AgentStatus): (readonly [string, string])[] {
   if (restore === undefined) return [];
-  const runs = holder?.purpose.startsWith("restore ") === true;
-  return [
-    [
-      "restore",
-      runs
-        ? `${harmless(holder.purpose)} runs since ${holder.since ?? restore.startedAt}`
-        : `${statusText("interrupted")} (${restore.phase}): pgstack restore --resume`,
-    ],
-  ];
+  if (holder?.purpose.startsWith("restore ") === true)
+    return [["restore", `${harmless(holder.purpose)} runs since ${holder.since ?? restore.startedAt}`]];
+  const state =
+    restore.phase === "failed verification"
+      ? `${statusText("failed verification")}, its cluster is kept`
+      : `${statusText("interrupted")} (${restore.phase})`;
+  return [["restore", `${state}: pgstack restore --resume`]];
 }
 
 function archiveText(archive: NonNullable<AgentStatus["archive"]>, ago: string): string {

@@ -1,4 +1,4 @@
-import type { BackupEntry } from "../agent/entry.ts";
+import { type BackupEntry, warningsOf } from "../agent/entry.ts";
 import { formatBytes, formatDuration, harmless, statusText, table } from "./print.ts";
 
 /** Backups as a table for people, the oldest first. */
@@ -25,8 +25,14 @@ export function formatBackup(entry: BackupEntry): string {
   return `${entry.kind} backup ${entry.id}${label}: ${formatBytes(entry.bytes)} in ${seconds.toFixed(1)} s, ${entry.repositories.join(", ")}, ${verificationText(entry)}`;
 }
 
-function verificationText({ verification }: BackupEntry): string {
-  return verification.result === "ok"
-    ? verification.form
-    : `${statusText("failed")}: ${harmless(verification.message ?? "")}`;
+/** What was odd at the source of backups, each once. */
+export function sourceWarnings(entries: readonly BackupEntry[]): string[] {
+  return [...new Set(entries.flatMap(warningsOf))];
+}
+
+function verificationText(entry: BackupEntry): string {
+  const { form, result, message = "" } = entry.verification;
+  if (result === "failed") return `${statusText("failed")}: ${harmless(message)}`;
+  const warnings = warningsOf(entry).length;
+  return warnings === 0 ? form : `${form}, ${warnings} warning${warnings === 1 ? "" : "s"}`;
 }

@@ -1,9 +1,9 @@
 import { Command, Option } from "commander";
 import type { BackupEntry } from "../agent/entry.ts";
 import { callStackAgent } from "./agent-call.ts";
-import { formatBackup } from "./backup-table.ts";
+import { formatBackup, sourceWarnings } from "./backup-table.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
-import { printJson, printLine } from "./print.ts";
+import { printJson, printLine, printWarnings } from "./print.ts";
 
 interface BackupOptions {
   readonly kind: "logical" | "full" | "diff" | "incr";
@@ -30,7 +30,10 @@ export function backupCommand(): Command {
         parameters: { kind: KINDS[kind], ...(label === undefined ? {} : { label }) },
       });
       if (json) printJson(entries);
-      else for (const entry of entries) printLine(formatBackup(entry));
+      else {
+        for (const entry of entries) printLine(formatBackup(entry));
+        printWarnings(sourceWarnings(entries));
+      }
     });
   return taught(command, [
     ["pgstack backup", "a dump of the database, and of the roles"],

@@ -1,10 +1,11 @@
 import { Command } from "commander";
 import type { BackupEntry } from "../agent/entry.ts";
+import { newestOfEach } from "../agent/entry.ts";
 import type { Fate } from "../agent/retention.ts";
-import { backupTable } from "./backup-table.ts";
+import { backupTable, sourceWarnings } from "./backup-table.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
-import { harmless, note, printJson, printLine, table } from "./print.ts";
+import { harmless, note, printJson, printLine, printWarnings, table } from "./print.ts";
 import { withProgress } from "./progress.ts";
 
 interface BackupsOptions {
@@ -43,7 +44,10 @@ async function list(name: string, { json }: BackupsOptions): Promise<void> {
   );
   if (json) printJson({ backups: entries, problems });
   else if (entries.length === 0) printLine("There is no backup yet: pgstack backup takes one.");
-  else printLine(backupTable(entries, new Date()).trimEnd());
+  else {
+    printLine(backupTable(entries, new Date()).trimEnd());
+    printWarnings(sourceWarnings(newestOfEach(entries)));
+  }
   for (const problem of problems) note(`pgstack: ${harmless(problem)}`);
   if (problems.length > 0) process.exitCode = 1;
 }

@@ -3,7 +3,7 @@ import type { DrillResult } from "../agent/drill.ts";
 import { callStackAgent } from "./agent-call.ts";
 import { EXIT } from "./exit-codes.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
-import { harmless, printJson, printLine, statusText } from "./print.ts";
+import { harmless, printJson, printLine, printWarnings, statusText } from "./print.ts";
 
 /** `pgstack drill`. */
 export function drillCommand(): Command {
@@ -25,7 +25,15 @@ export function drillCommand(): Command {
   return taught(command, [["pgstack drill", "how long a restore takes (RTO), and what it would lack (RPO)"]]);
 }
 
-function printDrill({ result, backup, rtoSeconds, rpoSeconds, seconds, message }: DrillResult): void {
+function printDrill({
+  result,
+  backup,
+  rtoSeconds,
+  rpoSeconds,
+  seconds,
+  message,
+  warnings,
+}: DrillResult): void {
   if (result === "failed") {
     printLine(`${statusText("failed")}: ${harmless(message ?? "")}`);
     return;
@@ -33,6 +41,7 @@ function printDrill({ result, backup, rtoSeconds, rpoSeconds, seconds, message }
   printLine(
     `${statusText("ok")}: backup ${backup} and the archive restore to a sound database (${seconds.toFixed(1)} s)`,
   );
+  printWarnings(warnings);
   printLine(`  RTO  ${rtoSeconds?.toFixed(1)} s to the first query`);
   printLine(`  RPO  ${rpoSeconds?.toFixed(1) ?? "unknown"} s of commits were not archived yet`);
 }

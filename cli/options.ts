@@ -26,6 +26,17 @@ export function jsonOption(): Option {
   return new Option("--json", "print JSON for machines").default(false, "text for people");
 }
 
+/** `--accept REASON`: for what is restored and fails verification. */
+export function acceptOption(): Option {
+  return new Option(
+    "--accept <reason>",
+    "take what is restored though it fails verification; the reason goes into the audit log",
+  ).argParser((reason) => {
+    if (reason.trim().length >= 3 && reason.length <= 500) return reason.trim();
+    throw new InvalidArgumentError("Expected the reason in 3 to 500 characters.");
+  });
+}
+
 /** A whole number from `least` to `most`, for an option or argument named in errors by commander. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {

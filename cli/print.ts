@@ -1,5 +1,6 @@
 import { stripVTControlCharacters, styleText } from "node:util";
 import {
+  escapeControlCharacters,
   escapeControlCharactersInJson,
   escapeControlCharactersInLines,
 } from "../operations/control-characters.ts";
@@ -43,6 +44,12 @@ export function printJson(value: unknown): void {
 /** Text in a style where standard output is a terminal and NO_COLOR is not set; else the text alone. */
 export function styled(style: Style, text: string): string {
   return styleText(style, text, { stream: process.stdout });
+}
+
+/** Warnings for people, a line each. */
+export function printWarnings(warnings: readonly string[] = []): void {
+  for (const warning of warnings)
+    printLine(`  ${statusText("warning")}  ${escapeControlCharacters(warning)}`);
 }
 
 /** A status word in its colour. */

@@ -10,8 +10,8 @@ import { ask } from "./ask.ts";
 import { UsageError } from "./exit-codes.ts";
 import { findBackupByName } from "./find-backup.ts";
 import { interruptionSignal } from "./interruption.ts";
-import { stackName, taught } from "./options.ts";
-import { note, printLine } from "./print.ts";
+import { acceptOption, stackName, taught } from "./options.ts";
+import { note, printLine, printWarnings } from "./print.ts";
 import { withProgress } from "./progress.ts";
 import { pulumiUp } from "./up.ts";
 
@@ -20,6 +20,7 @@ interface RestoreDumpOptions {
   readonly table: readonly string[];
   readonly acceptLosses: boolean;
   readonly yes: boolean;
+  readonly accept?: string;
 }
 
 const listed = (one: string, before: readonly string[]): string[] => [...before, one];
@@ -40,6 +41,7 @@ export function restoreDumpCommand(): Command {
     )
     .option("--accept-losses", "go on without what stands now and is not so in the backup", false)
     .option("-y, --yes", "do not ask", false)
+    .addOption(acceptOption())
     .action(async (backup: string, options: RestoreDumpOptions) => {
       const name = stackName(command);
       await withStackLock(PROJECT_DIRECTORY, name, `a restore of stack ${name}`, () =>
@@ -55,7 +57,7 @@ export function restoreDumpCommand(): Command {
 async function restoreDump(
   name: string,
   backup: string,
-  { schema, table, acceptLosses, yes }: RestoreDumpOptions,
+  { schema, table, acceptLosses, yes, accept }: RestoreDumpOptions,
 ): Promise<void> {
   const { openStack } = await import("./stack.ts");
   const { audited } = await import("../operations/audit.ts");
@@ -82,7 +84,10 @@ async function restoreDump(
     printLine("Nothing was changed.");
     return;
   }
-  const parameters: Record<string, unknown> = { ...selection, acceptLosses };
+  const parameters: Record<string, unknown> = {
+    ...{ ...selection, acceptLosses },
+    ...(accept === undefined ? {} : { accept }),
+  };
   const result = await audited({ logsDirectory, stack: name }, "restore.dump", parameters, () =>
     withProgress(async (onStep) => {
       const request = {
@@ -92,14 +97,13 @@ async function restoreDump(
       };
       const [safety] = await callAgent<BackupEntry[]>(target, "backup", request, { onStep, signal });
       parameters.safetyBackup = safety?.id;
-      return callAgent<BroughtBack>(
-        target,
-        "restore-dump",
-        { ...selection, acceptLosses },
-        { onStep, signal },
-      );
+      const wanted = { ...selection, acceptLosses, accept: accept !== undefined };
+      const restored = await callAgent<BroughtBack>(target, "restore-dump", wanted, { onStep, signal });
+      parameters.warnings = restored.warnings;
+      return restored;
     }),
   );
+  printWarnings(result.warnings);
   note("pulumi up brings roles, grants and settings to what the stack declares:");
   const exitCode = await pulumiUp(name);
   const kept =

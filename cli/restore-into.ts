@@ -10,6 +10,8 @@ import { pulumiUp, runPulumiQuietly, WITHOUT_POLICIES } from "./up.ts";
 export interface NewStackOptions {
   /** Settings that the new stack has instead of the old one's. */
   readonly changes?: Readonly<Record<string, unknown>>;
+  /** Why what fails verification is taken; absent: it is refused. */
+  readonly accept?: string | undefined;
   /** Show what Pulumi says only where it fails. */
   readonly quiet?: boolean;
 }
@@ -23,14 +25,17 @@ export async function restoreIntoNewStack(
   stack: Stack,
   wanted: RecoveryTarget,
   into: string,
-  { changes = {}, quiet = false }: NewStackOptions = {},
+  { changes = {}, accept, quiet = false }: NewStackOptions = {},
 ): Promise<void> {
   requireNewName(into);
   const config = await readConfig(old);
   const target = await fixed(stack, wanted);
   const { plain, secrets } = sourceOf(old, config);
   await makeStackAfter(old, config, into, {
-    plain: { ...changes, restore: { ...settingOf(target), from: plain } },
+    plain: {
+      ...changes,
+      restore: { ...settingOf(target), ...(accept === undefined ? {} : { accept }), from: plain },
+    },
     secrets: [...Object.entries(secrets), ...(await encryption(old, config))].map(([path, secret]) => [
       `restore.from.${path}`,
       secret,

@@ -7,8 +7,8 @@ import { ask } from "./ask.ts";
 import { UsageError } from "./exit-codes.ts";
 import { findBackupByName } from "./find-backup.ts";
 import { interruptionSignal } from "./interruption.ts";
-import { stackName, taught } from "./options.ts";
-import { harmless, note, printLine, table } from "./print.ts";
+import { acceptOption, stackName, taught } from "./options.ts";
+import { harmless, note, printLine, printWarnings, statusText, table } from "./print.ts";
 import { StepProgress } from "./progress.ts";
 import type { StackWithCredentials } from "./stack.ts";
 import { pulumiUp } from "./up.ts";
@@ -24,6 +24,7 @@ interface RestoreOptions {
   readonly undo: boolean;
   readonly forget: boolean;
   readonly yes: boolean;
+  readonly accept?: string;
   readonly into?: string;
 }
 
@@ -52,6 +53,7 @@ export function restoreCommand(): Command {
       false,
     )
     .option("-y, --yes", "do not ask before the restored state is put in use", false)
+    .addOption(acceptOption())
     .option("--into <stack>", "make a new stack of it and leave this one as it is")
     .action(async (backup: string | undefined, options: RestoreOptions) => {
       const name = stackName(command);
@@ -62,14 +64,14 @@ export function restoreCommand(): Command {
       if (options.forget) await forget(name, backup);
       else if (options.resume)
         await withStackLock(PROJECT_DIRECTORY, name, `the end of a restore of stack ${name}`, () =>
-          resume(name, options.undo),
+          resume(name, options),
         );
       else if (options.into !== undefined)
-        await restoreInto(name, chosenTarget(backup, options), options.into);
+        await restoreInto(name, chosenTarget(backup, options), options.into, options.accept);
       else {
         const chosen = chosenTarget(backup, options);
         await withStackLock(PROJECT_DIRECTORY, name, `a restore of stack ${name}`, () =>
-          restore(name, chosen, options.yes),
+          restore(name, chosen, options),
         );
       }
     });
@@ -110,11 +112,10 @@ function timelineNumber(given: string): number {
   throw new UsageError(`--timeline: expected an integer from 1, not ${JSON.stringify(given)}`);
 }
 
-async function restore(name: string, chosen: Chosen, yes: boolean): Promise<void> {
+async function restore(name: string, chosen: Chosen, { yes, accept }: RestoreOptions): Promise<void> {
   const { readSetting, readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { audited } = await import("../operations/audit.ts");
   const { requireRestoreAllowed } = await import("../operations/restore/allowed.ts");
-  const { beginChain } = await import("../operations/restore/chain.ts");
   const { proveRestored } = await import("../operations/restore/prove.ts");
   const { restoreInPlace } = await import("../operations/restore.ts");
   const stack = await readStackWithCredentials(name);
@@ -125,23 +126,19 @@ async function restore(name: string, chosen: Chosen, yes: boolean): Promise<void
   const { target, logsDirectory } = stack;
   requireRestoreAllowed(stack.environment, await readSetting(name, "allowRestoreUntil"));
   const wanted = chosen.type === "unknown" ? await targetOf(stack, chosen.wanted) : chosen;
-  const parameters: Record<string, unknown> = { wanted };
+  const parameters: Record<string, unknown> = { wanted, ...(accept === undefined ? {} : { accept }) };
   const progress = new StepProgress();
   const result = await audited({ logsDirectory, stack: name }, "restore", parameters, async () => {
     try {
       const restored = await restoreInPlace(target, wanted, {
         onStep: progress.onStep,
         signal: interruptionSignal(),
-        confirm: async (prepared) => {
-          progress.end();
-          printPrepared(prepared);
-          return (
-            yes || (await ask(`Put this in use in stack ${name}? The server stops for some seconds. [y/N] `))
-          );
-        },
+        ...(accept === undefined ? {} : { accept }),
+        confirm: (prepared) => confirmPrepared(name, prepared, yes, progress),
         prove: () => proveRestored(target, Object.values(stack.roles)),
       });
-      Object.assign(parameters, { id: restored.id, done: restored.done, lsn: restored.prepared.lsn });
+      const { problems, lsn } = restored.prepared;
+      Object.assign(parameters, { id: restored.id, done: restored.done, lsn, problems });
       return restored;
     } finally {
       progress.end();
@@ -151,25 +148,46 @@ async function restore(name: string, chosen: Chosen, yes: boolean): Promise<void
     printLine("Nothing was changed.");
     return;
   }
-  const chainProgress = new StepProgress();
-  const chain = await beginChain(target, { onStep: chainProgress.onStep });
-  chainProgress.end();
+  await conclude(name, stack, result);
+}
+
+/** What follows on a restored cluster that is in use. */
+async function conclude(
+  name: string,
+  { target }: StackWithCredentials,
+  { id, safetyBackup }: { readonly id: string; readonly safetyBackup?: string },
+): Promise<void> {
+  const { beginChain } = await import("../operations/restore/chain.ts");
+  const progress = new StepProgress();
+  const chain = await beginChain(target, { onStep: progress.onStep });
+  progress.end();
   note("pulumi up brings roles, grants and settings to what the stack declares:");
   const exitCode = await pulumiUp(name);
   printLine(`
-Restored (${result.id}). The state before is kept in the data volume${result.safetyBackup === undefined ? "" : `, and as backup ${result.safetyBackup}`}:
-pgstack restore --forget ${result.id} gives its room back. ${chain}`);
+Restored (${id}). The state before is kept in the data volume${safetyBackup === undefined ? "" : `, and as backup ${safetyBackup}`}:
+pgstack restore --forget ${id} gives its room back. ${chain}`);
   if (exitCode !== 0)
     throw new UserError(`pulumi up failed (exit code ${exitCode}): run it again, the data is restored`);
 }
 
-async function restoreInto(name: string, chosen: Chosen, into: string): Promise<void> {
+async function confirmPrepared(
+  name: string,
+  prepared: PreparedCluster,
+  yes: boolean,
+  progress: StepProgress,
+): Promise<boolean> {
+  progress.end();
+  printPrepared(prepared);
+  return yes || (await ask(`Put this in use in stack ${name}? The server stops for some seconds. [y/N] `));
+}
+
+async function restoreInto(name: string, chosen: Chosen, into: string, accept?: string): Promise<void> {
   const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { restoreIntoNewStack } = await import("./restore-into.ts");
   const stack = await readStackWithCredentials(name);
   await requireStackEngine(stack);
   const wanted = chosen.type === "unknown" ? await targetOf(stack, chosen.wanted) : chosen;
-  await restoreIntoNewStack(name, stack, wanted, into);
+  await restoreIntoNewStack(name, stack, wanted, into, { accept });
 }
 
 /** A dump is restored by another way than the cluster's files. */
@@ -181,8 +199,10 @@ async function targetOf({ target }: StackWithCredentials, wanted: string): Promi
   return { type: "backup", id: entry.id };
 }
 
-function printPrepared({ backup, lsn, lastCommitAt, tables }: PreparedCluster): void {
+function printPrepared({ backup, lsn, lastCommitAt, tables, problems, warnings }: PreparedCluster): void {
   printLine(`The state to be restored is made and checked, from backup ${backup}:`);
+  for (const problem of problems) printLine(`  ${statusText("failed")}        ${harmless(problem)}`);
+  printWarnings(warnings);
   printLine(`  last commit   ${lastCommitAt ?? "none after the backup"}`);
   printLine(`  LSN           ${lsn}`);
   const shown = tables.slice(0, 20).map(({ table: one, rows }) => [`  ${harmless(one)}`, `${rows} rows`]);
@@ -190,7 +210,7 @@ function printPrepared({ backup, lsn, lastCommitAt, tables }: PreparedCluster): 
   if (tables.length > shown.length) printLine(`  and ${tables.length - shown.length} more tables`);
 }
 
-async function resume(name: string, undo: boolean): Promise<void> {
+async function resume(name: string, { yes, accept, undo }: RestoreOptions): Promise<void> {
   const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { audited } = await import("../operations/audit.ts");
   const { proveRestored } = await import("../operations/restore/prove.ts");
@@ -199,12 +219,17 @@ async function resume(name: string, undo: boolean): Promise<void> {
   await requireStackEngine(stack);
   const { logsDirectory, target } = stack;
   const progress = new StepProgress();
-  const parameters: Record<string, unknown> = {};
+  if (accept !== undefined && !yes && !process.stdin.isTTY) {
+    throw new UsageError("nobody can be asked here: --yes puts the restored state in use without asking");
+  }
+  const parameters: Record<string, unknown> = accept === undefined ? {} : { accept };
   const ended = await audited({ logsDirectory, stack: name }, "restore.resume", parameters, async () => {
     try {
       const found = await resumeRestore(target, {
         onStep: progress.onStep,
         undo,
+        ...(accept === undefined ? {} : { accept }),
+        confirm: (prepared) => confirmPrepared(name, prepared, yes, progress),
         prove: () => proveRestored(target, Object.values(stack.roles)),
       });
       Object.assign(parameters, found);
@@ -213,6 +238,7 @@ async function resume(name: string, undo: boolean): Promise<void> {
       progress.end();
     }
   });
+  if (ended?.accepted === true) return await conclude(name, stack, ended);
   const chain = ended?.state === "before" ? "" : await takeOwed(target);
   if (ended === undefined) printLine(`No restore was interrupted. ${chain}`.trimEnd());
   else if (ended.state === "before")

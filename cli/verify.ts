@@ -3,7 +3,7 @@ import type { VerifyResult } from "../agent/verify.ts";
 import { callStackAgent } from "./agent-call.ts";
 import { EXIT, UsageError } from "./exit-codes.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
-import { harmless, printJson, printLine, statusText } from "./print.ts";
+import { harmless, printJson, printLine, printWarnings, statusText } from "./print.ts";
 
 interface VerifyOptions {
   readonly all: boolean;
@@ -43,8 +43,9 @@ export function verifyCommand(): Command {
   ]);
 }
 
-function printResult({ entry, problems }: VerifyResult): void {
+function printResult({ entry, problems, warnings }: VerifyResult): void {
   const state = problems.length === 0 ? statusText("ok") : statusText("failed");
   printLine(`${state}  ${entry.kind} ${entry.id} (${entry.verification.form})`);
   for (const problem of problems) printLine(`    ${harmless(problem)}`);
+  printWarnings(warnings);
 }

@@ -9,6 +9,8 @@ export interface RestoreInPlaceArgs {
   readonly target: pulumi.Input<Target>;
   /** What to bring the database back to. Another value is another restore. */
   readonly wanted: RecoveryTarget;
+  /** Why what fails verification is taken. Default: it is kept beside the database in use, for a decision. */
+  readonly accept?: string;
   /** Names of the roles that what is restored must have. */
   readonly roles: readonly string[];
   /** What the stack is for: production needs a permission. */
@@ -32,6 +34,7 @@ export class RestoreInPlace extends pulumi.ComponentResource {
       {
         target: args.target,
         wanted: args.wanted,
+        ...(args.accept === undefined ? {} : { accept: args.accept }),
         roles: [...args.roles],
         environment: args.environment,
         allowedUntil: args.allowedUntil ?? "",

@@ -13,6 +13,8 @@ import { labelRecord } from "./labels.ts";
 /** What a {@link RestoredCluster} is made from. */
 export interface RestoredClusterArgs extends BackupPlaces {
   readonly wanted: RecoveryTarget;
+  /** Why what fails verification is taken. Default: it is refused. */
+  readonly accept?: string;
   /** Where the local repository is; absent: only in the object storage. */
   readonly source?: { readonly type: "volume" | "bind"; readonly place: string };
   /** What the backups are encrypted with. */
@@ -44,6 +46,7 @@ export class RestoredCluster extends pulumi.ComponentResource {
       {
         target: args.target,
         wanted: args.wanted,
+        ...(args.accept === undefined ? {} : { accept: args.accept }),
         dataVolume: args.dataVolume,
         imageId: args.imageId,
         agent: JSON.stringify(agentConfiguration(args, plan), undefined, 2),

@@ -1,6 +1,7 @@
 import { agentAtWork } from "./health/agent-at-work.ts";
 import { archiveLag } from "./health/archive-lag.ts";
 import { backupAge } from "./health/backup-age.ts";
+import { backupContents } from "./health/backup-contents.ts";
 import { type BackupFolder, readBackupFolder } from "./health/backup-folder.ts";
 import { certificateDays } from "./health/certificate-days.ts";
 import { type BackupPlan, type CheckContext, type HealthCheck, NoSession } from "./health/check.ts";
@@ -65,6 +66,7 @@ const CHECKS: readonly HealthCheck[] = [
   transactionIdAge,
   agentAtWork,
   backupAge,
+  backupContents,
   restoreDrill,
   certificateDays,
   checksumFailures,

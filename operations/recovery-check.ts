@@ -1,4 +1,4 @@
-import { isGood } from "../agent/entry.ts";
+import { isGood, newestOfEach, warningsOf } from "../agent/entry.ts";
 import type { AgentStatus } from "../agent/status.ts";
 import type { HealthReport } from "./health.ts";
 
@@ -24,6 +24,7 @@ export function checkRecovery(status: AgentStatus, health: HealthReport, now: Da
     lastGood(status, now, "logical"),
     lastGood(status, now, "physical"),
     allGood(status),
+    asAtSource(status),
     archiveWhole(status),
     archiveCurrent(status),
     drilled(status, now),
@@ -77,6 +78,16 @@ function allGood({ backups, problems }: AgentStatus): RecoveryPoint {
     : { point, status: "warning", message: `not good: ${bad.join(", ")}` };
 }
 
+function asAtSource({ backups }: AgentStatus): RecoveryPoint {
+  const point = "nothing odd in the database";
+  const newest = newestOfEach(backups);
+  if (newest.length === 0) return { point, status: "not applicable", message: "there is no backup" };
+  const warnings = [...new Set(newest.flatMap(warningsOf))];
+  return warnings.length === 0
+    ? { point, status: "ok", message: "at the newest backups" }
+    : { point, status: "warning", message: warnings.join("; ") };
+}
+
 function archiveWhole({ archive }: AgentStatus): RecoveryPoint {
   const point = "write-ahead log without a gap";
   if (archive === undefined) return { point, status: "failed", message: "the archive cannot be looked at" };
@@ -120,6 +131,13 @@ function offHost({ backups }: AgentStatus): RecoveryPoint {
 
 function noRestoreOpen({ restore, kept, lineage }: AgentStatus): RecoveryPoint {
   const point = "no restore left open";
+  if (restore?.phase === "failed verification") {
+    return {
+      point,
+      status: "warning",
+      message: `the cluster of ${restore.id} failed verification and is kept: pgstack restore --resume`,
+    };
+  }
   if (restore === undefined && lineage?.owed !== undefined) {
     const message = `${lineage.owed.by} owes a full backup since ${lineage.owed.since}: pgstack restore --resume takes it`;
     return { point, status: "warning", message };

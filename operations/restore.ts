@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import type { BackupEntry } from "../agent/entry.ts";
 import type { Holder } from "../agent/exclusive.ts";
 import type { PreparedCluster } from "../agent/restore/prepare.ts";
-import type { Journal } from "../agent/restore/swap.ts";
+import { isUntouched, type Journal } from "../agent/restore/swap.ts";
 import type { RecoveryTarget } from "../agent/restore/target.ts";
+import { firstLines } from "../agent/verification/outcome.ts";
 import { type AgentCall, callAgent } from "./agent.ts";
 import { defaultOperator } from "./audit.ts";
 import { markProven } from "./first-provision.ts";
@@ -17,6 +18,8 @@ export type { RecoveryTarget } from "../agent/restore/target.ts";
 
 /** How a restore goes on. */
 export interface RestoreOptions extends AgentCall {
+  /** Why a restored cluster is taken that fails verification. Absent: it is kept beside the one in use, for a decision. */
+  readonly accept?: string;
   /** Asked when the restored cluster is made and checked, before anything in use is changed; false ends the restore. */
   readonly confirm: (prepared: PreparedCluster) => Promise<boolean>;
   /** Proves that the restored server is healthy; what it throws brings the one before back. */
@@ -66,6 +69,7 @@ export async function restoreInPlace(
       });
       const result = { id, prepared, ...(safetyBackup === undefined ? {} : { safetyBackup }) };
       options.signal?.throwIfAborted();
+      await requireAccepted(target, container, { id, prepared, ...options });
       if (!(await options.confirm(prepared))) {
         await withoutSignal(target, container, "restore-undo", id);
         return { ...result, done: false };
@@ -76,29 +80,45 @@ export async function restoreInPlace(
   );
 }
 
+/** What became of a restore that was not finished. */
+export interface ResumeResult {
+  readonly id: string;
+  readonly state: "before" | "restored";
+  /** Its cluster had failed verification and was put in use now. */
+  readonly accepted: boolean;
+  /** As {@link RestoreResult.safetyBackup}. */
+  readonly safetyBackup?: string;
+}
+
 /**
  * Finds a restore that was cut off and ends it: one that had changed nothing yet is cleared away, one cut off between
- * the two directories is undone, one whose cluster was in use already is checked and finished, or undone.
+ * the two directories is undone, one whose cluster was in use already is checked and finished, or undone. One whose
+ * cluster failed verification is put in use where it is accepted, and else cleared away.
  *
  * @returns What became of it; undefined when there was none.
  */
 export async function resumeRestore(
   target: Target,
-  options: Pick<RestoreOptions, "prove" | "onStep" | "timeoutSeconds"> & {
+  options: Pick<RestoreOptions, "prove" | "onStep" | "timeoutSeconds" | "accept" | "confirm"> & {
     /** Put back the state before, also where the restored cluster has been in use. */
     readonly undo?: boolean;
   },
-): Promise<{ id: string; state: "before" | "restored" } | undefined> {
+): Promise<ResumeResult | undefined> {
+  const kept = await acceptedCluster(target, options);
+  if (kept !== undefined) return kept;
   return whileHeld(target, "the end of a restore", () =>
     withRestorer(target, async (container) => {
       const journal = await callAgent<Journal | null>(target, "restore-journal", {}, { container });
       if (journal === null) return undefined;
       const { id, phase } = journal;
+      if (options.accept !== undefined) {
+        await callAgent(target, "restore-accept", { id, reason: options.accept }, { container });
+      }
       if (phase === "swapped" && options.undo !== true) {
         try {
           await settle(target, { container, id, lsn: journal.prepared?.lsn ?? "0/0" }, options);
           await withoutSignal(target, container, "restore-done", id);
-          return { id, state: "restored" as const };
+          return { id, state: "restored" as const, accepted: false };
         } catch (error) {
           if (journal.openedAt !== undefined) throw new UserError(inUse(journal, error), { cause: error });
           options.onStep?.(
@@ -106,11 +126,12 @@ export async function resumeRestore(
           );
         }
       }
-      const untouched = phase === "preparing" || phase === "prepared";
-      if (!untouched) await stopServer(target);
+      if (!isUntouched({ phase })) await stopServer(target);
       await callAgent(target, "restore-undo", { id, keep: journal.openedAt !== undefined }, { container });
-      await startServer(target, options.timeoutSeconds ?? TIMEOUT_SECONDS);
-      return { id, state: "before" as const };
+      // What failed verification was made beside a server that may not start, which is no matter of the restore.
+      if (phase !== "failed verification")
+        await startServer(target, options.timeoutSeconds ?? TIMEOUT_SECONDS);
+      return { id, state: "before" as const, accepted: false };
     }),
   );
 }
@@ -170,6 +191,7 @@ async function settle(
 function inUse({ id, openedAt }: Journal, error: unknown): string {
   return (
     `restore ${id} has been in use since ${openedAt} and fails its checks (${errorLine(error)}); nothing was changed. ` +
+    'pgstack restore --resume --accept "REASON" takes it as it is, ' +
     "pgstack restore --latest restores everything archived since, " +
     "pgstack restore --resume --undo puts back the state before the restore and keeps this one beside it"
   );
@@ -194,6 +216,49 @@ async function putBack(
       { cause: error },
     );
   }
+}
+
+/** Puts the kept cluster of a restore in use that failed verification and is accepted now; undefined when there is none. */
+async function acceptedCluster(
+  target: Target,
+  options: Pick<RestoreOptions, "prove" | "onStep" | "timeoutSeconds" | "accept" | "confirm">,
+): Promise<ResumeResult | undefined> {
+  if (options.accept === undefined) return undefined;
+  const journal = await callAgent<Journal | null>(target, "restore-journal");
+  if (journal?.phase !== "failed verification" || journal.prepared === undefined) return undefined;
+  const { id, prepared } = journal;
+  if (!(await options.confirm(prepared))) throw notAccepted(id, prepared.problems);
+  // What was written since the cluster was made is in this backup, and in the directory that is kept.
+  const safetyBackup = await backUpFirst(target, id, options);
+  return whileHeld(target, `restore ${id} by ${defaultOperator()}`, () =>
+    withRestorer(target, async (container) => {
+      await requireAccepted(target, container, { id, prepared, ...options });
+      await exchange(target, container, prepared, { ...options, id });
+      return {
+        id,
+        state: "restored",
+        accepted: true,
+        ...(safetyBackup === undefined ? {} : { safetyBackup }),
+      } as const;
+    }),
+  );
+}
+
+/** Writes into the journal that a cluster is taken which failed verification. @throws UserError when it is not. */
+async function requireAccepted(
+  target: Target,
+  container: string,
+  { id, prepared, accept }: { id: string; prepared: PreparedCluster; accept?: string },
+): Promise<void> {
+  if (accept !== undefined) await callAgent(target, "restore-accept", { id, reason: accept }, { container });
+  else if (prepared.problems.length > 0) throw notAccepted(id, prepared.problems);
+}
+
+function notAccepted(id: string, problems: readonly string[]): UserError {
+  return new UserError(
+    `the cluster of restore ${id} failed verification: ${firstLines(problems)}. Nothing in use was changed, and it is kept: ` +
+      'pgstack restore --resume --accept "REASON" puts it in use, pgstack restore --resume removes it',
+  );
 }
 
 /**
@@ -237,6 +302,8 @@ async function refuseUnfinished(target: Target, options: AgentCall): Promise<voi
       `${holder.purpose} runs since ${holder.since ?? journal.startedAt}: wait until it has ended`,
     );
   }
+  if (journal.phase === "failed verification")
+    throw notAccepted(journal.id, journal.prepared?.problems ?? []);
   // Once it is in use, the restored cluster is what the next restore begins with.
   if (journal.phase === "swapped" && !(await isWritable(target))) {
     options.onStep?.(

@@ -22,11 +22,13 @@ export const provider = dynamicProvider<RestoreInputs, RestoreResults>({
 });
 
 async function restore(inputs: RestoreInputs): Promise<RestoreResults> {
-  const { target, wanted, roles, logsDirectory } = inputs;
+  const { target, wanted, accept, roles, logsDirectory } = inputs;
+  const given = accept === undefined ? {} : { accept };
   requireRestoreAllowed(inputs.environment, inputs.allowedUntil);
-  const parameters: Record<string, unknown> = { wanted };
+  const parameters: Record<string, unknown> = { wanted, ...given };
   return audited({ logsDirectory, stack: target.stack }, "restore", parameters, async () => {
     const { id, prepared, safetyBackup } = await restoreInPlace(target, wanted, {
+      ...given,
       confirm: async () => true,
       prove: () => proveRestored(target, roles),
       timeoutSeconds: Math.max(600, inputs.readyTimeoutSeconds),

@@ -8,6 +8,8 @@ export interface RestoreInputs {
   readonly target: Target;
   /** Another value is another restore. */
   readonly wanted: RecoveryTarget;
+  /** Why what fails verification is taken; another value restores nothing. */
+  readonly accept?: string;
   /** Names of the roles that what is restored must have. */
   readonly roles: readonly string[];
   readonly environment: string;

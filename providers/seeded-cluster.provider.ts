@@ -10,18 +10,22 @@ import type { SeededClusterInputs, SeededClusterResults } from "./seeded-cluster
 /** Restores a stack's first cluster. */
 export const provider = dynamicProvider<SeededClusterInputs, SeededClusterResults>({
   async create(inputs) {
-    const { target, wanted, source, logsDirectory, dataVolume, imageId } = inputs;
-    const parameters: Record<string, unknown> = { wanted, from: source?.place ?? "object storage" };
+    const { target, wanted, accept, source, logsDirectory, dataVolume, imageId } = inputs;
+    const parameters: Record<string, unknown> = {
+      ...{ wanted, from: source?.place ?? "object storage" },
+      ...(accept === undefined ? {} : { accept }),
+    };
     const first = { dataVolume, imageId, logsDirectory };
     const { source: _, ...options } = inputs;
     const results = await audited({ logsDirectory, stack: target.stack }, "restore.new", parameters, () =>
       orAbandon(target, first, async () => {
-        const { backup, lsn, lastCommitAt } = await seedCluster(
+        const { backup, lsn, lastCommitAt, problems, warnings } = await seedCluster(
           target,
           wanted,
           source === null ? options : { ...options, source },
         );
-        Object.assign(parameters, { backup, lsn });
+        Object.assign(parameters, { backup, lsn, problems });
+        for (const line of [...problems, ...warnings]) console.error(`warning: ${line}`);
         return { backup, lsn, lastCommitAt: lastCommitAt ?? "" };
       }),
     );

@@ -7,6 +7,8 @@ import { OperationResource } from "./operation-resource.ts";
 export interface SeededClusterInputs {
   readonly target: Target;
   readonly wanted: RecoveryTarget;
+  /** Why what fails verification is taken. */
+  readonly accept?: string;
   readonly dataVolume: string;
   readonly imageId: string;
   /** Text of the agent's configuration, for the repository that is read. */

@@ -58,6 +58,8 @@ export interface BackupS3Settings extends ObjectStorageSettings {
 /** What the database is brought back to. */
 export interface RestoreSettings {
   readonly target: RecoveryTarget;
+  /** Why a restored cluster is taken that fails verification; absent: it is not. */
+  readonly accept?: string | undefined;
   /** Another stack's backups, for a stack that has no database yet; absent: the stack's own. One place is named. */
   readonly from?: {
     readonly volume?: string | undefined;

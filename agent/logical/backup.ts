@@ -3,10 +3,11 @@ import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import type { BackupEntry } from "../entry.ts";
+import { type BackupEntry, notedFindings } from "../entry.ts";
 import { messageOf, Refusal } from "../failure.ts";
 import { bytesBelow, filesBelow, freeBytes, hashFile, syncPath, syncTree, writeWhole } from "../files.ts";
 import { query } from "../sql.ts";
+import { databaseFindings } from "../verification/findings.ts";
 import { tableContents } from "../verification/tables.ts";
 import { readDatabaseProperties } from "./database-properties.ts";
 import { dumpDatabase, dumpRoles } from "./dump.ts";
@@ -46,20 +47,27 @@ export async function logicalBackup(
   await mkdir(folder, { mode: 0o700 });
   try {
     context.step("dumping", 0);
-    const tables = await withSnapshot(configuration, configuration.database, context, async (snapshot) => {
-      const contents = tableContents(configuration, configuration.database, configuration.verification, {
-        snapshot,
-        context,
-      });
-      // Both are awaited, so that a failure of one never leaves the other at work.
-      const [dumped, counted] = await Promise.allSettled([
-        dumpDatabase(configuration, folder, { snapshot, databaseBytes: facts.databaseBytes }, context),
-        contents,
-      ]);
-      if (dumped.status === "rejected") throw dumped.reason;
-      if (counted.status === "rejected") throw counted.reason;
-      return counted.value;
-    });
+    const [tables, findings] = await withSnapshot(
+      configuration,
+      configuration.database,
+      context,
+      async (snapshot) => {
+        const contents = tableContents(configuration, configuration.database, configuration.verification, {
+          snapshot,
+          context,
+        });
+        // All are awaited, so that a failure of one never leaves another at work.
+        const [dumped, counted, looked] = await Promise.allSettled([
+          dumpDatabase(configuration, folder, { snapshot, databaseBytes: facts.databaseBytes }, context),
+          contents,
+          databaseFindings(configuration, configuration.database, { snapshot, context }),
+        ]);
+        if (dumped.status === "rejected") throw dumped.reason;
+        if (counted.status === "rejected") throw counted.reason;
+        if (looked.status === "rejected") throw looked.reason;
+        return [counted.value, looked.value] as const;
+      },
+    );
     await dumpRoles(configuration, folder, context);
     const properties = await readDatabaseProperties(configuration, configuration.database, context);
     if (properties !== undefined) await storeProperties(configuration, folder, properties);
@@ -78,8 +86,10 @@ export async function logicalBackup(
       ...{ repositories: ["local"], encrypted: configuration.logical.encrypted },
       verification: { form: "read back", at: finishedAt, result: "ok" },
       path: `logical/${id}`,
+      findings: notedFindings(findings),
     };
-    const manifest: LogicalManifest = { format: 1, entry, database: configuration.database, files, tables };
+    const { database } = configuration;
+    const manifest: LogicalManifest = { format: 1, entry, database, files, tables, findings };
     context.step("storing", 0.95);
     await syncTree(folder);
     await writeWhole(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 2)}\n`);

@@ -6,7 +6,7 @@ import { messageOf, Refusal } from "../failure.ts";
 import { output, ProgramFailed } from "../program.ts";
 import { clientEnvironment, query, quoteIdentifier, quoteLiteral, type Server } from "../sql.ts";
 import { differences, tableContents } from "../verification/tables.ts";
-import { type BroughtBack, requireWhole } from "./bring-back.ts";
+import { accepting, type BroughtBack, requireWhole } from "./bring-back.ts";
 import { logicalDirectory, readManifest } from "./folder.ts";
 import { compareParts, type Parts } from "./parts.ts";
 import { replaceParts } from "./parts-transaction.ts";
@@ -24,7 +24,11 @@ import type { Selection } from "./selection.ts";
 export async function bringBackParts(
   configuration: AgentConfiguration,
   id: string,
-  { selection, acceptLosses }: { readonly selection: Selection; readonly acceptLosses: boolean },
+  {
+    selection,
+    acceptLosses,
+    acceptance,
+  }: { readonly selection: Selection; readonly acceptLosses: boolean; readonly acceptance: boolean },
   context: Context,
 ): Promise<BroughtBack> {
   const { database, files, tables } = await readManifest(configuration, id);
@@ -32,6 +36,7 @@ export async function bringBackParts(
   await requireInBackup(configuration, id, selection, context);
   const dump = join(configuration.scratchDirectory, `parts-${id}.dump`);
   const script = join(configuration.scratchDirectory, `parts-${id}.sql`);
+  let warnings: readonly string[] = [];
   context.step("restoring into a throw-away cluster", 0.1);
   try {
     const parts = await withRestoredDump(
@@ -41,9 +46,7 @@ export async function bringBackParts(
       async (stored) => {
         context.step("comparing", 0.5);
         const found = await tableContents(stored, database, configuration.verification, { context });
-        const problems = differences(tables, found);
-        if (problems.length > 0)
-          throw new Refusal(`what was restored is not sound: ${problems.slice(0, 5).join("; ")}`);
+        warnings = accepting(differences(tables, found), acceptance).warnings;
         const compared = await compareParts(configuration, { database, selection, stored }, context);
         requireAccepted(
           compared.losses.map(({ object }) => object),
@@ -57,7 +60,7 @@ export async function bringBackParts(
     context.step("restoring in one transaction", 0.8);
     await writeScript(configuration, { database, selection, parts, dump, script }, context);
     await replaceParts(configuration, { database, parts, script }, context);
-    return { tables: parts.relations.length };
+    return { tables: parts.relations.length, warnings };
   } finally {
     await rm(dump, { force: true });
     await rm(script, { force: true });

@@ -5,6 +5,7 @@ import { createMarked, dropMarked } from "../database-mark.ts";
 import { Refusal } from "../failure.ts";
 import { psql } from "../sql.ts";
 import { checkDatabase } from "../verification/checks.ts";
+import { accepted, firstLines, type Outcome, together } from "../verification/outcome.ts";
 import { differences, tableContents } from "../verification/tables.ts";
 import { emptyDatabaseOptions } from "./database-properties.ts";
 import { exchange } from "./exchange.ts";
@@ -20,37 +21,43 @@ export interface BroughtBack {
   /** The database from before under its new name; absent where parts were brought back into it. */
   readonly kept?: string;
   readonly tables: number;
+  /** What was so at the source already, and what the operator has accepted. */
+  readonly warnings: readonly string[];
 }
 
 /**
  * Brings the database back to a dump: made beside the one in use, checked and compared, and then put in its place by two
- * renames in one transaction. The one from before is kept, shut off. To be called under the lock.
+ * renames in one transaction. The one from before is kept, shut off. With `acceptance` the operator takes it also where it
+ * fails verification. To be called under the lock.
  */
 export async function bringBackDatabase(
   configuration: AgentConfiguration,
   id: string,
-  { acceptLosses }: { readonly acceptLosses: boolean },
+  { acceptLosses, acceptance }: { readonly acceptLosses: boolean; readonly acceptance: boolean },
   context: Context,
 ): Promise<BroughtBack> {
-  const { database, tables, files } = await readManifest(configuration, id);
+  const { database, tables, files, findings: known } = await readManifest(configuration, id);
   const folder = join(logicalDirectory(configuration), id);
   await requireWhole(folder, files, id);
   requireAccepted((await planWhole(configuration, { id, database }, context)).losses, acceptLosses);
   const { beside, before, mark } = await places(configuration, { id, database }, context);
   const properties = await propertiesToRestore(configuration, { id, database }, context);
   await psql(configuration, dropMarked(beside, mark), context);
+  let warnings: readonly string[] = [];
   context.step("restoring beside the database in use", 0.1);
   try {
     await psql(configuration, createMarked(beside, mark, emptyDatabaseOptions(properties)), context);
     await restoreInto(configuration, folder, { server: configuration, database: beside }, context);
     context.step("checking and comparing", 0.7);
     const found = await tableContents(configuration, beside, configuration.verification, { context });
-    const problems = [
-      ...differences(tables, found),
-      ...(await checkDatabase(configuration, beside, configuration.verification, context)),
-    ];
-    if (problems.length > 0)
-      throw new Refusal(`what was restored is not sound: ${problems.slice(0, 5).join("; ")}`);
+    const outcome = together(
+      differences(tables, found),
+      await checkDatabase(configuration, beside, configuration.verification, {
+        ...(known === undefined ? {} : { known }),
+        context,
+      }),
+    );
+    warnings = accepting(outcome, acceptance).warnings;
     const statementsFor = await propertyStatements(configuration, properties, context);
     await tryStatements(configuration, statementsFor(beside), context);
     context.step("putting it in use", 0.9);
@@ -59,7 +66,16 @@ export async function bringBackDatabase(
     await psql(configuration, dropMarked(beside, mark));
     throw error;
   }
-  return { kept: before, tables: tables.length };
+  return { kept: before, tables: tables.length, warnings };
+}
+
+/** An outcome that lets the dump be put in use. @throws Refusal that names the problems, where they are not accepted. */
+export function accepting(outcome: Outcome, acceptance: boolean): Outcome {
+  if (acceptance) return accepted(outcome);
+  if (outcome.problems.length === 0) return outcome;
+  throw new Refusal(
+    `what was restored failed verification: ${firstLines(outcome.problems)}. Nothing was changed; --accept "REASON" takes it all the same`,
+  );
 }
 
 /** @throws Refusal naming each file that is not as it was written. */

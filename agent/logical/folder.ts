@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { BackupEntry } from "../entry.ts";
 import { isCode } from "../failure.ts";
+import type { Finding } from "../verification/findings.ts";
 import type { TableContent } from "../verification/tables.ts";
 
 /** One file of a logical backup. */
@@ -22,6 +23,8 @@ export interface LogicalManifest {
   readonly files: readonly DumpFile[];
   /** What the tables held in the moment of the dump. */
   readonly tables: readonly TableContent[];
+  /** What was odd in the database in the moment of the dump. Absent: an older backup, which was not looked at. */
+  readonly findings?: readonly Finding[];
 }
 
 export const MANIFEST_FILE = "backup.json";

@@ -4,7 +4,9 @@ import type { BackupEntry, BackupKind } from "../entry.ts";
 import { messageOf, Refusal } from "../failure.ts";
 import { schemaFingerprint } from "../logical/schema-fingerprint.ts";
 import { query } from "../sql.ts";
+import { databaseFindings } from "../verification/findings.ts";
 import { ANNOTATION, physicalEntries } from "./info.ts";
+import { writtenFindings } from "./noted-findings.ts";
 import { pgbackrest } from "./pgbackrest.ts";
 import { flushQueue } from "./queue.ts";
 import { prepareStanza } from "./stanza.ts";
@@ -115,12 +117,28 @@ async function annotations(
     [ANNOTATION.label]: label,
     [ANNOTATION.serverVersion]: server?.version,
     [ANNOTATION.systemIdentifier]: server?.identifier,
+    [ANNOTATION.findings]: await sourceFindings(configuration, context),
     [ANNOTATION.nextTransaction]: server?.next,
     [ANNOTATION.schemaFingerprint]: await schemaFingerprint(configuration, configuration.database, context),
   };
   return Object.entries(notes).flatMap(([name, value]) =>
     value === undefined ? [] : [`--annotation=${name}=${value}`],
   );
+}
+
+/** What is odd in the database now, for reports: what cannot be had at once keeps no backup from being taken. */
+async function sourceFindings(
+  configuration: AgentConfiguration,
+  context: Pick<Context, "signal">,
+): Promise<string | undefined> {
+  try {
+    return writtenFindings(
+      await databaseFindings(configuration, configuration.database, { hasty: true, context }),
+    );
+  } catch {
+    context.signal.throwIfAborted();
+    return undefined;
+  }
 }
 
 async function refuseOnStandby(configuration: AgentConfiguration): Promise<void> {

@@ -2,6 +2,7 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import type { BackupEntry, BackupKind } from "../entry.ts";
 import { Refusal } from "../failure.ts";
+import { readFindings } from "./noted-findings.ts";
 import { pgbackrest } from "./pgbackrest.ts";
 
 /** What pgBackRest tells of one backup: https://pgbackrest.org/command.html#command-info */
@@ -46,6 +47,7 @@ export const ANNOTATION = {
   serverVersion: "server-version",
   systemIdentifier: "system-identifier",
   schemaFingerprint: "schema-fingerprint",
+  findings: "findings",
   nextTransaction: "next-transaction",
 } as const;
 
@@ -137,6 +139,7 @@ function entryOf(backup: InfoBackup, stanza: InfoStanza, repositories: readonly 
   const known = stanza.db.find((one) => one.id === database.id && one["repo-key"] === key);
   const finishedAt = time(backup.timestamp.stop);
   const label = annotation[ANNOTATION.label];
+  const findings = readFindings(annotation[ANNOTATION.findings]);
   const schemaFingerprint = annotation[ANNOTATION.schemaFingerprint];
   const nextTransaction = annotation[ANNOTATION.nextTransaction];
   return {
@@ -158,6 +161,7 @@ function entryOf(backup: InfoBackup, stanza: InfoStanza, repositories: readonly 
     stopWal: backup.archive.stop,
     ...(backup.prior === null ? {} : { prior: backup.prior }),
     repositories: [repositories[key - 1] ?? `repository ${key}`],
+    ...(findings === undefined ? {} : { findings }),
     encrypted: stanza.repo.find((repo) => repo.key === key)?.cipher !== "none",
     verification: {
       form: "read back",

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import type { BackupEntry } from "../entry.ts";
+import { messageOf } from "../failure.ts";
 import { prepareCluster } from "../restore/prepare.ts";
+import type { Outcome } from "../verification/outcome.ts";
 import { pgbackrest } from "./pgbackrest.ts";
 
 /**
@@ -24,24 +26,25 @@ export async function verifyPhysical(
   return problemsOf(report);
 }
 
-/** Restores a physical backup into a throw-away cluster and checks it. @returns What is wrong, a line each. */
+/** Restores a physical backup into a throw-away cluster and checks it. */
 export async function verifyPhysicalDeep(
   configuration: AgentConfiguration,
   entry: BackupEntry,
   context: Context,
-): Promise<string[]> {
+): Promise<Outcome> {
   const directory = join(configuration.scratchDirectory, `verify-${entry.id}`);
   await rm(directory, { recursive: true, force: true });
   try {
-    await prepareCluster(
+    const target = { type: "backup", id: entry.id } as const;
+    const { problems, warnings } = await prepareCluster(
       configuration,
-      { directory, target: { type: "backup", id: entry.id }, end: "promote", failedToo: true },
+      { directory, target, end: "promote", failedToo: true },
       context,
     );
-    return [];
+    return { problems, warnings };
   } catch (error) {
     context.signal.throwIfAborted();
-    return [error instanceof Error ? error.message : String(error)];
+    return { problems: [messageOf(error)], warnings: [] };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -8,12 +8,14 @@ import type { Operation } from "../operation.ts";
 import { lsnNumber } from "../physical/segments.ts";
 import { query } from "../sql.ts";
 import { checkDatabase } from "../verification/checks.ts";
+import { accepted, type Outcome, together } from "../verification/outcome.ts";
 import { planRecovery } from "./plan.ts";
 import { prepareCluster } from "./prepare.ts";
 import { seedCluster } from "./seed.ts";
 import {
   discardRestored,
   folders,
+  isUntouched,
   type Journal,
   keepRestored,
   keptPrevious,
@@ -69,7 +71,8 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
           { directory: restored, target, end: "pause" },
           context,
         );
-        await writeJournal(configuration, { ...journal, phase: "prepared", prepared });
+        const phase = prepared.problems.length === 0 ? "prepared" : "failed verification";
+        await writeJournal(configuration, { ...journal, phase, prepared });
         return prepared;
       } catch (error) {
         await discardRestored(configuration, name);
@@ -79,8 +82,19 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
     },
   ],
   [
+    "restore-accept",
+    async (configuration, { id, reason }) => {
+      const journal = await requireJournal(configuration, id);
+      const phase = journal.phase === "failed verification" ? "prepared" : journal.phase;
+      const accepted = { reason: String(reason), at: new Date().toISOString() };
+      await writeJournal(configuration, { ...journal, phase, accepted });
+      return null;
+    },
+  ],
+  [
     "restore-seed",
-    (configuration, { target }, context) => seedCluster(configuration, parseTarget(target), context),
+    (configuration, { target, accept }, context) =>
+      seedCluster(configuration, parseTarget(target), accept === true, context),
   ],
   [
     "restore-swap",
@@ -101,7 +115,7 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
     async (configuration, { id, keep }, context) => {
       const journal = await requireJournal(configuration, id);
       // What is only prepared has changed nothing: then a server may go on.
-      if (journal.phase === "preparing" || journal.phase === "prepared") {
+      if (isUntouched(journal)) {
         await discardRestored(configuration, journal.id);
         await removeJournal(configuration);
         return null;
@@ -117,12 +131,13 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
   ],
   [
     "restore-check",
-    async (configuration, { lsn }, context) => ({
-      problems: [
-        ...(await notReached(configuration, String(lsn), context)),
-        ...(await checkDatabase(configuration, configuration.database, configuration.verification, context)),
-      ],
-    }),
+    async (configuration, { lsn }, context): Promise<Outcome> => {
+      const { database, verification } = configuration;
+      const reached = await notReached(configuration, String(lsn), context);
+      const found = await checkDatabase(configuration, database, verification, { context });
+      const taken = (await readJournal(configuration))?.accepted !== undefined;
+      return together({ problems: reached, warnings: [] }, taken ? accepted(found) : found);
+    },
   ],
   [
     "restore-opening",

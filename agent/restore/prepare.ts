@@ -18,10 +18,7 @@ import {
 } from "../physical/segments.ts";
 import { ProgramFailed } from "../program.ts";
 import { psql, query } from "../sql.ts";
-import { checkDatabase } from "../verification/checks.ts";
-import { type TableContent, tableContents } from "../verification/tables.ts";
 import {
-  amcheck,
   lastError,
   recoveryParameters,
   type TemporaryServer,
@@ -29,6 +26,7 @@ import {
   untilPaused,
   withTemporaryServer,
 } from "./cluster.ts";
+import { type Inspection, inspectCluster } from "./inspect.ts";
 import { planRecovery, type RecoveryPlan } from "./plan.ts";
 import { describeTarget, type RecoveryTarget } from "./target.ts";
 
@@ -46,8 +44,8 @@ export interface PrepareOptions {
   readonly failedToo?: boolean;
 }
 
-/** A cluster that was recovered and checked. */
-export interface PreparedCluster {
+/** A cluster that was recovered and checked; what to make of the problems that were found is for the caller. */
+export interface PreparedCluster extends Inspection {
   readonly backup: string;
   /** The timeline that recovery followed; the server that goes on begins another. */
   readonly timeline: number;
@@ -56,14 +54,13 @@ export interface PreparedCluster {
   /** The last commit that is in it; absent when none came after the backup. */
   readonly lastCommitAt?: string;
   readonly systemIdentifier: string;
-  readonly tables: readonly TableContent[];
   /** Seconds until the first query was answered. */
   readonly secondsToFirstQuery: number;
 }
 
 /**
  * Makes a cluster as it was at the target, proves that recovery got there, and checks what is in it. Nothing but the
- * given folder is written to, and that is gone when anything fails.
+ * given folder is written to, and that is gone when recovery fails.
  */
 export async function prepareCluster(
   configuration: AgentConfiguration,
@@ -150,17 +147,9 @@ async function recover(
     const reached = await position(server, context);
     if (end === "promote") await psql(server, "SELECT pg_promote(true, 600);", context);
     context.step("checking what was restored", 0.7);
-    const problems = end === "promote" ? await amcheck(server, context) : [];
-    problems.push(
-      ...(await checkDatabase(server, configuration.database, configuration.verification, context)),
-    );
-    if (problems.length > 0) {
-      throw new Refusal(`what was restored does not stand its checks: ${problems.slice(0, 5).join("; ")}`);
-    }
-    const tables = await tableContents(server, configuration.database, configuration.verification, {
-      context,
-    });
-    return { backup: base.id, timeline: lastTimeline(chain), ...reached, tables, secondsToFirstQuery };
+    const inspection = await inspectCluster(configuration, server, end === "promote", context);
+    const timeline = lastTimeline(chain);
+    return { backup: base.id, timeline, ...reached, ...inspection, secondsToFirstQuery };
   });
   // The archive was seen to be whole to its end: there the next server may end its recovery.
   if (target.type === "latest" && end === "pause") {

@@ -5,6 +5,7 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { Refusal } from "../failure.ts";
 import { syncPath, writeWhole } from "../files.ts";
+import { firstLines } from "../verification/outcome.ts";
 import { type PreparedCluster, prepareCluster } from "./prepare.ts";
 import type { RecoveryTarget } from "./target.ts";
 
@@ -16,10 +17,13 @@ const PROOF = "pgstack.json";
 /**
  * Makes the first cluster of a stack from a repository of another: recovered, checked, and ended with a timeline of its
  * own. It appears under its name only when it is whole.
+ *
+ * @param acceptance The operator takes it also where it fails verification.
  */
 export async function seedCluster(
   configuration: AgentConfiguration,
   target: RecoveryTarget,
+  acceptance: boolean,
   context: Context,
 ): Promise<PreparedCluster> {
   const { dataDirectory } = configuration;
@@ -28,6 +32,12 @@ export async function seedCluster(
   const directory = join(root, "restore-seed");
   await rm(directory, { recursive: true, force: true });
   const prepared = await prepareCluster(configuration, { directory, target, end: "promote" }, context);
+  if (prepared.problems.length > 0 && !acceptance) {
+    await rm(directory, { recursive: true, force: true });
+    throw new Refusal(
+      `what was restored failed verification: ${firstLines(prepared.problems)}; pgstack:restore.accept with a reason takes it all the same`,
+    );
+  }
   await rm(join(directory, PROOF), { force: true });
   await withoutRecoverySettings(join(directory, AUTOMATIC));
   await rename(directory, dataDirectory);

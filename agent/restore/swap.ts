@@ -13,6 +13,8 @@ export type Phase =
   | "preparing"
   /** It is made and checked; nothing in use has been changed. */
   | "prepared"
+  /** It is made and failed verification; nothing in use has been changed, and the operator is to decide. */
+  | "failed verification"
   /** The two change places; either may be where it was or where it will be. */
   | "swapping"
   /** The restored one is in use; whether it is healthy is not known yet. */
@@ -33,6 +35,13 @@ export interface Journal {
   readonly openedAt?: string;
   /** The stack's timelines from before the change; absent in a journal of an earlier version. */
   readonly lineage?: Lineage;
+  /** The operator takes the restored cluster whatever its verification finds. */
+  readonly accepted?: { readonly reason: string; readonly at: string };
+}
+
+/** Whether a restore has changed nothing of what is in use, so that it may be dropped, and backups go on. */
+export function isUntouched({ phase }: Pick<Journal, "phase">): boolean {
+  return phase === "preparing" || phase === "prepared" || phase === "failed verification";
 }
 
 const FILE = "restore.json";

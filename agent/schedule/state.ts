@@ -14,6 +14,8 @@ export interface RunRecord {
   readonly seconds: number;
   readonly result: "ok" | "failed";
   readonly message: string;
+  /** What failed is not tried again before the next run is due. */
+  readonly final?: true;
 }
 
 export type ScheduleState = Readonly<Partial<Record<Task, Remembered>>>;

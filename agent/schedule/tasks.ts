@@ -6,12 +6,13 @@ import { type BackupEntry, isGood } from "../entry.ts";
 import { messageOf } from "../failure.ts";
 import { readBackups } from "../metadata.ts";
 import { prune } from "../prune.ts";
+import { proveDump } from "./proof.ts";
 
 const DAY_MILLISECONDS = 86_400_000;
 
 /**
  * The scheduled backup: a logical and a physical one, and then what retention lets go. One of the two that fails does
- * not keep the other from being taken; nothing is removed then.
+ * not keep the other from being taken; nothing is removed then. At the end the dump is restored for proof.
  *
  * @returns What was done, in words.
  */
@@ -19,10 +20,14 @@ export async function scheduledBackup(configuration: AgentConfiguration, context
   const { entries } = await readBackups(configuration, context);
   const kinds = ["logical", physicalKind(entries, configuration.physical.fullDays, new Date())] as const;
   const taken: string[] = [];
+  let dump: string | undefined;
   const failures: string[] = [];
   for (const kind of kinds) {
     try {
-      for (const { id } of await backup(configuration, { kind }, context)) taken.push(`${kind} ${id}`);
+      for (const { id } of await backup(configuration, { kind }, context)) {
+        taken.push(`${kind} ${id}`);
+        if (kind === "logical") dump = id;
+      }
     } catch (error) {
       context.signal.throwIfAborted();
       failures.push(`${kind}: ${messageOf(error)}`);
@@ -30,7 +35,8 @@ export async function scheduledBackup(configuration: AgentConfiguration, context
   }
   if (failures.length > 0) throw new Error(`${failures.join("; ")} (taken: ${taken.join(", ") || "none"})`);
   const gone = (await prune(configuration, { dryRun: false }, context)).filter(({ kept }) => !kept);
-  return `taken: ${taken.join(", ")}; removed: ${gone.map(({ entry }) => entry.id).join(", ") || "none"}`;
+  const done = `taken: ${taken.join(", ")}; removed: ${gone.map(({ entry }) => entry.id).join(", ") || "none"}`;
+  return dump === undefined ? done : `${done}; ${await proveDump(configuration, dump, context)}`;
 }
 
 /** The scheduled proof that the database can be restored. */

@@ -2,6 +2,8 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { Refusal } from "../failure.ts";
 import { checkDatabase } from "../verification/checks.ts";
+import { databaseFindings } from "../verification/findings.ts";
+import { firstLines, together } from "../verification/outcome.ts";
 import { differences, tableContents } from "../verification/tables.ts";
 import { analyze, copyPart, emptyDatabase } from "./database.ts";
 import { close } from "./doors.ts";
@@ -147,11 +149,12 @@ async function compare(configuration: AgentConfiguration, pair: Pair, context: C
     tableContents(pair.old, pair.database, verification, { context }),
     tableContents(pair.new, pair.database, verification, { context }),
   ]);
-  const problems = [
-    ...differences(wanted, found),
-    ...(await checkDatabase(pair.new, pair.database, verification, context)),
-  ];
+  const known = await databaseFindings(pair.old, pair.database, { context });
+  const { problems } = together(
+    differences(wanted, found),
+    await checkDatabase(pair.new, pair.database, verification, { known, context }),
+  );
   if (problems.length > 0) {
-    throw new Refusal(`the new database is not as the old one: ${problems.slice(0, 5).join("; ")}`);
+    throw new Refusal(`the new database is not as the old one: ${firstLines(problems)}`);
   }
 }

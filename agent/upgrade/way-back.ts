@@ -2,6 +2,7 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { Refusal } from "../failure.ts";
 import { quoteIdentifier } from "../sql.ts";
+import { firstLines } from "../verification/outcome.ts";
 import { differences, tableContents } from "../verification/tables.ts";
 import { close, isOpen } from "./doors.ts";
 import { type Pair, pairOf } from "./link.ts";
@@ -52,9 +53,9 @@ async function compareBack(
     tableContents(servers.new, database, verification, { context }),
     tableContents(servers.old, database, verification, { context }),
   ]);
-  const problems = differences(wanted, found);
+  const { problems } = differences(wanted, found);
   if (problems.length > 0) {
-    throw new Refusal(`the old database is not as the new one: ${problems.slice(0, 5).join("; ")}`);
+    throw new Refusal(`the old database is not as the new one: ${firstLines(problems)}`);
   }
 }
 

@@ -1,70 +1,56 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { psql, query, quoteIdentifier, quoteLiteral, type Server } from "../sql.ts";
-import { lockedInRecovery } from "./tables.ts";
+import { messageOf } from "../failure.ts";
+import { psql, query, type Server } from "../sql.ts";
+import { databaseFindings, type Finding, newFindings } from "./findings.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** How a restored database is checked. */
+export interface CheckOptions {
+  /**
+   * What was so at the source in the moment of the backup: it is only told of. Absent: nothing is known, or it may have
+   * come about since, and everything that ordinary SQL can bring about is only told of.
+   */
+  readonly known?: readonly Finding[];
+  readonly context: Pick<Context, "signal">;
+}
 
 /**
- * What a restored database must stand: constraints are valid, sequences are ahead of the columns that they feed, the
- * stack's own verification SQL answers with true.
- *
- * @returns What is wrong, a line each.
+ * Compares a restored database with its source: indexes, constraints, sequences and materialized views are as they were
+ * there, and the stack's own verification SQL answers with true.
  */
 export async function checkDatabase(
   server: Server,
   database: string,
   { sql }: AgentConfiguration["verification"],
-  context: Pick<Context, "signal">,
-): Promise<string[]> {
-  return [
-    ...(await invalidConstraints(server, database, context)),
-    ...(await sequencesBehind(server, database, context)),
-    ...(await ownChecks(server, database, sql, context)),
-  ];
+  { known, context }: CheckOptions,
+): Promise<Outcome> {
+  const [compared, own] = await Promise.all([
+    compareFindings(server, database, { ...(known === undefined ? {} : { known }), context }),
+    ownChecks(server, database, sql, context),
+  ]);
+  return { problems: [...compared.problems, ...own], warnings: compared.warnings };
 }
 
-async function invalidConstraints(
+async function compareFindings(
   server: Server,
   database: string,
-  { signal }: Pick<Context, "signal">,
-): Promise<string[]> {
-  const found = await query<{ index: string }>(
-    server,
-    "SELECT indexrelid::regclass::text AS index FROM pg_index WHERE NOT indisvalid OR NOT indisready",
-    { database, signal },
-  );
-  return found.map(({ index }) => `index ${index} is not valid`);
+  { known, context }: CheckOptions,
+): Promise<Outcome> {
+  try {
+    const found = await databaseFindings(server, database, { context });
+    if (known === undefined) return { problems: [], warnings: messages(found) };
+    // That a function may not be restored is refuted by the restore.
+    const appeared = newFindings(found, known).filter(({ kind }) => kind !== "search_path");
+    return { problems: messages(appeared), warnings: messages(known) };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    return { problems: [`its catalogs and sequences cannot be read: ${messageOf(error)}`], warnings: [] };
+  }
 }
 
-async function sequencesBehind(
-  server: Server,
-  database: string,
-  { signal }: Pick<Context, "signal">,
-): Promise<string[]> {
-  const owned = await query<{ sequence: string; table: string; column: string; up: boolean }>(
-    server,
-    `SELECT s.oid::regclass::text AS sequence, d.refobjid::regclass::text AS "table", a.attname AS "column",
-            q.seqincrement > 0 AS up
-       FROM pg_class s
-       JOIN pg_sequence q ON q.seqrelid = s.oid
-       JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
-        AND d.deptype IN ('a', 'i')
-       JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-       JOIN pg_type t ON t.oid = a.atttypid
-      WHERE s.relkind = 'S' AND d.refobjsubid > 0 AND t.typcategory = 'N' AND NOT q.seqcycle
-        AND NOT ${lockedInRecovery("d.refobjid")} AND NOT ${lockedInRecovery("s.oid")}`,
-    { database, signal },
-  );
-  if (owned.length === 0) return [];
-  const selects = owned.map(
-    ({ sequence, table, column, up }) =>
-      `SELECT ${quoteLiteral(sequence)} AS sequence
-        WHERE (SELECT ${up ? "max" : "min"}(${quoteIdentifier(column)}) FROM ${table}) ${up ? ">" : "<"} (SELECT last_value FROM ${sequence})`,
-  );
-  const behind = await query<{ sequence: string }>(server, selects.join("\nUNION ALL\n"), {
-    database,
-    signal,
-  });
-  return behind.map(({ sequence }) => `sequence ${sequence} is behind its column`);
+function messages(findings: readonly Finding[]): string[] {
+  return findings.map(({ message }) => message);
 }
 
 async function ownChecks(

@@ -20,6 +20,8 @@ import { CONFINED, WORK_CONTAINER } from "./work-container.ts";
 /** The backups that a new stack begins with. */
 export interface SeedOptions {
   readonly dataVolume: string;
+  /** Why what fails verification is taken; absent: it is not. */
+  readonly accept?: string;
   /** Id of the image that the server is going to run from. */
   readonly imageId: string;
   /** Text of the agent's configuration, for the repository that is read. */
@@ -71,7 +73,7 @@ export async function seedCluster(
     return await callAgent<PreparedCluster>(
       target,
       "restore-seed",
-      { target: wanted },
+      { target: wanted, accept: options.accept !== undefined },
       { ...call, container: name },
     );
   } finally {

@@ -20,6 +20,7 @@ const given = z.strictObject(
     xid: z.union([z.string(), z.number()]).optional(),
     lsn: z.string().optional(),
     latest: flag().optional(),
+    accept: z.string().optional(),
     from: z
       .strictObject(
         {
@@ -57,6 +58,10 @@ export const restoreKeys = {
         if (type === undefined || targets.length > 1) {
           return refuse(`must name one target: ${[...TARGETS, "latest"].join(", ")}`);
         }
+        const accept = value.accept?.trim();
+        if (accept !== undefined && (accept.length < 3 || accept.length > 500)) {
+          return refuse("must be the reason in 3 to 500 characters", ["accept"]);
+        }
         const sources =
           value.from === undefined ? [] : SOURCES.filter((name) => value.from?.[name] !== undefined);
         if (value.from !== undefined && sources.length !== 1) {
@@ -65,14 +70,18 @@ export const restoreKeys = {
         try {
           const wanted = String(value[type as "backup"] ?? "");
           const target = parseTarget({ type, ...(type === "backup" ? { id: wanted } : { value: wanted }) });
-          return { target, ...(value.from === undefined ? {} : { from: value.from }) };
+          return {
+            target,
+            ...(accept === undefined ? {} : { accept }),
+            ...(value.from === undefined ? {} : { from: value.from }),
+          };
         } catch (error) {
           if (error instanceof Refusal) return refuse(`is refused: ${error.message}`, [type]);
           throw error;
         }
       })
       .optional(),
-    "Bring the database back to a backup or a point in time at the next `up`, once for each value: `backup` (an id), `time` (with its zone), `name` (a restore point), `xid`, `lsn` or `latest: true`. With `from` (a `volume`, a `directory` of the Docker host or `s3`, and the `encryptionKey` where the backups have one) a new stack begins with another one's backups in place of an empty database.",
+    "Bring the database back to a backup or a point in time at the next `up`, once for each value: `backup` (an id), `time` (with its zone), `name` (a restore point), `xid`, `lsn` or `latest: true`. `accept` gives the reason to take what fails verification. With `from` (a `volume`, a `directory` of the Docker host or `s3`, and the `encryptionKey` where the backups have one) a new stack begins with another one's backups in place of an empty database.",
     {
       group: "Backup",
       fallback: "none",

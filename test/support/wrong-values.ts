@@ -195,4 +195,8 @@ export const WRONG_VALUES: readonly Wrong[] = [
     { schemas: '["sales"' },
     'pgstack:schemas is "[\\"sales\\""; it must be a list such as ["sales", "stock"]',
   ],
+  [
+    { restore: '{"latest":true,"accept":" "}' },
+    "pgstack:restore.accept must be the reason in 3 to 500 characters",
+  ],
 ];

@@ -91,7 +91,7 @@ describe("A4 the disaster recovery check", () => {
 
   test("A4 the report is a table that says what was found", () => {
     const report = recoveryReport("dev", checkRecovery({ ...GOOD, backups: [] }, HEALTH, NOW), NOW);
-    expect(report).toContain("2 of 10 points failed.");
+    expect(report).toContain("2 of 11 points failed.");
     expect(report).toContain("| last good logical backup | failed | there is none |");
   });
 });
