@@ -55,10 +55,14 @@ describe("L7 a dump is brought back", () => {
     await application.end();
   });
 
-  test("L7 a table that the backup has not is named", async () => {
+  test("L7 a table that the backup has not is named, and no backup is taken for it", async () => {
+    const backups = async () =>
+      (await callAgent<{ entries: BackupEntry[] }>(stack.target, "list")).entries.map(({ id }) => id);
+    const before = await backups();
     const ended = await stack.project.pgstack(["restore-dump", "good", "--table", "public.nothing", "--yes"]);
     expect(ended.code).not.toBe(0);
     expect(ended.stderr).toMatch(/^pgstack: the backup has no public\.nothing: nothing was changed$/m);
+    expect(await backups()).toEqual(before);
   });
 
   test("L7 one schema; what was made in it since stays", async () => {

@@ -103,6 +103,7 @@ function select(name: string, columns: readonly Column[]): string {
     replaced.push([object, "NULL"]);
   }
   for (const { column, type, target, list } of columns) {
+    const described = `pg_describe_object('${target}'::regclass, item, 0)`;
     if (column === "setconfig")
       replaced.push([column, `(SELECT array_agg(item ORDER BY item) FROM unnest(t.${column}) item)`]);
     else if (type === "pg_node_tree") replaced.push([column, "NULL"]);
@@ -115,7 +116,7 @@ function select(name: string, columns: readonly Column[]): string {
       replaced.push([
         column,
         list === true
-          ? `(SELECT array_agg(pg_describe_object('${target}'::regclass, item, 0)${SETS.includes(column) ? " ORDER BY pg_describe_object(" + `'${target}'::regclass, item, 0)` : ""}) FROM unnest(t.${column}::oid[]) item)`
+          ? `(SELECT array_agg(${described}${SETS.includes(column) ? ` ORDER BY ${described}` : ""}) FROM unnest(t.${column}::oid[]) item)`
           : `pg_describe_object('${target}'::regclass, t.${column}, 0)`,
       ]);
   }
