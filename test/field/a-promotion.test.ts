@@ -62,7 +62,7 @@ function isInterrupted(): boolean {
 }
 
 describe("a promotion that was interrupted and not completed", () => {
-  beforeAll(() => importState(project, { ...outputs(), promotion: null }));
+  beforeAll(() => importState(project, { ...outputs({}, project.stack), promotion: null }));
   beforeEach(() => interrupt());
 
   test("every command of the stack says so, with both ways to end it", async () => {
@@ -130,7 +130,7 @@ describe("a promotion that was interrupted and completed by an up since", () => 
     ["a later promotion", JOURNAL, { from: "ci", commit: "feed", at: "2026-11-21T00:00:00.000Z" }],
   ])("is ended by the next command, which takes nothing back: %s", async (_, journal, record) => {
     await interrupt(journal, `${WRITTEN}  pgstack:maxConnections: 50\n`);
-    await importState(project, { ...outputs(), promotion: record });
+    await importState(project, { ...outputs({}, project.stack), promotion: record });
     const ended = await promote("--yes");
     expect(ended.stderr).toContain("was interrupted");
     expect(ended.stderr).toContain("an up has completed it since\n");

@@ -49,7 +49,7 @@ async function present(): Promise<number> {
 }
 
 async function save(resources: readonly MadeUp[]): Promise<void> {
-  await importState(project, { ...outputs() }, resources);
+  await importState(project, { ...outputs({}, project.stack) }, resources);
   succeeded(await project.pgstack(["state", "save"]));
 }
 

@@ -24,11 +24,11 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Outputs of a stack whose engine is nowhere. */
-export function outputs(more: object = {}): object {
+/** Outputs of a stack whose engine is nowhere. @param stack Its name. */
+export function outputs(more: object = {}, stack = "dev"): object {
   return {
     connection: {
-      target: { stack: "dev", container: "pgstack-test", port: 5432, database: "app" },
+      target: { stack, container: "pgstack-test", port: 5432, database: "app" },
       roles: { administrator: "administrator", application: "application", readonly: "readonly" },
       tls: true,
       serverName: "pgstack-test",
