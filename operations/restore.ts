@@ -126,8 +126,10 @@ export async function resumeRestore(
           );
         }
       }
+      // A server that was started by hand may have been written to, whichever of the two directories it runs on.
+      const keep = journal.openedAt !== undefined || (await isWritable(target));
       if (!isUntouched({ phase })) await stopServer(target);
-      await callAgent(target, "restore-undo", { id, keep: journal.openedAt !== undefined }, { container });
+      await callAgent(target, "restore-undo", { id, keep }, { container });
       // What failed verification was made beside a server that may not start, which is no matter of the restore.
       if (phase !== "failed verification")
         await startServer(target, options.timeoutSeconds ?? TIMEOUT_SECONDS);
