@@ -228,6 +228,8 @@ describe("a dump that a restore would fail on is told of when it is taken [A6]",
     expect(finding?.message).toBe(
       "function public.checked(integer) is called by constraint even_n_check of table public.even and finds is_even by search_path, which a restore of a dump empties: ALTER FUNCTION public.checked(integer) SET search_path = public, pg_temp",
     );
+    const { lastRuns } = await callAgent<AgentStatus>(stack.target, "status");
+    expect(lastRuns[0]?.message).toContain("no table of users to restore for proof");
     const failed = await scheduledRun();
     expect(failed).toMatchObject({ result: "failed", final: true });
     expect(failed?.message).toMatch(/cannot be relied on: .*is_even/);
