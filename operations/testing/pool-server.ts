@@ -39,7 +39,7 @@ const ADDRESS = "127.0.0.1";
 const MOST_BODY_BYTES = 16 * 1024;
 const EXPIRY_MILLISECONDS = 1_000;
 /** How long requests under way may still take after closing began. */
-const CLOSING_MILLISECONDS = 5_000;
+const CLOSING_MILLISECONDS = 30_000;
 
 const wish = z.strictObject({
   /** Seconds after which the database is taken back. */
