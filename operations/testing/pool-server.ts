@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import * as z from "zod";
 import { errorLine, UserError } from "../user-error.ts";
@@ -38,8 +38,8 @@ export interface PoolServer {
 const ADDRESS = "127.0.0.1";
 const MOST_BODY_BYTES = 16 * 1024;
 const EXPIRY_MILLISECONDS = 1_000;
-/** How long requests under way may still take after closing began. */
-const CLOSING_MILLISECONDS = 30_000;
+/** How long connections that wait for no answer may stay after closing began. */
+const CLOSING_MILLISECONDS = 5_000;
 
 const wish = z.strictObject({
   /** Seconds after which the database is taken back. */
@@ -68,6 +68,8 @@ interface Answer {
  */
 export async function servePool(pool: Served, options: PoolServerOptions): Promise<PoolServer> {
   const stop = new AbortController();
+  /** Requests that are not answered yet, by their connection. */
+  const awaited = new Map<Socket, IncomingMessage>();
   // A caller that computes for long does not see that an idle connection was closed: none is.
   const server = createServer({ requestTimeout: 120_000, keepAliveTimeout: 0 }, (request, response) => {
     const respond = (result: Answer) => {
@@ -75,7 +77,16 @@ export async function servePool(pool: Served, options: PoolServerOptions): Promi
       if (stop.signal.aborted || !request.complete) response.setHeader("connection", "close");
       send(response, result);
     };
-    answer(pool, options, request).then(respond, (error: unknown) => respond(failure(error)));
+    awaited.set(request.socket, request);
+    response.once("close", () => awaited.delete(request.socket));
+    answer(pool, options, request)
+      .then(respond, (error: unknown) => respond(failure(error)))
+      .finally(() => awaited.delete(request.socket));
+  });
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
   });
   await listen(server, options.port);
   const expiry = (async () => {
@@ -91,10 +102,12 @@ export async function servePool(pool: Served, options: PoolServerOptions): Promi
       await expiry;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      // Who is still sending, or does not read, keeps nothing open.
-      const late = setTimeout(() => server.closeAllConnections(), CLOSING_MILLISECONDS);
+      // Who waits for an answer gets it; who is still sending what was refused, says nothing or does not read keeps nothing open.
+      const late = setInterval(() => {
+        for (const socket of sockets) if (awaited.get(socket)?.complete !== true) socket.destroy();
+      }, CLOSING_MILLISECONDS);
       await closed;
-      clearTimeout(late);
+      clearInterval(late);
     },
   };
 }

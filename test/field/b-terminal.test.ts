@@ -156,6 +156,29 @@ describe("the pool's service", () => {
     expect(Buffer.concat(pieces).toString()).toMatch(/^HTTP\/1\.1 400 .*the request's address is not right/s);
   });
 
+  test("answers who waits before it ends, however long that takes", async () => {
+    const asked = Promise.withResolvers<void>();
+    const free = Promise.withResolvers<typeof lease>();
+    const full: Served = {
+      ...pool,
+      acquire: () => {
+        asked.resolve();
+        return free.promise;
+      },
+    };
+    const server = await servePool(full, { port: 0, token: TOKEN, connection: () => ({}) });
+    const silent = openSocket(server.port, "127.0.0.1");
+    const answered = post(server, "{}");
+    await asked.promise;
+    const ended = server.close();
+    // Its time for closing is over when this one is closed.
+    silent.on("error", () => {});
+    await once(silent, "close");
+    free.resolve(lease);
+    expect((await answered).status).toBe(201);
+    await ended;
+  });
+
   test("ends also while a caller goes on sending what was refused, or sends nothing at all", async () => {
     const server = await servePool(pool, { port: 0, token: TOKEN, connection: () => ({}) });
     const sending = openSocket(server.port, "127.0.0.1");
