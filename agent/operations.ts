@@ -30,8 +30,8 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
   ],
   [
     "backup-owed",
-    exclusive("the full backup that is owed", async (configuration, _, context) => {
-      return (await takeOwedBackup(configuration, context)) ?? null;
+    exclusive("the full backup that is owed", async (configuration, { takenToo }, context) => {
+      return (await takeOwedBackup(configuration, context, { takenToo: takenToo === true })) ?? null;
     }),
   ],
   ["holder", async (configuration) => (await holderOf(configuration)) ?? null],

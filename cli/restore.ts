@@ -159,7 +159,7 @@ async function conclude(
 ): Promise<void> {
   const { beginChain } = await import("../operations/restore/chain.ts");
   const progress = new StepProgress();
-  const chain = await beginChain(target, { onStep: progress.onStep });
+  const chain = await beginChain(target, { onStep: progress.onStep, takenToo: true });
   progress.end();
   note("pulumi up brings roles, grants and settings to what the stack declares:");
   const exitCode = await pulumiUp(name);
@@ -239,18 +239,18 @@ async function resume(name: string, { yes, accept, undo }: RestoreOptions): Prom
     }
   });
   if (ended?.accepted === true) return await conclude(name, stack, ended);
-  const chain = ended?.state === "before" ? "" : await takeOwed(target);
+  const chain = ended?.state === "before" ? "" : await takeOwed(target, ended !== undefined);
   if (ended === undefined) printLine(`No restore was interrupted. ${chain}`.trimEnd());
   else if (ended.state === "before")
     printLine(`Restore ${ended.id} is undone: the database is as it was before it.`);
   else printLine(`Restore ${ended.id} is finished: the restored database is in use. ${chain} Run pulumi up.`);
 }
 
-async function takeOwed(target: StackWithCredentials["target"]): Promise<string> {
+async function takeOwed(target: StackWithCredentials["target"], takenToo: boolean): Promise<string> {
   const { beginChain } = await import("../operations/restore/chain.ts");
   const progress = new StepProgress();
   try {
-    return await beginChain(target, { onStep: progress.onStep });
+    return await beginChain(target, { onStep: progress.onStep, takenToo });
   } finally {
     progress.end();
   }

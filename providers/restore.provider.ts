@@ -35,7 +35,7 @@ async function restore(inputs: RestoreInputs): Promise<RestoreResults> {
       // Warnings and progress of a provider go to Pulumi's own output.
       onStep: (text) => console.error(escapeControlCharacters(text)),
     });
-    const chain = await beginChain(target);
+    const chain = await beginChain(target, { takenToo: true });
     Object.assign(parameters, { id, lsn: prepared.lsn, safetyBackup, chain });
     return {
       ...{ restoreId: id, backup: prepared.backup, lsn: prepared.lsn },

@@ -9,14 +9,20 @@ import { type Lineage, readLineage, writeLineage } from "./record.ts";
  * Takes the full backup that is owed, so that the timeline that a restore began has a base of its own. To be called under
  * the lock: whoever comes second finds it taken.
  *
+ * @param options.takenToo Also the one that somebody else has taken since the present timeline began.
  * @returns The backup; undefined when none is owed.
  */
 export async function takeOwedBackup(
   configuration: AgentConfiguration,
   context: Context,
+  { takenToo = false } = {},
 ): Promise<BackupEntry | undefined> {
   const lineage = await readLineage(configuration, context);
-  if (lineage?.owed === undefined) return undefined;
+  if (lineage?.owed === undefined) {
+    if (!takenToo || lineage === undefined) return undefined;
+    const { entries } = await readBackups(configuration, context);
+    return entries.find((entry) => isBase(entry) && entry.startedAt >= wholeSecond(lineage.at));
+  }
   const { entries } = await readBackups(configuration, context);
   const taken = entries.findLast((entry) => settles(entry, lineage));
   if (taken === undefined) {
@@ -50,11 +56,14 @@ export async function oweBackup(
 }
 
 function settles(entry: BackupEntry, { owed }: Lineage): boolean {
-  return (
-    entry.kind === "full" &&
-    entry.abandoned !== true &&
-    isGood(entry) &&
-    owed !== undefined &&
-    entry.startedAt >= `${owed.since.slice(0, 19)}.000Z`
-  );
+  return owed !== undefined && isBase(entry) && entry.startedAt >= wholeSecond(owed.since);
+}
+
+function isBase(entry: BackupEntry): boolean {
+  return entry.kind === "full" && entry.abandoned !== true && isGood(entry);
+}
+
+/** pgBackRest tells whole seconds. */
+function wholeSecond(at: string): string {
+  return `${at.slice(0, 19)}.000Z`;
 }

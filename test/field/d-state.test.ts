@@ -175,11 +175,23 @@ describe("an encrypted staging stack", () => {
 
   test("does not lose the key of its backups to a change of settings (D8)", async () => {
     const before = await key();
-    for (const change of [
-      { backupEncryption: false },
-      { backupKey: "another-key-of-some-length-0123456789" },
-    ]) {
-      await stack.project.configure({ ...settings, ...change });
+    const { project: own } = stack;
+    const ways: (() => Promise<unknown>)[] = [
+      () => own.configure({ ...settings, backupEncryption: false }),
+      async () => {
+        await own.configure(settings);
+        const set = [
+          "config",
+          "set",
+          "--secret",
+          "pgstack:backupKey",
+          "another-key-of-some-length-0123456789",
+        ];
+        succeeded(await own.pulumi(set));
+      },
+    ];
+    for (const change of ways) {
+      await change();
       const refused = await stack.project.up();
       expect(refused.code).not.toBe(0);
       expect(refused.output).toMatch(/the backups of stack \S+ open with the present key alone/);

@@ -59,6 +59,7 @@ describe("L2 L5 L6 backups of a stack", () => {
     expect(files.split("\n").map((path) => path.split("/").at(-1))).toEqual([
       "backup.json",
       "database.dump.sealed",
+      "properties.json.sealed",
       "roles.sql.sealed",
     ]);
     expect(
