@@ -20,7 +20,7 @@ export interface IsolatedNetworkArgs {
   readonly outgoing?: boolean;
   /** Where the audit log is. Default: nothing is recorded. */
   readonly logsDirectory?: string;
-  /** Further labels. */
+  /** Further labels, of a network that is made anew; one that is there keeps those that it was made with. */
   readonly labels?: Readonly<Record<string, string>>;
 }
 
@@ -60,6 +60,7 @@ export class IsolatedNetwork extends pulumi.ComponentResource {
       ...(internal ? {} : { outgoing: args.outgoing ?? false }),
       ...(args.logsDirectory === undefined ? {} : { logsDirectory: args.logsDirectory }),
     };
-    return new Network(name, inputs, { parent: this, deleteBeforeReplace: true });
+    // Docker cannot change a network's labels: another one would be made, and applications that are in it cut off.
+    return new Network(name, inputs, { parent: this, deleteBeforeReplace: true, ignoreChanges: ["labels"] });
   }
 }

@@ -1,5 +1,6 @@
 import type Docker from "dockerode";
 import { dockerEngine } from "./docker.ts";
+import { containersIn, noteOthers, reconnectOthers } from "./reconnect.ts";
 import { LABEL_STACK } from "./target.ts";
 import { UserError } from "./user-error.ts";
 
@@ -17,12 +18,16 @@ export interface NetworkSpecification {
 
 /**
  * Makes the network, or takes the one that a killed run of the same stack left; Docker itself would make a second one of
- * the same name.
+ * the same name. Containers of others that were in the one that it replaces are in it again.
  *
+ * @param tell Is told of each of those that Docker cannot put into it.
  * @returns The network's id.
  * @throws UserError when the name belongs to something else
  */
-export async function ensureNetwork(specification: NetworkSpecification): Promise<string> {
+export async function ensureNetwork(
+  specification: NetworkSpecification,
+  tell: (line: string) => void = () => {},
+): Promise<string> {
   const { stack, network, internal } = specification;
   const docker = dockerEngine(specification.dockerHost);
   const [found, ...twins] = await networksNamed(docker, network);
@@ -33,9 +38,13 @@ export async function ensureNetwork(specification: NetworkSpecification): Promis
       );
     }
   }
-  for (const twin of twins) await removeNetworkById(docker, twin.Id);
-  if (found !== undefined && isAs(found, specification)) return found.Id;
-  if (found !== undefined) await removeNetworkById(docker, found.Id);
+  const place = { stack, internal };
+  for (const twin of twins) await removeNetworkById(docker, twin.Id, place);
+  if (found !== undefined && isAs(found, specification)) {
+    await reconnectOthers(docker, found.Id, place, tell);
+    return found.Id;
+  }
+  if (found !== undefined) await removeNetworkById(docker, found.Id, place);
   const made = await docker.createNetwork({
     Name: network,
     Driver: "bridge",
@@ -44,18 +53,20 @@ export async function ensureNetwork(specification: NetworkSpecification): Promis
     ...(internal || specification.outgoing === true ? {} : { Options: { [MASQUERADE]: "false" } }),
     Labels: { ...specification.labels },
   });
+  await reconnectOthers(docker, made.id, place, tell);
   return made.id;
 }
 
-/** Removes a stack's own network; one that is gone, or is somebody else's, is left alone. */
-export async function removeNetwork(options: {
-  readonly stack: string;
-  readonly network: string;
-  readonly dockerHost?: string;
-}): Promise<void> {
+/**
+ * Removes a stack's own network; one that is gone, or is somebody else's, is left alone. Containers of others that are in it are
+ * noted, for {@link ensureNetwork} of the one that replaces it.
+ */
+export async function removeNetwork(
+  options: Pick<NetworkSpecification, "stack" | "network" | "internal" | "dockerHost">,
+): Promise<void> {
   const docker = dockerEngine(options.dockerHost);
   for (const network of await networksNamed(docker, options.network)) {
-    if (network.Labels?.[LABEL_STACK] === options.stack) await removeNetworkById(docker, network.Id);
+    if (network.Labels?.[LABEL_STACK] === options.stack) await removeNetworkById(docker, network.Id, options);
   }
 }
 
@@ -81,11 +92,15 @@ async function networksNamed(docker: Docker, name: string): Promise<Docker.Netwo
   return candidates.filter((candidate) => candidate.Name === name);
 }
 
-async function removeNetworkById(docker: Docker, id: string): Promise<void> {
+async function removeNetworkById(
+  docker: Docker,
+  id: string,
+  place: Pick<NetworkSpecification, "stack" | "internal">,
+): Promise<void> {
+  await noteOthers(docker, id, place);
   const network = docker.getNetwork(id);
-  const { Containers } = await network.inspect();
-  for (const container of Object.keys(Containers ?? {})) {
-    await network.disconnect({ Container: container, Force: true });
+  for (const { Id } of await containersIn(docker, id)) {
+    await network.disconnect({ Container: Id, Force: true });
   }
   await network.remove();
 }

@@ -1,7 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { checkCertificatePair } from "./certificates/pair.ts";
-import { dockerEngine, findContainer } from "./docker.ts";
+import { dockerEngine } from "./docker.ts";
 import { CONFIGURATION_FILES } from "./postgresql-conf.ts";
+import { inRunningContainer } from "./running-container.ts";
 import {
   configurationErrors,
   foreignParameters,
@@ -84,36 +85,33 @@ export async function applyServerConfiguration(
     paths: options.files.map((file) => file.path),
   });
   const changed = options.files.filter((file) => !isSame(file, before.get(file.path)));
-  const running = (await findContainer(docker, target.container))?.State.Running === true;
-  if (!running) {
-    if (changed.length > 0) await write(changed);
-    return { changed: changed.map((file) => file.path), reloaded: false, pendingRestart: [], reset: [] };
-  }
-
+  const paths = changed.map((file) => file.path);
   const parameters = text(CONFIGURATION_FILES.postgresqlConf);
-  const wrong = parameters === undefined ? undefined : await tryParameters(target, parameters);
-  if (wrong !== undefined) throw new UserError(`the server refuses the settings: ${wrong}`);
-  try {
+  return inRunningContainer(target, takenOver, async () => {
     if (changed.length > 0) await write(changed);
-    // Also when no file changed: a run that was killed after writing has left the server with the old ones.
-    await takeOver(target, certificate);
-  } catch (error) {
-    await putBack(target, write, changed, before).catch((second: unknown) => {
-      throw new Error(`${errorLine(error)}; and putting the old files back failed: ${errorLine(second)}`);
-    });
-    throw error;
+    return { changed: paths, reloaded: false, pendingRestart: [], reset: [] };
+  });
+
+  async function takenOver(): Promise<AppliedServerConfiguration> {
+    const wrong = parameters === undefined ? undefined : await tryParameters(target, parameters);
+    if (wrong !== undefined) throw new UserError(`the server refuses the settings: ${wrong}`);
+    try {
+      if (changed.length > 0) await write(changed);
+      // Also when no file changed: a run that was killed after writing has left the server with the old ones.
+      await takeOver(target, certificate);
+    } catch (error) {
+      await putBack(target, write, changed, before).catch((second: unknown) => {
+        throw new Error(`${errorLine(error)}; and putting the old files back failed: ${errorLine(second)}`);
+      });
+      throw error;
+    }
+    const reset = await foreignParameters(target);
+    if (reset.length > 0) {
+      await resetParameters(target, reset);
+      await reload(target);
+    }
+    return { changed: paths, reloaded: true, pendingRestart: await pendingRestart(target), reset };
   }
-  const reset = await foreignParameters(target);
-  if (reset.length > 0) {
-    await resetParameters(target, reset);
-    await reload(target);
-  }
-  return {
-    changed: changed.map((file) => file.path),
-    reloaded: true,
-    pendingRestart: await pendingRestart(target),
-    reset,
-  };
 }
 
 async function takeOver(target: Target, certificate: string | undefined): Promise<void> {

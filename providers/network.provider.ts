@@ -5,13 +5,15 @@ import { dynamicProvider } from "./provider.ts";
 
 /** Keeps a network of the stack's own. */
 export const provider = dynamicProvider<NetworkInputs, NetworkResults>({
-  replacedBy: ["stack", "network", "internal", "outgoing", "labels"],
+  replacedBy: ["stack", "network", "internal", "outgoing"],
   async create(inputs) {
-    const networkId = await recorded(inputs, "network.create", () => ensureNetwork(inputs));
+    const networkId = await recorded(inputs, "network.create", () => ensureNetwork(inputs, console.error));
     return { id: inputs.network, results: { networkId } };
   },
   async update(inputs) {
-    return { networkId: await recorded(inputs, "network.update", () => ensureNetwork(inputs)) };
+    return {
+      networkId: await recorded(inputs, "network.update", () => ensureNetwork(inputs, console.error)),
+    };
   },
   async remove(state) {
     await recorded(state, "network.remove", () => removeNetwork(state));

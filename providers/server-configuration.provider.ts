@@ -2,6 +2,7 @@ import { audited } from "../operations/audit.ts";
 import { readCertificateFiles } from "../operations/certificate-files.ts";
 import { fingerprintOf } from "../operations/certificates.ts";
 import { dockerEngine, findContainer, findVolume } from "../operations/docker.ts";
+import { inRunningContainer } from "../operations/running-container.ts";
 import {
   applyServerConfiguration,
   configurationDrift,
@@ -34,7 +35,12 @@ export const provider = dynamicProvider<ServerConfigurationInputs, ServerConfigu
     const container = await findContainer(dockerEngine(target.dockerHost), target.container);
     // Of a server that is away or not well, others tell.
     if (container?.State.Health?.Status !== "healthy") return [];
-    return configurationDrift(target, filesOf(inputs, await certificatesOf(inputs.tls)));
+    const files = filesOf(inputs, await certificatesOf(inputs.tls));
+    return inRunningContainer<string[]>(
+      target,
+      () => configurationDrift(target, files),
+      () => [],
+    );
   },
 });
 

@@ -18,7 +18,8 @@ export const dockerNameKeys = {
       group: "Names in Docker",
       fallback: "pgstack-<stack>",
       example: "shop-backend",
-      caution: "A change makes network and container anew: connections end.",
+      caution:
+        "A change makes network and container anew: connections end. Containers of applications that are in it are moved along, but for those made with `--network` of the old name: Docker cannot move these, and up names them.",
       variable: "POSTGRES_NETWORK_NAME",
       common: true,
     },

@@ -103,7 +103,8 @@ export const stackKeys = {
       group: "Stack",
       fallback: "none",
       example: '{team: billing, "com.example.cost-centre": "42"}',
-      caution: "A change makes the container anew: connections end.",
+      caution:
+        "A change makes the container anew: connections end. Networks and volumes keep the labels that they were made with, since Docker cannot change them.",
       structured: true,
     },
   ),
