@@ -233,6 +233,11 @@ describe("a promotion that is killed together with its up", () => {
     );
   }
 
+  async function beforePutBack() {
+    const { entries } = await callAgent<Backups>(target.target, "list");
+    return entries.filter(({ label }) => label === "before put back");
+  }
+
   test("is taken back on request alone: shown, after a backup, with the rows that go", async () => {
     const before = await targetSettings();
     await interrupted("0005_one", { serverSettings: { random_page_cost: 3 } });
@@ -242,6 +247,7 @@ describe("a promotion that is killed together with its up", () => {
     expect(await refused()).toMatch(/nothing was changed: a promotion from .* was interrupted/);
     expect(await target.value("(SELECT count(*) FROM public.t0005_one)")).toBe("2");
     await markApplying();
+    const earlier = await beforePutBack();
     const back = await promote(["--put-back", "--yes"]);
     expect(back.code, back.output).toBe(0);
     expect(back.stdout).toMatch(
@@ -249,8 +255,7 @@ describe("a promotion that is killed together with its up", () => {
     );
     expect(await targetSettings()).toBe(before);
     expect(await target.value("to_regclass('public.t0005_one')")).toBeNull();
-    const { entries } = await callAgent<Backups>(target.target, "list");
-    expect(entries.filter(({ label }) => label === "before put back")).toHaveLength(1);
+    expect(await beforePutBack()).toHaveLength(earlier.length + 1);
     const none = await target.project.pulumi(["preview", "--expect-no-changes"]);
     expect(none.code, none.output).toBe(0);
   });
