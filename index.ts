@@ -327,6 +327,8 @@ export const connection = {
   published: settings.publish ? { address: settings.publishAddress, port: settings.publishPort } : null,
   healthThresholds: settings.healthThresholds,
   backupSchedule: settings.backup ? settings.backupSchedule : null,
+  backupFolder: health.backupFolder,
+  backupVolume: settings.backup && settings.backupDirectory === undefined ? settings.backupVolumeName : null,
   logsDirectory,
 };
 

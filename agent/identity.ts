@@ -10,6 +10,8 @@ interface FolderIdentity {
   readonly format: 1;
   readonly stack: string;
   readonly id: string;
+  /** Id of the folder in whose place an operator put this one, giving up what that held; `unknown`: whichever it was. */
+  readonly replaces?: string;
 }
 
 const FILE = "pgstack-backups.json";
@@ -36,4 +38,12 @@ export async function requireOwnFolder({ backupDirectory, stack }: AgentConfigur
   const identity: FolderIdentity = { format: 1, stack, id: randomUUID() };
   await writeWhole(path, `${JSON.stringify(identity)}\n`);
   return identity.id;
+}
+
+/** Notes that the folder takes the place of another one, as an operator has decided. */
+export async function replaceFolder(configuration: AgentConfiguration, replaces: string): Promise<string> {
+  const id = await requireOwnFolder(configuration);
+  const identity: FolderIdentity = { format: 1, stack: configuration.stack, id, replaces };
+  await writeWhole(join(configuration.backupDirectory, FILE), `${JSON.stringify(identity)}\n`);
+  return id;
 }

@@ -3,7 +3,7 @@ import { drill } from "./drill.ts";
 import type { BackupKind } from "./entry.ts";
 import { holderOf, withExclusive } from "./exclusive.ts";
 import { Refusal } from "./failure.ts";
-import { requireOwnFolder } from "./identity.ts";
+import { replaceFolder, requireOwnFolder } from "./identity.ts";
 import { takeOwedBackup } from "./lineage/owed.ts";
 import { bringBackDatabase } from "./logical/bring-back.ts";
 import { bringBackParts } from "./logical/bring-back-parts.ts";
@@ -33,6 +33,12 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     exclusive("the full backup that is owed", async (configuration, { takenToo }, context) => {
       return (await takeOwedBackup(configuration, context, { takenToo: takenToo === true })) ?? null;
     }),
+  ],
+  [
+    "replace-folder",
+    exclusive("a change of the backup folder", (configuration, { replaces }) =>
+      replaceFolder(configuration, String(replaces)),
+    ),
   ],
   ["holder", async (configuration) => (await holderOf(configuration)) ?? null],
   ["list", (configuration, _, context) => readBackups(configuration, context)],

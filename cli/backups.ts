@@ -2,17 +2,24 @@ import { Command } from "commander";
 import type { BackupEntry } from "../agent/entry.ts";
 import { newestOfEach } from "../agent/entry.ts";
 import type { Fate } from "../agent/retention.ts";
+import { REPLACE_LOST, UNKNOWN_FOLDER } from "../operations/health/backup-folder.ts";
+import { UserError } from "../operations/user-error.ts";
+import { ask } from "./ask.ts";
 import { backupTable, sourceWarnings } from "./backup-table.ts";
+import { UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
 import { harmless, note, printJson, printLine, printWarnings, table } from "./print.ts";
 import { withProgress } from "./progress.ts";
+import type { Stack } from "./stack.ts";
 
 interface BackupsOptions {
   readonly json: boolean;
   readonly prune: boolean;
   readonly dryRun: boolean;
   readonly showKey: boolean;
+  readonly replaceLost: boolean;
+  readonly yes: boolean;
 }
 
 /** `pgstack backups`. */
@@ -23,8 +30,11 @@ export function backupsCommand(): Command {
     .option("--prune", "remove what retention does not keep, as the schedule does", false)
     .option("--dry-run", "with --prune: only tell what would go, and why", false)
     .option("--show-key", "print what backups are encrypted with, to keep a copy elsewhere", false)
+    .option(REPLACE_LOST, "give up the backups of a volume that is gone: make an empty one", false)
+    .option("--yes", `with ${REPLACE_LOST}: do not ask`, false)
     .action(async (options: BackupsOptions) => {
       if (options.showKey) await showKey(stackName(command));
+      else if (options.replaceLost) await replaceLost(stackName(command), options.yes);
       else if (options.prune || options.dryRun) await pruneBackups(stackName(command), options);
       else await list(stackName(command), options);
     });
@@ -81,4 +91,50 @@ async function pruneBackups(name: string, { json, dryRun }: BackupsOptions): Pro
 async function showKey(name: string): Promise<void> {
   const { readBackupKey } = await import("./stack.ts");
   printLine(await readBackupKey(name));
+}
+
+async function replaceLost(name: string, yes: boolean): Promise<void> {
+  const { openStack } = await import("./stack.ts");
+  const { callAgent } = await import("../operations/agent.ts");
+  const { audited } = await import("../operations/audit.ts");
+  const { replaceLostVolume, whatIsLost } = await import("../operations/lost-backups.ts");
+  const stack = await openStack(name);
+  const { dataVolume, logsDirectory, target } = stack;
+  const { volume, folder } = await lostOf(name, stack);
+  const place = { ...(target.dockerHost && { dockerHost: target.dockerHost }), dataVolume };
+  const lost = { stack: name, volume, folder, image: stack.image?.pinned ?? "", ...place };
+  const what = await whatIsLost(lost, target);
+  if (!yes && !process.stdin.isTTY)
+    throw new UsageError("nobody can be asked here: --yes gives the lost backups up without asking");
+  const where = volume === undefined ? "the backup folder" : `volume ${volume}`;
+  const question = `Give up every backup that was in ${where}, and the log archived there? No moment before the next full backup can be restored from it any more. [y/N] `;
+  if (!yes && !(await ask(question))) {
+    printLine("Nothing was changed.");
+    return;
+  }
+  const parameters = {
+    what,
+    ...(volume !== undefined && { volume }),
+    ...(folder !== undefined && { folder }),
+  };
+  await audited({ logsDirectory, stack: name }, "backup.replace-lost", parameters, async () => {
+    if (what === "volume" && volume !== undefined) await replaceLostVolume({ ...lost, volume });
+    else await callAgent(target, "replace-folder", { replaces: folder ?? UNKNOWN_FOLDER });
+  });
+  printLine(`What was in ${where} is given up. pulumi up goes on, and the agent takes a full backup.`);
+}
+
+/** Where the backups were; a stack that was brought up before it told goes by its settings. */
+async function lostOf(name: string, stack: Stack): Promise<{ volume?: string; folder?: string }> {
+  const { backupSchedule, backupVolume, backupFolder } = stack;
+  if (backupSchedule === undefined)
+    throw new UserError(`stack ${name} has no backups: pgstack:backup is false`);
+  if (backupFolder !== undefined)
+    return { folder: backupFolder, ...(backupVolume && { volume: backupVolume }) };
+  const { readSetting } = await import("./stack.ts");
+  const { defaultNames } = await import("../settings/default-names.ts");
+  if ((await readSetting(name, "backupDirectory")) !== "") return {};
+  return {
+    volume: (await readSetting(name, "backupVolumeName")) || defaultNames(name, false).backupVolumeName,
+  };
 }

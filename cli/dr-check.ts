@@ -14,19 +14,14 @@ export function drCheckCommand(): Command {
     .action(async ({ json }: { json: boolean }) => {
       const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
       const { callAgent } = await import("../operations/agent.ts");
-      const { checkHealth } = await import("../operations/health.ts");
+      const { examine } = await import("./examine.ts");
       const { checkRecovery, recoveryReport } = await import("../operations/recovery-check.ts");
       const stack = await readStackWithCredentials(stackName(command));
       await requireStackEngine(stack);
-      const { target, credentials, trust, thresholds, backupSchedule: schedule, logsDirectory } = stack;
+      const { target, logsDirectory } = stack;
       const [status, health] = await Promise.all([
         callAgent<AgentStatus>(target, "status"),
-        checkHealth(target, {
-          ...{ credentials, full: true },
-          ...(trust === undefined ? {} : { trust }),
-          ...(thresholds === undefined ? {} : { thresholds }),
-          ...(schedule === undefined ? {} : { backup: { schedule } }),
-        }),
+        examine(stack, true),
       ]);
       const now = new Date();
       const points = checkRecovery(status, health, now);

@@ -3,7 +3,14 @@ import type { StackWithCredentials } from "./stack.ts";
 
 /** Checks the health of a stack by what its outputs say. */
 export async function examine(
-  { target, credentials, trust, thresholds, backupSchedule: schedule }: StackWithCredentials,
+  {
+    target,
+    credentials,
+    trust,
+    thresholds,
+    backupSchedule: schedule,
+    backupFolder: folder,
+  }: StackWithCredentials,
   full: boolean,
 ): Promise<HealthReport> {
   const { checkHealth } = await import("../operations/health.ts");
@@ -11,6 +18,6 @@ export async function examine(
     ...{ credentials, full },
     ...(trust === undefined ? {} : { trust }),
     ...(thresholds === undefined ? {} : { thresholds }),
-    ...(schedule === undefined ? {} : { backup: { schedule } }),
+    ...(schedule === undefined ? {} : { backup: { schedule, ...(folder === undefined ? {} : { folder }) } }),
   });
 }

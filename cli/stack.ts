@@ -25,6 +25,10 @@ export interface Stack {
   readonly thresholds: HealthThresholds | undefined;
   /** Cron line; undefined: there are no backups. */
   readonly backupSchedule: string | undefined;
+  /** Name of the volume with the backups; undefined: none, or the stack was brought up before it told. */
+  readonly backupVolume: string | undefined;
+  /** Id of the folder with the backups; undefined as `backupVolume`. */
+  readonly backupFolder: string | undefined;
   /** What a reset of a test stack's database goes by; undefined elsewhere. */
   readonly testing: Testing | undefined;
   readonly image: { readonly reference: string; readonly pinned: string } | undefined;
@@ -148,6 +152,8 @@ function stackOf(name: string, values: Fields): Stack {
     schemaVersion: text(deployed.schemaVersion) ?? null,
     thresholds: connection.healthThresholds as HealthThresholds | undefined,
     backupSchedule: text(connection.backupSchedule),
+    backupFolder: text(connection.backupFolder),
+    backupVolume: text(connection.backupVolume),
     dataVolume: text(deployed.dataVolume) ?? "",
     testing: (values.testing ?? undefined) as Testing | undefined,
     image:

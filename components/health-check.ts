@@ -42,6 +42,8 @@ export class HealthCheck extends pulumi.ComponentResource {
   readonly serverVersion: pulumi.Output<string>;
   /** The cluster's system identifier. */
   readonly systemIdentifier: pulumi.Output<string>;
+  /** Id of the folder with the backups; empty where there are none. */
+  readonly backupFolder: pulumi.Output<string>;
 
   constructor(name: string, args: HealthCheckArgs, options?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:HealthCheck", name, {}, options);
@@ -70,6 +72,7 @@ export class HealthCheck extends pulumi.ComponentResource {
     this.status = check.status;
     this.serverVersion = check.serverVersion;
     this.systemIdentifier = check.systemIdentifier;
+    this.backupFolder = check.backupFolder;
     this.registerOutputs({
       status: this.status,
       serverVersion: this.serverVersion,

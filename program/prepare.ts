@@ -15,8 +15,9 @@ import { UserError } from "../operations/user-error.ts";
 import { acceptedRules } from "../policies/exceptions.ts";
 import { readSettings } from "../settings/read.ts";
 import type { Settings } from "../settings/settings.ts";
-import { isUnsaved, saveState } from "../toolchain/state-backups.mjs";
+import { isUnsaved, savedOutputs, saveState } from "../toolchain/state-backups.mjs";
 import { type BackupSources, backupSources, needsAccess } from "./backup.ts";
+import { requireBackups } from "./lost-backups.ts";
 import { beginChange } from "./promotion.ts";
 import { refuseRenamed } from "./renamed.ts";
 import { restoreAuthority } from "./restore.ts";
@@ -49,7 +50,9 @@ export async function prepare(): Promise<Prepared> {
   try {
     const settings = stackSettings();
     if (!pulumi.runtime.isDryRun()) requirePolicies(settings, process.env);
-    await refuseRenamed(settings.stack);
+    const before = await savedOutputs(settings.stack, process.env);
+    refuseRenamed(settings.stack, before);
+    await requireBackups(settings, before);
     await beginChange(settings);
     if (!pulumi.runtime.isDryRun() && isUnsaved(process.env)) await saveState(settings.stack, process.env);
     if (settings.tls.mode === "files") {

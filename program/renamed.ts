@@ -1,14 +1,14 @@
 import { UserError } from "../operations/user-error.ts";
-import { savedOutputs } from "../toolchain/state-backups.mjs";
+
+interface Outputs {
+  readonly connection?: { readonly target?: { readonly stack?: string } };
+}
 
 /**
  * Refuses a stack that `pulumi stack rename` gave another name. Docker cannot rename volumes nor change their labels, and every
  * default name is made from the stack's: an `up` would make an empty server under new names and take the old one away.
  */
-export async function refuseRenamed(stack: string): Promise<void> {
-  const { connection } = (await savedOutputs(stack, process.env)) as {
-    readonly connection?: { readonly target?: { readonly stack?: string } };
-  };
+export function refuseRenamed(stack: string, { connection }: Outputs): void {
   const before = connection?.target?.stack;
   if (before === undefined || before === stack) return;
   throw new UserError(

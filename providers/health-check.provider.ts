@@ -1,14 +1,15 @@
 import { anchorAudit, audited } from "../operations/audit.ts";
 import { saveBootstrapLog } from "../operations/bootstrap-log.ts";
 import { clusterProblem, isInMemory } from "../operations/cluster-identity.ts";
-import { dockerEngine, findContainer, findVolume } from "../operations/docker.ts";
+import { dockerEngine, findVolume } from "../operations/docker.ts";
 import { backUpLast } from "../operations/final-backup.ts";
 import { markProven } from "../operations/first-provision.ts";
-import { readBackupFolder } from "../operations/health/backup-folder.ts";
+import { otherFolder, readBackupFolder } from "../operations/health/backup-folder.ts";
 import { checkHealth } from "../operations/health.ts";
 import { appendHealthLog } from "../operations/health-log.ts";
 import { requirePermission } from "../operations/permission.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
+import { inRunningContainer } from "../operations/running-container.ts";
 import { queryAsSuperuser } from "../operations/superuser.ts";
 import { serverTrust, type Target } from "../operations/target.ts";
 import { UserError } from "../operations/user-error.ts";
@@ -26,11 +27,13 @@ export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
   async update(inputs, previous) {
     return check(inputs, previous);
   },
-  async drift(inputs) {
-    const container = await findContainer(dockerEngine(inputs.target.dockerHost), inputs.target.container);
-    return container?.State.Running === true
-      ? []
-      : [`${inputs.target.container} does not run: it is checked again`];
+  async drift({ target, backupSchedule }, { backupFolder: before }) {
+    const different = async (): Promise<readonly string[]> => {
+      if (backupSchedule === "" || before === "") return [];
+      return [otherFolder(before, await readBackupFolder(target, FOLDER_MILLISECONDS)) ?? []].flat();
+    };
+    const stopped = [`${target.container} does not run: it is checked again`];
+    return inRunningContainer<readonly string[]>(target, different, () => stopped);
   },
   async remove({ target, firstProvision, systemIdentifier, finalBackup, requireProof, destroyUntil }) {
     // One that was given when the last `up` ran may have ended since.
@@ -121,15 +124,10 @@ async function backupFolder(
   previous?: HealthCheckInputs & HealthCheckResults,
 ): Promise<string> {
   if (backupSchedule === "") return "";
-  const { id = "" } = await readBackupFolder(target, FOLDER_MILLISECONDS);
-  const before = previous?.backupFolder ?? "";
-  if (before !== "" && id !== before) {
-    throw new UserError(
-      `the backup folder is another one than before (${id || "an empty one"} instead of ${before}): mount the right one, ` +
-        "or, to begin anew, run pulumi up after pulumi state delete of the health check",
-    );
-  }
-  return id;
+  const found = await readBackupFolder(target, FOLDER_MILLISECONDS);
+  const other = otherFolder(previous?.backupFolder, found);
+  if (other !== undefined) throw new UserError(other);
+  return found.id ?? "";
 }
 
 async function systemIdentifier(inputs: HealthCheckInputs): Promise<string> {

@@ -45,6 +45,7 @@ export class HealthCheckResource extends OperationResource {
   declare readonly status: pulumi.Output<string>;
   declare readonly serverVersion: pulumi.Output<string>;
   declare readonly systemIdentifier: pulumi.Output<string>;
+  declare readonly backupFolder: pulumi.Output<string>;
 
   constructor(
     name: string,

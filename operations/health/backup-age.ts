@@ -2,6 +2,7 @@ import { Cron } from "croner";
 import type { BackupEntry } from "../../agent/entry.ts";
 import type { OwedBackup } from "../../agent/lineage/record.ts";
 import { UserError } from "../user-error.ts";
+import { otherFolder } from "./backup-folder.ts";
 import type { HealthCheck } from "./check.ts";
 import { type Finding, formatSeconds } from "./report.ts";
 import type { HealthThresholds } from "./thresholds.ts";
@@ -12,7 +13,10 @@ export const backupAge: HealthCheck = {
   quick: false,
   async run({ backup, backupFolder, now, thresholds }) {
     if (backup === undefined) return { status: "not applicable", message: "no backups are scheduled" };
-    const { metadata, owed, failedAt, clusterSeconds } = await backupFolder();
+    const found = await backupFolder();
+    const other = otherFolder(backup.folder, found);
+    if (other !== undefined) return { status: "failed", message: other };
+    const { metadata, owed, failedAt, clusterSeconds } = found;
     const newest = newestBackup(metadata);
     const missed = missedRuns(backup.schedule, newest, now, thresholds);
     return withOwed(evaluateBackupAge({ newest, now, missed, failedAt, clusterSeconds }, thresholds), owed);

@@ -5,10 +5,17 @@ import { ARCHIVE_QUEUE } from "../backup-files.ts";
 import { executeInContainer } from "../execute.ts";
 import type { Target } from "../target.ts";
 
+/** Name of the option of `pgstack backups` that gives up what a lost folder held. */
+export const REPLACE_LOST = "--replace-lost";
+/** Stands for the id of a folder that is not known. */
+export const UNKNOWN_FOLDER = "unknown";
+
 /** What is written in the backup folder, as the server's container sees it. */
 export interface BackupFolder {
   /** The folder's own id; undefined before the first backup. */
   readonly id: string | undefined;
+  /** Id of the folder in whose place it was put by command. */
+  readonly replaces: string | undefined;
   /** Content of metadata.json; undefined when it is not there or not readable. */
   readonly metadata: unknown;
   readonly drill: DrillResult | undefined;
@@ -46,8 +53,9 @@ export async function readBackupFolder(target: Target, timeoutMilliseconds: numb
     throw new Error(`the backup folder cannot be seen: ${stderr.trim() || `code ${exitCode}`}`);
   const [identity, metadata, drill, lineage, schedule, age = "", queue = ""] = stdout.split("\0");
   const [waiting = 0, oldestSeconds = 0] = queue.trim().split(" ").map(Number);
+  const { id, replaces } = (parsed(identity) ?? {}) as { id?: string; replaces?: string };
   return {
-    id: (parsed(identity) as { id?: string } | undefined)?.id,
+    ...{ id, replaces },
     metadata: parsed(metadata),
     drill: parsed(drill) as DrillResult | undefined,
     owed: (parsed(lineage) as Partial<Lineage> | null | undefined)?.owed,
@@ -55,6 +63,21 @@ export async function readBackupFolder(target: Target, timeoutMilliseconds: numb
     clusterSeconds: Number(age),
     queue: { waiting, oldestSeconds },
   };
+}
+
+/**
+ * Why the folder is not the one that the stack had, in a sentence: an empty one must not pass for it. Undefined: it is, or it was
+ * put in its place by command.
+ *
+ * @param before The id that it had; undefined or empty: it is not known.
+ */
+export function otherFolder(
+  before: string | undefined,
+  { id, replaces = "" }: Pick<BackupFolder, "id" | "replaces">,
+): string | undefined {
+  if (before === undefined || before === "" || id === before || [before, UNKNOWN_FOLDER].includes(replaces))
+    return undefined;
+  return `the backup folder is another one than before (${id ?? "an empty one"} instead of ${before}): mount the right one, or give up what that held by pgstack backups ${REPLACE_LOST} and pulumi up`;
 }
 
 function parsed(text = ""): unknown {

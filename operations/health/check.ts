@@ -10,6 +10,8 @@ import type { HealthThresholds } from "./thresholds.ts";
 export interface BackupPlan {
   /** Cron line of the schedule. */
   readonly schedule: string;
+  /** Id of the folder that they were in when the stack was brought up last. Absent: it is not known. */
+  readonly folder?: string;
 }
 
 /** One role's connection, shared by the checks that use it; queries run one after another. */
