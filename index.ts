@@ -165,6 +165,7 @@ const server = new Server(
     image,
     networkName: network.networkId,
     ...(network.accessNetworkId === undefined ? {} : { accessNetworkName: network.accessNetworkId }),
+    outgoing: needsOutgoing(settings),
     ...(settings.publish
       ? { publish: { address: settings.publishAddress, port: settings.publishPort } }
       : {}),

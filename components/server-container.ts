@@ -28,6 +28,8 @@ export interface ServerContainerOptions {
   readonly port: number;
   readonly networkName: pulumi.Input<string>;
   readonly accessNetworkName?: pulumi.Input<string>;
+  /** Whether connections to the outside begin in the container. Default: false. */
+  readonly outgoing?: boolean;
   readonly publish?: { readonly address: string; readonly port: number };
   readonly dataVolume: pulumi.Input<string>;
   /** Default: the volume's folder for the cluster. */
@@ -87,6 +89,8 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
       { name: options.networkName, aliases: [NETWORK_ALIAS] },
       ...(options.accessNetworkName === undefined ? [] : [{ name: options.accessNetworkName }]),
     ],
+    // Docker's resolver carries names out of every network that is not internal: here it asks the container itself, where nobody answers.
+    ...(options.accessNetworkName === undefined || options.outgoing ? {} : { dns: ["127.0.0.1"] }),
     ports:
       publish === undefined
         ? []

@@ -29,6 +29,8 @@ export interface ServerArgs {
   readonly networkName: pulumi.Input<string>;
   /** Name or id of the ordinary network that a published port comes from. Needed with `publish`. */
   readonly accessNetworkName?: pulumi.Input<string>;
+  /** Whether the server itself begins connections to the outside, to an object storage, and so resolves names there. Default: false. */
+  readonly outgoing?: boolean;
   /** Publish the port on an address of the Docker host. Default: no. */
   readonly publish?: { readonly address: string; readonly port: number };
   readonly dataVolume: pulumi.Input<string>;

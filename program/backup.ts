@@ -60,6 +60,7 @@ export function replacementTrigger(settings: Settings, imageId: string, dataDire
         ...[port, publish && [publishAddress, publishPort], stopGraceSeconds, labels],
         ...[backupDirectory ?? backupVolumeName, needsAccess(settings), containerLimits(settings)],
         ...[settings.ballastMegabytes, settings.environment],
+        ...(publish && !needsOutgoing(settings) ? ["resolves no names of the outside"] : []),
         startOnly.sort(([one], [other]) => one.localeCompare(other)),
       ]),
     )
