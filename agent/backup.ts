@@ -2,10 +2,10 @@ import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
 import { type BackupEntry, type BackupKind, isGood } from "./entry.ts";
 import { Refusal } from "./failure.ts";
-import { requireOwnFolder } from "./identity.ts";
 import { noLongerOwed } from "./lineage/owed.ts";
 import { logicalBackup } from "./logical/backup.ts";
 import { writeMetadata } from "./metadata.ts";
+import { requireOwnPlaces } from "./own-places.ts";
 import { physicalBackup } from "./physical/backup.ts";
 import { readJournal } from "./restore/swap.ts";
 
@@ -21,7 +21,7 @@ export async function backup(
   { kind, label }: BackupRequest,
   context: Context,
 ): Promise<BackupEntry[]> {
-  await requireOwnFolder(configuration);
+  await requireOwnPlaces(configuration, context);
   const restoring = await readJournal(configuration);
   if (restoring !== undefined && !["swapped", "failed verification"].includes(restoring.phase)) {
     throw new Refusal(`restore ${restoring.id} was interrupted: pgstack restore --resume`);

@@ -3,7 +3,7 @@ import { drill } from "./drill.ts";
 import type { BackupKind } from "./entry.ts";
 import { holderOf, withExclusive } from "./exclusive.ts";
 import { Refusal } from "./failure.ts";
-import { replaceFolder, requireOwnFolder } from "./identity.ts";
+import { replaceFolder } from "./identity.ts";
 import { takeOwedBackup } from "./lineage/owed.ts";
 import { bringBackDatabase } from "./logical/bring-back.ts";
 import { bringBackParts } from "./logical/bring-back-parts.ts";
@@ -11,8 +11,8 @@ import { planRestore } from "./logical/restore-plan.ts";
 import { isPartial, readSelection } from "./logical/selection.ts";
 import { readBackups, writeMetadata } from "./metadata.ts";
 import type { Operation } from "./operation.ts";
+import { requireOwnPlaces } from "./own-places.ts";
 import { archiveState } from "./physical/archive.ts";
-import { prepareStanza } from "./physical/stanza.ts";
 import { prune } from "./prune.ts";
 import { RESTORE_OPERATIONS } from "./restore/operations.ts";
 import { archiveNow, recoveryWindow, setRestorePoint } from "./restore/window.ts";
@@ -106,11 +106,8 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     },
   ],
   [
-    "prepare",
-    async (configuration, _, context) => {
-      await prepareStanza(configuration, context);
-      return { folder: await requireOwnFolder(configuration) };
-    },
+    "require-own-places",
+    async (configuration, _, context) => ({ folder: await requireOwnPlaces(configuration, context) }),
   ],
   ["status", (configuration, _, context) => status(configuration, context)],
   ...RESTORE_OPERATIONS,

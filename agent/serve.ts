@@ -5,6 +5,7 @@ import { withExclusive } from "./exclusive.ts";
 import { messageOf, Refusal } from "./failure.ts";
 import { TimelineKeeper } from "./lineage/keeper.ts";
 import { hasUnfinishedRestore, removeInterruptedRestore } from "./logical/places.ts";
+import { requireOwnPlaces } from "./own-places.ts";
 import { flushQueue } from "./physical/queue.ts";
 import { prepareStanza } from "./physical/stanza.ts";
 import { nextDue } from "./schedule/due.ts";
@@ -43,6 +44,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
   const context: Context = { signal: stop.signal, step: () => {} };
   say("the agent is at work");
   let stanzaReady = false;
+  let said = "";
   let queueAt = 0;
   let upgradeAt = 0;
   const timelines = new TimelineKeeper();
@@ -52,7 +54,10 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
     try {
       if (await serverAnswers(configuration)) {
         // The archive is open before the first segment is full.
-        if (!stanzaReady) await prepareStanza(configuration, context);
+        if (!stanzaReady) {
+          await requireOwnPlaces(configuration, context);
+          await prepareStanza(configuration, context);
+        }
         stanzaReady = true;
         if (performance.now() >= upgradeAt) {
           upgradeAt = performance.now() + AGAIN_MILLISECONDS;
@@ -67,7 +72,10 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
         }
       }
     } catch (error) {
-      if (!stop.signal.aborted) say(messageOf(error));
+      const message = messageOf(error);
+      // Tried each second: once is enough.
+      if (!stop.signal.aborted && message !== said) say(message);
+      said = message;
     }
     await delay(TICK_MILLISECONDS, undefined, { signal: stop.signal }).catch(() => {});
   }

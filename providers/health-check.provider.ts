@@ -1,3 +1,4 @@
+import { callAgent } from "../operations/agent.ts";
 import { anchorAudit, audited } from "../operations/audit.ts";
 import { saveBootstrapLog } from "../operations/bootstrap-log.ts";
 import { clusterProblem, isInMemory } from "../operations/cluster-identity.ts";
@@ -124,10 +125,11 @@ async function backupFolder(
   previous?: HealthCheckInputs & HealthCheckResults,
 ): Promise<string> {
   if (backupSchedule === "") return "";
+  const { folder } = await callAgent<{ readonly folder: string }>(target, "require-own-places");
   const found = await readBackupFolder(target, FOLDER_MILLISECONDS);
   const other = otherFolder(previous?.backupFolder, found);
   if (other !== undefined) throw new UserError(other);
-  return found.id ?? "";
+  return folder;
 }
 
 async function systemIdentifier(inputs: HealthCheckInputs): Promise<string> {

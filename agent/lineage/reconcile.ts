@@ -21,14 +21,18 @@ export async function reconcileLineage(
   const { identifier, timeline } = await serverTimeline(configuration, context);
   const recorded = await readLineage(configuration, context);
   const known = recorded?.systemIdentifier === identifier ? recorded : undefined;
-  if (known !== undefined && lastTimeline(known.chain) === timeline) return known;
+  if (known !== undefined && lastTimeline(known.chain) === timeline) {
+    if (known.stack === undefined)
+      await writeLineage(configuration, { ...known, stack: configuration.stack }, context);
+    return known;
+  }
   const chain = await serverChain(configuration, timeline);
   const by = "found on the running server";
   const found =
     known === undefined
       ? first(identifier, chain, by)
       : { ...withChain(known, { chain, by, owed: known.owed !== undefined || timeline > 1 }) };
-  await writeLineage(configuration, found, context);
+  await writeLineage(configuration, { ...found, stack: configuration.stack }, context);
   return found;
 }
 

@@ -10,6 +10,8 @@ import { archivedRecord, archiveRecord } from "./repository.ts";
 /** Which timelines the stack's database has come along; recorded by whatever begins one, before the server opens. */
 export interface Lineage {
   readonly format: 1;
+  /** Absent: an earlier version wrote this. */
+  readonly stack?: string;
   readonly systemIdentifier: string;
   readonly chain: Chain;
   /** When it became the stack's; ISO 8601. */
@@ -48,11 +50,21 @@ export async function readLineage(
   const recorded = parse(await readFile(recordFile(configuration), "utf8").catch(absent));
   if (recorded !== undefined) return recorded;
   for (const repository of configuration.physical.repositories) {
-    const mirrored = parse(await archivedRecord(configuration, repository, context).catch(() => undefined));
-    context.signal.throwIfAborted();
+    const mirrored = await recordInRepository(configuration, repository, context);
     if (mirrored !== undefined) return mirrored;
   }
   return undefined;
+}
+
+/** The record as a repository has it; undefined where it has none, or is away. */
+export async function recordInRepository(
+  configuration: AgentConfiguration,
+  repository: string,
+  context: Pick<Context, "signal">,
+): Promise<Lineage | undefined> {
+  const text = await archivedRecord(configuration, repository, context).catch(() => undefined);
+  context.signal.throwIfAborted();
+  return parse(text);
 }
 
 /** The record as it stands in the backup folder: cheap enough to be asked for each second. */
