@@ -6,6 +6,7 @@ import { UserError } from "../operations/user-error.ts";
 import { writeVolumeFiles } from "../operations/volume-files.ts";
 import type { BackupConfigurationInputs } from "./backup-configuration.ts";
 import { dynamicProvider } from "./provider.ts";
+import { UNKNOWN } from "./unknown.ts";
 
 /** Writes what backups need into the configuration volume. */
 export const provider = dynamicProvider<BackupConfigurationInputs, Record<never, never>>({
@@ -14,19 +15,22 @@ export const provider = dynamicProvider<BackupConfigurationInputs, Record<never,
     await write(inputs);
     return { id: `${inputs.configurationVolume}/${BACKUP_FILES.agent}`, results: {} };
   },
-  async update(inputs, previous) {
-    requireSameKey(inputs, previous);
+  async update(inputs) {
     await write(inputs);
     return {};
   },
+  refuse: requireSameKey,
   async exists({ target, configurationVolume }) {
     return (await findVolume(dockerEngine(target.dockerHost), configurationVolume)) !== undefined;
   },
 });
 
 /** Backups that are there open with their key alone, and the stack may be the only one that knows it. */
-function requireSameKey({ key }: BackupConfigurationInputs, previous: BackupConfigurationInputs): void {
-  if (!previous.key || key === previous.key) return;
+async function requireSameKey(
+  { key }: BackupConfigurationInputs,
+  previous: BackupConfigurationInputs,
+): Promise<void> {
+  if (!previous.key || key === previous.key || key === UNKNOWN) return;
   throw new UserError(
     `nothing was changed: ${key === "" ? "pgstack:backupEncryption is false" : "pgstack:backupKey is another one"}, and the backups of stack ${previous.target.stack} open with the present key alone. Keep it (pgstack --stack ${previous.target.stack} backups --show-key prints it), or give backups with another key another place: pgstack restore --into makes a stack that has one`,
   );

@@ -17,6 +17,8 @@ export interface Operations<Inputs extends object, Results extends object> {
   drift?(inputs: Inputs, state: Inputs & Results): Promise<readonly string[]>;
   /** Whether the thing is still there; one that is gone leaves the state at a refresh and is made again. Default: it is. */
   exists?(state: Inputs & Results): Promise<boolean>;
+  /** Refuses, by throwing, a change that must not be made; a preview tells it as well. */
+  refuse?(inputs: Inputs, previous: Inputs & Results): Promise<void>;
   /** Refuses, by throwing, when the live world is such that nothing may go on. */
   guard?(state: Inputs & Results): Promise<void>;
   /** Inputs whose change means another thing rather than a changed one. */
@@ -51,6 +53,7 @@ export function dynamicProvider<Inputs extends object, Results extends object>(
     },
     async diff(_id, olds, news) {
       const changed = changedInputs(olds, news);
+      if (changed.length > 0) await shown(operations.refuse?.(news, olds) ?? Promise.resolve());
       const replaces = changed.filter((key) => operations.replacedBy?.some((name) => name === key));
       if (changed.length > 0) return { changes: true, replaces };
       const drift = await shown(operations.drift?.(news, olds) ?? Promise.resolve([]));

@@ -97,7 +97,7 @@ describe("G4 preview of a change, on real commits", () => {
     );
     const protectedKey = await commentOn({ ...SETTINGS, backupEncryption: false });
     expect(protectedKey.code, protectedKey.text).toBe(1);
-    expect(protectedKey.text).toMatch(/- \*\*fails\*\*: .*backup-files-key.* cannot be deleted/);
+    expect(protectedKey.text).toMatch(/- \*\*fails\*\*: .*open with the present key alone/);
     const failing = await commentOn({ ...SETTINGS, maxConnections: 0 });
     expect(failing.code, failing.text).toBe(1);
     expect(failing.text).toMatch(
