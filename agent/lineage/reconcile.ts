@@ -83,10 +83,9 @@ export async function archivedChain(
  */
 export async function archiveHistory(
   configuration: AgentConfiguration,
-  lineage: Lineage,
+  timeline: number,
   context: Pick<Context, "signal">,
 ): Promise<void> {
-  const timeline = lastTimeline(lineage.chain);
   if (timeline === 1) return;
   const { physical, dataDirectory } = configuration;
   const [repository = "local"] = physical.repositories;

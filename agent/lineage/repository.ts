@@ -20,6 +20,9 @@ export interface ArchiveListing {
 /** A storage that is away is told of by pgBackRest itself after some tries. */
 const LOOK_SECONDS = 60;
 
+/** Of a whole segment: what a restore has cut off is stored as `….partial-…`. */
+const SEGMENT = /^[0-9A-F]{24}-/;
+
 /** Lists the archive of the newest cluster that a repository knows. */
 export async function listArchive(
   configuration: Reader,
@@ -43,10 +46,39 @@ export async function listArchive(
     JSON.parse(listing) as Readonly<Record<string, { readonly time?: number }>>,
   )) {
     const name = path.split("/").at(-1) ?? "";
-    if (/^[0-9A-F]{24}-/.test(name) && !/\.partial\b/.test(name)) segments.set(name.slice(0, 24), time);
+    if (SEGMENT.test(name)) segments.set(name.slice(0, 24), time);
     else if (/^[0-9A-F]{8}\.history$/.test(name)) histories.add(Number.parseInt(name.slice(0, 8), 16));
   }
   return { id, segments, histories };
+}
+
+/**
+ * The segments in one folder of the archive of the newest cluster that a repository knows: at most 256.
+ *
+ * @param folder The first 16 letters of their names.
+ */
+export async function archivedSegments(
+  configuration: Reader,
+  repository: string,
+  folder: string,
+  context: Pick<Context, "signal">,
+): Promise<ReadonlySet<string>> {
+  const { stanza, repositories } = configuration.physical;
+  const number = Math.max(1, repositories.indexOf(repository) + 1);
+  const id = (await info(configuration, context, number))?.archive.at(-1)?.id;
+  if (id === undefined) return new Set();
+  const listing = await pgbackrest(configuration, "repo-ls", {
+    options: [`--repo=${number}`],
+    path: [`archive/${stanza}/${id}/${folder}`],
+    timeoutSeconds: LOOK_SECONDS,
+    context,
+  });
+  return new Set(
+    listing
+      .split("\n")
+      .filter((name) => SEGMENT.test(name))
+      .map((name) => name.slice(0, 24)),
+  );
 }
 
 /** Text of a timeline's history file. @throws ProgramFailed when the repository does not hold it. */

@@ -7,6 +7,7 @@ import { listArchive } from "../lineage/repository.ts";
 import type { Operation } from "../operation.ts";
 import { lsnNumber } from "../physical/segments.ts";
 import { query } from "../sql.ts";
+import { discardReceived } from "../stream/slot.ts";
 import { checkDatabase } from "../verification/checks.ts";
 import { accepted, type Outcome, together } from "../verification/outcome.ts";
 import { planRecovery } from "./plan.ts";
@@ -105,7 +106,9 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
       await writeJournal(configuration, { ...swapping, phase: "swapping" });
       await withoutServer(configuration, context, () => swapIn(configuration, journal.id));
       // Before the server opens: whatever it archives from now on is of the timeline that the stack is on.
-      await writeLineage(configuration, await lineageAfter(configuration, swapping, context), context);
+      const next = await lineageAfter(configuration, swapping, context);
+      await discardReceived(configuration, { ...next, timeline: lastTimeline(next.chain) }, 0);
+      await writeLineage(configuration, next, context);
       await writeJournal(configuration, { ...swapping, phase: "swapped" });
       return null;
     },
@@ -152,8 +155,9 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
     "restore-opened",
     async (configuration, _, context) => {
       const lineage = await reconcileLineage(configuration, context);
-      await archiveHistory(configuration, lineage, context);
-      return { timeline: lastTimeline(lineage.chain) };
+      const timeline = lastTimeline(lineage.chain);
+      await archiveHistory(configuration, timeline, context);
+      return { timeline };
     },
   ],
   [
