@@ -3,7 +3,7 @@ import { Refusal } from "../failure.ts";
 import { forkedFrom, lastTimeline } from "../lineage/chain.ts";
 import { archivedChain, archiveHistory, lineageOf, reconcileLineage } from "../lineage/reconcile.ts";
 import { type Lineage, withChain, writeLineage } from "../lineage/record.ts";
-import { listArchive } from "../lineage/repository.ts";
+import { archiveRoot } from "../lineage/repository.ts";
 import type { Operation } from "../operation.ts";
 import { lsnNumber } from "../physical/segments.ts";
 import { query } from "../sql.ts";
@@ -190,16 +190,16 @@ async function lineageAfter(
 ): Promise<Lineage> {
   if (prepared === undefined) throw new Refusal(`restore ${id} has no cluster to put in use`);
   const { repositories } = configuration.physical;
-  const listing = await listArchive(configuration, repositories[0] ?? "local", context);
+  const root = await archiveRoot(configuration, repositories[0] ?? "local", context);
   const parent = await archivedChain(
     configuration,
     repositories[0] ?? "local",
-    listing,
+    root,
     prepared.timeline,
     context,
   );
   let timeline = prepared.timeline + 1;
-  while (listing.histories.has(timeline)) timeline += 1;
+  while (root.histories.has(timeline)) timeline += 1;
   const chain = forkedFrom(parent, prepared.lsn, timeline);
   return withChain(lineage, { chain, by: `restore ${id}`, owed: true });
 }

@@ -5,19 +5,10 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import type { BackupEntry } from "../entry.ts";
 import { messageOf, Refusal } from "../failure.ts";
-import { type Chain, lastTimeline, missingSegments } from "../lineage/chain.ts";
-import { listArchive } from "../lineage/repository.ts";
-import { archiveGaps } from "../physical/archive.ts";
+import { ArchivedLog } from "../lineage/archived-log.ts";
+import { type Chain, eitherOf, lastTimeline, missingSegments, segmentsNamed } from "../lineage/chain.ts";
 import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
-import {
-  lsnNumber,
-  nextSegment,
-  segmentAt,
-  segmentName,
-  segmentNumber,
-  segmentStart,
-  segmentTimeline,
-} from "../physical/segments.ts";
+import { lsnNumber, nextSegment, segmentAt, segmentName, segmentStart } from "../physical/segments.ts";
 import { ProgramFailed } from "../program.ts";
 import { psql, query } from "../sql.ts";
 import { isRecordWhole } from "../stream/record.ts";
@@ -153,7 +144,7 @@ async function recover(
       } else await untilPaused(server, ended, context);
     } catch (error) {
       context.signal.throwIfAborted();
-      throw await explained(error, configuration, { plan, from, log: await server.log() }, context);
+      throw await explained(error, configuration, { plan, base, from, log: await server.log() }, context);
     }
     const secondsToFirstQuery = (performance.now() - started) / 1_000;
     const reached = await position(server, context);
@@ -209,11 +200,12 @@ async function untilReplayed(
   context: Context,
 ): Promise<void> {
   await untilAnswering(server, ended, context);
-  const { segments } = await listArchive(configuration, from, context);
-  const [missing] = missingSegments([...segments.keys(), ...staged.names], chain, base.startWal ?? "");
+  const range = { chain, from: base.startWal ?? "" };
+  const archived = await ArchivedLog.open(configuration, from, range, context);
+  const [missing] = missingSegments(eitherOf(archived, segmentsNamed(staged.names)), chain, range.from);
   if (missing !== undefined) throw new Error(`segment ${missing} is missing from the archive`);
-  const last = lastSegment([...segments.keys(), ...staged.whole], chain);
   const timeline = lastTimeline(chain);
+  const last = eitherOf(archived, segmentsNamed(staged.whole)).last(timeline);
   const fork = chain.at(-2)?.until ?? "0/0";
   let before = "";
   let since = performance.now();
@@ -270,15 +262,6 @@ async function isMoreReceived(
 /** A standby asks the archive again every five seconds: by then it has done so many times. */
 const STUCK_MILLISECONDS = 60_000;
 
-/** Number of the last archived segment of the timeline that a chain ends with; -1: nothing of it was archived. */
-function lastSegment(archived: readonly string[], chain: Chain): number {
-  let last = -1;
-  for (const name of archived) {
-    if (segmentTimeline(name) === lastTimeline(chain)) last = Math.max(last, segmentNumber(name));
-  }
-  return last;
-}
-
 async function position(
   server: TemporaryServer,
   context: Pick<Context, "signal">,
@@ -298,10 +281,20 @@ async function position(
   };
 }
 
+/** What tells why a recovery ended too early. */
+interface Explanation {
+  readonly plan: RecoveryPlan;
+  readonly base: BackupEntry;
+  /** The repository with the archive. */
+  readonly from: string;
+  /** The server's. */
+  readonly log: string;
+}
+
 async function explained(
   error: unknown,
   configuration: AgentConfiguration,
-  { plan, from, log }: { readonly plan: RecoveryPlan; readonly from: string; readonly log: string },
+  { plan, base, from, log }: Explanation,
   context: Context,
 ): Promise<unknown> {
   const { target, possible } = plan;
@@ -314,8 +307,10 @@ async function explained(
   }
   const latest = /last completed transaction was at log time (.+)/.exec(log)?.[1];
   const last = [...log.matchAll(/restored log file "([0-9A-F]{24})"/g)].at(-1)?.[1];
-  const gaps = (await archiveGaps(configuration, context, from).catch(() => [])).flatMap(
-    ({ segments }) => segments,
+  const range = { chain: plan.chain, from: base.startWal ?? "" };
+  const gaps = await ArchivedLog.open(configuration, from, range, context).then(
+    (archived) => missingSegments(archived, range.chain, range.from),
+    (): string[] => [],
   );
   const next = last === undefined ? gaps[0] : nextSegment(last);
   const gap =

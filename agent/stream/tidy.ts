@@ -5,7 +5,7 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import type { BackupEntry } from "../entry.ts";
 import { readRecordedLineage } from "../lineage/record.ts";
-import { archivedSegments } from "../lineage/repository.ts";
+import { archivedIn, archiveRoot } from "../lineage/repository.ts";
 import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
 import { enqueue } from "../physical/queue.ts";
 import { SEGMENT_BYTES, segmentNumber, segmentTimeline } from "../physical/segments.ts";
@@ -40,8 +40,10 @@ export async function tidyStream(
     received.filter((segment) => segment !== newest),
     ({ name }) => name.slice(0, FOLDER_LETTERS),
   );
+  if (folders.size === 0) return;
+  const root = await archiveRoot(configuration, repository, context);
   for (const [folder, segments] of folders) {
-    const archived = await archivedSegments(configuration, repository, folder, context);
+    const archived = await archivedIn(configuration, repository, root, folder, context);
     for (const segment of segments) {
       if (!archived.has(segment.name)) {
         if (segmentTimeline(segment.name) === timeline) continue;
