@@ -7,7 +7,7 @@ import { messageOf, Refusal } from "./failure.ts";
 import { writeWhole } from "./files.ts";
 import { writeMetadata } from "./metadata.ts";
 import { prepareCluster } from "./restore/prepare.ts";
-import { query } from "./sql.ts";
+import { recoveryPoint } from "./stream/recovery-point.ts";
 import { firstLines } from "./verification/outcome.ts";
 
 /** What a drill found. */
@@ -20,7 +20,7 @@ export interface DrillResult {
   readonly backup?: string;
   /** Seconds from nothing to the first query that the restored server answered. */
   readonly rtoSeconds?: number;
-  /** Seconds of commits that the archive did not have yet when the drill began. */
+  /** Seconds of commits that the backup place did not have yet when the drill began. */
   readonly rpoSeconds?: number;
   /** Seconds that the whole drill took. */
   readonly seconds: number;
@@ -34,7 +34,9 @@ export async function drill(configuration: AgentConfiguration, context: Context)
   const started = new Date();
   const directory = join(configuration.scratchDirectory, "drill");
   await rm(directory, { recursive: true, force: true });
-  const rpoSeconds = await unarchivedSeconds(configuration, context);
+  // Without a server there is nothing that could lack.
+  const rpoSeconds = (await recoveryPoint(configuration, context).catch(() => undefined))?.seconds;
+  context.signal.throwIfAborted();
   const base = { at: started.toISOString(), ...(rpoSeconds === undefined ? {} : { rpoSeconds }) };
   let result: DrillResult;
   const seconds = () => (Date.now() - started.getTime()) / 1_000;
@@ -68,23 +70,6 @@ export async function lastDrill(configuration: AgentConfiguration): Promise<Dril
   return readFile(resultFile(configuration), "utf8")
     .then((text) => JSON.parse(text) as DrillResult)
     .catch(() => undefined);
-}
-
-/** How old the oldest commit may be that is not archived: 0 when all are. */
-async function unarchivedSeconds(
-  configuration: AgentConfiguration,
-  context: Pick<Context, "signal">,
-): Promise<number | undefined> {
-  const rows = await query<{ seconds: number | null }>(
-    configuration,
-    `SELECT CASE WHEN last_archived_wal IS NULL OR pg_walfile_name(pg_current_wal_insert_lsn()) <= last_archived_wal
-                      OR pg_walfile_name_offset(pg_current_wal_insert_lsn())::text LIKE '%,0)' THEN 0
-                 ELSE extract(epoch FROM clock_timestamp() - last_archived_time)::float8 END AS seconds
-       FROM pg_stat_archiver`,
-    context,
-  ).catch(() => []);
-  const seconds = rows[0]?.seconds;
-  return seconds === null ? undefined : seconds;
 }
 
 function resultFile({ backupDirectory }: AgentConfiguration): string {

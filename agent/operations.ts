@@ -17,6 +17,7 @@ import { prune } from "./prune.ts";
 import { RESTORE_OPERATIONS } from "./restore/operations.ts";
 import { archiveNow, recoveryWindow, setRestorePoint } from "./restore/window.ts";
 import { status } from "./status.ts";
+import { recoveryPoint } from "./stream/recovery-point.ts";
 import { UPGRADE_OPERATIONS } from "./upgrade/operations.ts";
 import { verify } from "./verify.ts";
 
@@ -81,6 +82,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     (configuration, parameters, context) =>
       planRestore(configuration, String(parameters["id"]), readSelection(parameters), context),
   ],
+  ["recovery-point", (configuration, _, context) => recoveryPoint(configuration, context)],
   ["archive", (configuration, _, context) => archiveState(configuration, context)],
   [
     "window",

@@ -6,6 +6,7 @@ import { logicalDirectory, unfinishedDirectory } from "./logical/folder.ts";
 import { readBackups, writeMetadata } from "./metadata.ts";
 import { expirePhysical } from "./physical/expire.ts";
 import { type Fate, planRetention } from "./retention.ts";
+import { expireStream } from "./stream/tidy.ts";
 
 /** Removes the backups that retention does not keep. To be called under the lock. */
 export async function prune(
@@ -28,5 +29,10 @@ export async function prune(
   const labels = going.filter(({ kind }) => kind !== "logical").map(({ id }) => id);
   if (labels.length > 0) await expirePhysical(configuration, labels, context);
   if (going.length > 0) await writeMetadata(configuration, context);
+  const gone = new Set(going.map(({ id }) => id));
+  await expireStream(
+    configuration,
+    entries.filter(({ id }) => !gone.has(id)),
+  );
   return fates;
 }

@@ -15,6 +15,7 @@ import { ProofFailed } from "./schedule/proof.ts";
 import { type RunRecord, readState, recordRun, type Task, writeState } from "./schedule/state.ts";
 import { scheduledBackup, scheduledDrill } from "./schedule/tasks.ts";
 import { query } from "./sql.ts";
+import { receiveLog } from "./stream/receiver.ts";
 import { settle } from "./upgrade/settle.ts";
 import { readUpgrade } from "./upgrade/state.ts";
 
@@ -49,6 +50,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
   let upgradeAt = 0;
   const timelines = new TimelineKeeper();
   const heartbeat = new Heartbeat();
+  const receiving = receiveLog(configuration, context, say);
   while (!stop.signal.aborted) {
     heartbeat.look();
     try {
@@ -79,6 +81,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
     }
     await delay(TICK_MILLISECONDS, undefined, { signal: stop.signal }).catch(() => {});
   }
+  await receiving;
   heartbeat.stop();
   say("the agent has stopped");
   return 0;

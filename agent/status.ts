@@ -12,6 +12,7 @@ import { type QueueState, queueState } from "./physical/queue.ts";
 import { type Journal, keptPrevious, readJournal } from "./restore/swap.ts";
 import { nextDue } from "./schedule/due.ts";
 import { lastRuns, type RunRecord, readState } from "./schedule/state.ts";
+import { type RecoveryPoint, recoveryPoint } from "./stream/recovery-point.ts";
 
 /** How backups stand. */
 export interface AgentStatus {
@@ -19,6 +20,8 @@ export interface AgentStatus {
   readonly backups: readonly BackupEntry[];
   readonly problems: readonly string[];
   readonly archive?: ArchiveState;
+  /** What the loss of the host would cost; absent while the server cannot be asked. */
+  readonly recoveryPoint?: RecoveryPoint;
   /** What the object storage lacks of the archive. */
   readonly queue: QueueState;
   readonly drill?: DrillResult;
@@ -44,11 +47,13 @@ export async function status(configuration: AgentConfiguration, context: Context
       return undefined;
     });
   const now = new Date();
-  const [folder, backups, archive, queue, drill, state, runs, lineage, holder, restore, kept] =
+  const [folder, backups, archive, point, queue, drill, state, runs, lineage, holder, restore, kept] =
     await Promise.all([
       noted(requireOwnFolder(configuration)),
       noted(readBackups(configuration, context)),
       noted(archiveState(configuration, context)),
+      // That the server does not answer is told by the line before.
+      recoveryPoint(configuration, context).catch(() => undefined),
       noted(queueState(configuration)),
       lastDrill(configuration),
       readState(configuration),
@@ -63,6 +68,7 @@ export async function status(configuration: AgentConfiguration, context: Context
     backups: backups?.entries ?? [],
     problems: [...problems, ...(backups?.problems ?? [])],
     ...(archive === undefined ? {} : { archive }),
+    ...(point === undefined ? {} : { recoveryPoint: point }),
     queue: queue ?? { waiting: 0 },
     ...(drill === undefined ? {} : { drill }),
     nextBackup: nextDue(configuration.schedule.backup, state.backup ?? {}, now).toISOString(),

@@ -125,7 +125,7 @@ async function measureRest(): Promise<void> {
   lines.push(`kill -9 of the server under load: ${acknowledged} commits acknowledged, ${lost} lost`);
   const { rpoSeconds } = await callAgent<DrillResult>(project.target, "drill");
   lines.push(
-    `RPO when the host is lost: commits of ${(rpoSeconds ?? Number.NaN).toFixed(1)} s were not archived yet`,
+    `RPO when the host is lost: commits of ${(rpoSeconds ?? Number.NaN).toFixed(1)} s were not in the backup place yet`,
   );
 }
 

@@ -53,7 +53,7 @@ export function backupLines(
             archiveText(
               archive,
               archive.lastArchivedAt === undefined ? "never" : ago(archive.lastArchivedAt),
-            ),
+            ) + recoveryPointText(status.recoveryPoint),
           ] as const,
         ]),
     [
@@ -97,6 +97,11 @@ function restoreLine({ restore, holder }: AgentStatus): (readonly [string, strin
       ? `${statusText("failed verification")}, its cluster is kept`
       : `${statusText("interrupted")} (${restore.phase})`;
   return [["restore", `${state}: pgstack restore --resume`]];
+}
+
+/** What the loss of the host would cost now. */
+function recoveryPointText(point: AgentStatus["recoveryPoint"]): string {
+  return point === undefined ? "" : `, recovery point ${point.seconds.toFixed(1)} s`;
 }
 
 function archiveText(archive: NonNullable<AgentStatus["archive"]>, ago: string): string {

@@ -43,5 +43,5 @@ function printDrill({
   );
   printWarnings(warnings);
   printLine(`  RTO  ${rtoSeconds?.toFixed(1)} s to the first query`);
-  printLine(`  RPO  ${rpoSeconds?.toFixed(1) ?? "unknown"} s of commits were not archived yet`);
+  printLine(`  RPO  ${rpoSeconds?.toFixed(1) ?? "unknown"} s of commits were not in the backup place yet`);
 }

@@ -55,6 +55,7 @@ export class RestoredCluster extends pulumi.ComponentResource {
             .output(args.encryptionKey)
             .apply((key) => renderPgbackrestConf(pgbackrestOptions(args, key))),
         ),
+        ...(args.encryptionKey === undefined ? {} : { key: pulumi.secret(args.encryptionKey) }),
         storageAuthority: args.storage?.authority ?? "",
         source: args.source ?? null,
         network: args.networkName ?? "",

@@ -12,6 +12,7 @@ import { diskHeadroom } from "./health/disk-headroom.ts";
 import { type InsideView, lookInside } from "./health/inside.ts";
 import { pendingRestart } from "./health/pending-restart.ts";
 import { readiness } from "./health/readiness.ts";
+import { recoveryPoint } from "./health/recovery-point.ts";
 import { replicationLag } from "./health/replication-lag.ts";
 import { type Finding, type HealthCheckResult, type HealthReport, worstStatus } from "./health/report.ts";
 import { restoreDrill } from "./health/restore-drill.ts";
@@ -63,6 +64,7 @@ const CHECKS: readonly HealthCheck[] = [
   connectionHeadroom,
   replicationLag,
   archiveLag,
+  recoveryPoint,
   transactionIdAge,
   agentAtWork,
   backupAge,

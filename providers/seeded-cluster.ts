@@ -15,6 +15,8 @@ export interface SeededClusterInputs {
   readonly agent: string;
   /** Text of pgBackRest's. Secret. */
   readonly pgbackrest: string;
+  /** What the backups are encrypted with; absent: nothing. Secret. */
+  readonly key?: string;
   /** PEM text; empty: the machine's own authorities. */
   readonly storageAuthority: string;
   /** Where the local repository is; null: there is none. */
@@ -48,7 +50,7 @@ export class SeededCluster extends OperationResource {
       import.meta.resolve("./seeded-cluster.provider.ts"),
       name,
       { ...inputs, backup: undefined, lsn: undefined, lastCommitAt: undefined },
-      { ...options, additionalSecretOutputs: ["pgbackrest"] },
+      { ...options, additionalSecretOutputs: ["pgbackrest", "key"] },
     );
   }
 }

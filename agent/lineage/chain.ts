@@ -69,36 +69,55 @@ export function leadsHere(chain: Chain, timeline: number, lsn: string): boolean 
   return stretch.until === undefined || lsnNumber(lsn) <= lsnNumber(stretch.until);
 }
 
+/** Where segments are looked for. */
+export interface SegmentSource {
+  has(timeline: number, number: number): boolean;
+  /** Number of the last segment of a timeline; -1: there is none. */
+  last(timeline: number): number;
+}
+
+/** Segments by their names, of any timeline. */
+export function segmentsNamed(names: readonly string[]): SegmentSource {
+  const numbers = new Map(
+    [...Map.groupBy(names, segmentTimeline)].map(([timeline, of]) => [
+      timeline,
+      new Set(of.map(segmentNumber)),
+    ]),
+  );
+  return {
+    has: (timeline, number) => numbers.get(timeline)?.has(number) === true,
+    last: (timeline) => Math.max(-1, ...(numbers.get(timeline) ?? [])),
+  };
+}
+
+/** What is in either of two places. */
+export function eitherOf(one: SegmentSource, other: SegmentSource): SegmentSource {
+  return {
+    has: (timeline, number) => one.has(timeline, number) || other.has(timeline, number),
+    last: (timeline) => Math.max(one.last(timeline), other.last(timeline)),
+  };
+}
+
 /**
- * Segments that lack of a chain between the one that a backup begins in and the last that was archived.
+ * Segments that lack of a chain between the one that a backup begins in and the last that there is.
  *
- * @param names Archived segments, of any timeline, by the first 24 letters of their names.
  * @param first The segment that the oldest backup begins in.
  */
-export function missingSegments(names: readonly string[], chain: Chain, first: string): string[] {
-  const archived = Map.groupBy(names, segmentTimeline);
-  const numbers = (timeline: number) => new Set((archived.get(timeline) ?? []).map(segmentNumber));
+export function missingSegments(there: SegmentSource, chain: Chain, first: string): string[] {
   const begin = chain.findIndex(({ timeline }) => timeline === segmentTimeline(first));
   const missing: string[] = [];
   let from = segmentNumber(first);
   for (const [index, { timeline, until }] of chain.entries()) {
     if (begin === -1 || index < begin) continue;
-    const there = numbers(timeline);
-    const last = until === undefined ? largest(there, from - 1) : segmentBefore(until);
+    const last = until === undefined ? Math.max(from - 1, there.last(timeline)) : segmentBefore(until);
     for (let number = from; number <= last && missing.length < MOST_MISSING; number += 1) {
-      if (there.has(number)) continue;
+      if (there.has(timeline, number)) continue;
       // A timeline begins with a copy of the segment that it forked in.
       const copied =
-        number === last && chain.slice(index + 1).some((later) => numbers(later.timeline).has(number));
+        number === last && chain.slice(index + 1).some((later) => there.has(later.timeline, number));
       if (!copied) missing.push(segmentName(timeline, number));
     }
     from = until === undefined ? last : segmentAt(until);
   }
   return missing;
-}
-
-function largest(numbers: Iterable<number>, least: number): number {
-  let found = least;
-  for (const number of numbers) if (number > found) found = number;
-  return found;
 }

@@ -8,7 +8,7 @@ import { historyName, segmentTimeline } from "../physical/segments.ts";
 import { query } from "../sql.ts";
 import { type Chain, lastTimeline, parseHistory } from "./chain.ts";
 import { type Lineage, readLineage, withChain, writeLineage } from "./record.ts";
-import { type ArchiveListing, archivedHistory, listArchive } from "./repository.ts";
+import { type ArchiveRoot, archivedHistory, archivedIn, archiveRoot } from "./repository.ts";
 
 /**
  * The record as it should be by the server that runs: where it says otherwise, or nothing, the server is right and the
@@ -56,15 +56,15 @@ export async function lineageOf(
     );
   }
   const [repository = "local"] = configuration.physical.repositories;
-  const listing = await listArchive(configuration, repository, context);
-  const timeline = lastWritten(listing);
+  const root = await archiveRoot(configuration, repository, context);
+  const timeline = await lastWritten(configuration, repository, root, context);
   if (timeline > 1) {
     context.step?.(`no record of timelines: following timeline ${timeline}, whose log was written last`);
   }
   const identifier = (await physicalEntries(configuration, context)).at(-1)?.systemIdentifier ?? "unknown";
   return first(
     identifier,
-    await archivedChain(configuration, repository, listing, timeline, context),
+    await archivedChain(configuration, repository, root, timeline, context),
     "found in the archive",
   );
 }
@@ -73,7 +73,7 @@ export async function lineageOf(
 export async function archivedChain(
   configuration: AgentConfiguration,
   repository: string,
-  { id = "" }: Pick<ArchiveListing, "id">,
+  { id = "" }: Pick<ArchiveRoot, "id">,
   timeline: number,
   context: Pick<Context, "signal">,
 ): Promise<Chain> {
@@ -87,10 +87,9 @@ export async function archivedChain(
  */
 export async function archiveHistory(
   configuration: AgentConfiguration,
-  lineage: Lineage,
+  timeline: number,
   context: Pick<Context, "signal">,
 ): Promise<void> {
-  const timeline = lastTimeline(lineage.chain);
   if (timeline === 1) return;
   const { physical, dataDirectory } = configuration;
   const [repository = "local"] = physical.repositories;
@@ -126,10 +125,18 @@ async function serverChain({ dataDirectory }: AgentConfiguration, timeline: numb
   return parseHistory(await readFile(join(dataDirectory, "pg_wal", historyName(timeline)), "utf8"), timeline);
 }
 
-function lastWritten({ segments }: ArchiveListing): number {
+/** The timeline whose last segment was archived last. */
+async function lastWritten(
+  configuration: AgentConfiguration,
+  repository: string,
+  root: ArchiveRoot,
+  context: Pick<Context, "signal">,
+): Promise<number> {
   let newest = { at: -1, timeline: 1 };
-  for (const [segment, at] of segments) {
-    const timeline = segmentTimeline(segment);
+  for (const [prefix, folders] of Map.groupBy(root.folders, (folder) => folder.slice(0, 8))) {
+    const timeline = Number.parseInt(prefix, 16);
+    const segments = await archivedIn(configuration, repository, root, folders.at(-1) ?? "", context);
+    const at = Math.max(-1, ...segments.values());
     if (at > newest.at || (at === newest.at && timeline > newest.timeline)) newest = { at, timeline };
   }
   return newest.timeline;

@@ -7,46 +7,100 @@ import { ProgramFailed } from "../program.ts";
 
 type Reader = Pick<AgentConfiguration, "physical">;
 
-/** What one repository holds of the write-ahead log. */
-export interface ArchiveListing {
-  /** Folder of the archive of the present cluster, such as `16-1`; undefined: nothing was archived. */
+/** What the archive of the newest cluster that a repository knows consists of. */
+export interface ArchiveRoot {
+  /** Its folder, such as `16-1`; undefined: nothing was archived. */
   readonly id?: string;
-  /** Archived segments of any timeline, by their 24 letters, and when each was written, in seconds since 1970. */
-  readonly segments: ReadonlyMap<string, number>;
+  /** Folders with at most 256 segments each, by the first 16 letters of their names. */
+  readonly folders: readonly string[];
   /** Timelines whose history file is archived. */
   readonly histories: ReadonlySet<number>;
 }
 
 /** A storage that is away is told of by pgBackRest itself after some tries. */
 const LOOK_SECONDS = 60;
+/** For all that was ever archived. */
+const LONG_LOOK_SECONDS = 600;
+/** Of a whole segment: what a restore has cut off is stored as `….partial-…`. */
+const SEGMENT = /^[0-9A-F]{24}-/;
 
-/** Lists the archive of the newest cluster that a repository knows. */
-export async function listArchive(
+/** Looks at the archive, and not at each segment in it: there may be millions. */
+export async function archiveRoot(
   configuration: Reader,
   repository: string,
   context: Pick<Context, "signal">,
-): Promise<ArchiveListing> {
-  const { stanza, repositories } = configuration.physical;
-  const number = repositories.indexOf(repository) + 1;
-  const found = await info(configuration, context, number > 0 ? number : undefined);
+): Promise<ArchiveRoot> {
+  const found = await info(configuration, context, numberOf(configuration, repository));
   const id = found?.archive.at(-1)?.id;
-  const segments = new Map<string, number>();
-  const histories = new Set<number>();
-  if (id === undefined) return { segments, histories };
-  const listing = await pgbackrest(configuration, "repo-ls", {
-    options: [`--repo=${Math.max(1, number)}`, "--recurse", "--output=json"],
-    path: [`archive/${stanza}/${id}`],
+  if (id === undefined) return { folders: [], histories: new Set() };
+  const names = Object.keys(await list(configuration, repository, id, context));
+  return {
+    id,
+    folders: names.filter((name) => /^[0-9A-F]{16}$/.test(name)).sort(),
+    histories: new Set(
+      names
+        .filter((name) => /^[0-9A-F]{8}\.history$/.test(name))
+        .map((name) => Number.parseInt(name.slice(0, 8), 16)),
+    ),
+  };
+}
+
+/** The segments in one folder of an archive by their 24 letters, and when each was written, in seconds since 1970. */
+export async function archivedIn(
+  configuration: Reader,
+  repository: string,
+  { id = "", folders }: ArchiveRoot,
+  folder: string,
+  context: Pick<Context, "signal">,
+): Promise<ReadonlyMap<string, number>> {
+  if (!folders.includes(folder)) return new Map();
+  const files = await list(configuration, repository, `${id}/${folder}`, context);
+  return new Map(
+    Object.entries(files)
+      .filter(([name]) => SEGMENT.test(name))
+      .map(([name, { time = 0 }]) => [name.slice(0, 24), time]),
+  );
+}
+
+/** Tells every segment of an archive, one after the other: quicker than by folder where there are many, and held nowhere. */
+export async function eachArchived(
+  configuration: Reader,
+  repository: string,
+  { id = "" }: ArchiveRoot,
+  tell: (segment: string) => void,
+  context: Pick<Context, "signal">,
+): Promise<void> {
+  await pgbackrest(configuration, "repo-ls", {
+    options: [`--repo=${numberOf(configuration, repository) ?? 1}`, "--recurse", "--sort=none"],
+    path: [`archive/${configuration.physical.stanza}/${id}`],
+    onLine: (line) => {
+      const name = line.slice(line.lastIndexOf("/") + 1);
+      if (SEGMENT.test(name)) tell(name.slice(0, 24));
+    },
+    timeoutSeconds: LONG_LOOK_SECONDS,
+    context,
+  });
+}
+
+async function list(
+  configuration: Reader,
+  repository: string,
+  path: string,
+  context: Pick<Context, "signal">,
+): Promise<Readonly<Record<string, { readonly time?: number }>>> {
+  const text = await pgbackrest(configuration, "repo-ls", {
+    options: [`--repo=${numberOf(configuration, repository) ?? 1}`, "--output=json"],
+    path: [`archive/${configuration.physical.stanza}/${path}`],
     timeoutSeconds: LOOK_SECONDS,
     context,
   });
-  for (const [path, { time = 0 }] of Object.entries(
-    JSON.parse(listing) as Readonly<Record<string, { readonly time?: number }>>,
-  )) {
-    const name = path.split("/").at(-1) ?? "";
-    if (/^[0-9A-F]{24}-/.test(name) && !/\.partial\b/.test(name)) segments.set(name.slice(0, 24), time);
-    else if (/^[0-9A-F]{8}\.history$/.test(name)) histories.add(Number.parseInt(name.slice(0, 8), 16));
-  }
-  return { id, segments, histories };
+  return JSON.parse(text) as Readonly<Record<string, { readonly time?: number }>>;
+}
+
+/** Number of a repository in pgBackRest's configuration; undefined: it is none of them. */
+function numberOf({ physical }: Reader, repository: string): number | undefined {
+  const index = physical.repositories.indexOf(repository);
+  return index === -1 ? undefined : index + 1;
 }
 
 /** Text of a timeline's history file. @throws ProgramFailed when the repository does not hold it. */

@@ -78,7 +78,8 @@ function openFrame(secret: Buffer, start: Buffer, content: Buffer, counter: numb
   }
 }
 
-function derive(key: Buffer, salt: Buffer): Buffer {
+/** The key of one file or session, from the stack's own and a salt. */
+export function derive(key: Buffer, salt: Buffer): Buffer {
   return scryptSync(key, salt, 32, { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 ** 2 });
 }
 

@@ -1,10 +1,11 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
+import { ArchivedLog } from "../lineage/archived-log.ts";
 import { missingSegments } from "../lineage/chain.ts";
 import { lineageOf } from "../lineage/reconcile.ts";
-import { listArchive } from "../lineage/repository.ts";
 import { readBackups } from "../metadata.ts";
 import { query } from "../sql.ts";
+import { CheckedFolders } from "./checked-folders.ts";
 
 /** How the archive of the write-ahead log stands. */
 export interface ArchiveState {
@@ -52,26 +53,25 @@ export async function archiveState(
 /**
  * The segments that lack for recovery along the stack's timelines, by repository: from the oldest backup to the last that was
  * archived.
- *
- * @param only Look at this repository alone: another one that is away then holds nothing up.
  */
 export async function archiveGaps(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
-  only?: string,
 ): Promise<ArchiveState["gaps"]> {
   const { chain } = await lineageOf(configuration, context);
   const entries = (await readBackups(configuration, context)).entries;
   const gaps: { repository: string; segments: string[] }[] = [];
   for (const repository of configuration.physical.repositories) {
-    if (only !== undefined && repository !== only) continue;
     const oldest = entries.find(
       ({ kind, abandoned, repositories }) =>
         kind !== "logical" && abandoned !== true && repositories.includes(repository),
     );
     if (oldest?.startWal === undefined) continue;
-    const { segments: archived } = await listArchive(configuration, repository, context);
-    const segments = missingSegments([...archived.keys()], chain, oldest.startWal);
+    const checked = await CheckedFolders.read(configuration, repository);
+    const range = { chain, from: oldest.startWal, known: checked.known };
+    const log = await ArchivedLog.open(configuration, repository, range, context);
+    await checked.remember(log.root.id, log.whole);
+    const segments = missingSegments(log, chain, oldest.startWal);
     if (segments.length > 0) gaps.push({ repository, segments });
   }
   return gaps;

@@ -1,9 +1,10 @@
-import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { isCode } from "../failure.ts";
+import { syncPath } from "../files.ts";
 import { pgbackrest, repositoryConfigurationFile } from "./pgbackrest.ts";
 
 /** What the local repository has and the object storage lacks. */
@@ -24,6 +25,13 @@ export async function queueState({ physical }: AgentConfiguration): Promise<Queu
   if (first === undefined) return { waiting: 0 };
   const { mtime } = await stat(join(physical.queueDirectory, first));
   return { waiting: names.length, since: mtime.toISOString() };
+}
+
+/** Notes that the object storage lacks a segment which the local repository has. */
+export async function enqueue({ physical }: AgentConfiguration, segment: string): Promise<void> {
+  await mkdir(physical.queueDirectory, { recursive: true, mode: 0o700 });
+  await writeFile(join(physical.queueDirectory, segment), "");
+  await syncPath(physical.queueDirectory);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Bytes of a segment of the write-ahead log, as initdb makes them: 16 MB. */
-const SEGMENT_BYTES = 16n * 1024n ** 2n;
+export const SEGMENT_BYTES = 16 * 1024 ** 2;
 
 /** Number of the segment, whatever its timeline. With segments of 16 MB the last eight digits count to 255. */
 export function segmentNumber(segment: string): number {
@@ -27,14 +27,24 @@ export function lsnNumber(lsn: string): bigint {
   return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
 }
 
+/** A place in the log as PostgreSQL writes it. */
+export function lsnText(lsn: bigint): string {
+  return [lsn >> 32n, lsn & 0xffff_ffffn].map((half) => half.toString(16).toUpperCase()).join("/");
+}
+
+/** LSN of the first byte of a segment, by its number. */
+export function segmentStart(number: number): bigint {
+  return BigInt(number) * BigInt(SEGMENT_BYTES);
+}
+
 /** Number of the segment that holds the byte at an LSN. */
 export function segmentAt(lsn: string): number {
-  return Number(lsnNumber(lsn) / SEGMENT_BYTES);
+  return Number(lsnNumber(lsn) / BigInt(SEGMENT_BYTES));
 }
 
 /** Number of the last segment that has anything before an LSN. */
 export function segmentBefore(lsn: string): number {
-  return Number((lsnNumber(lsn) - 1n) / SEGMENT_BYTES);
+  return Number((lsnNumber(lsn) - 1n) / BigInt(SEGMENT_BYTES));
 }
 
 /** The segment after one, on the same timeline. */

@@ -170,6 +170,12 @@ export async function recoveryParameters(dataDirectory: string): Promise<Paramet
   };
 }
 
+/** The system identifier in a cluster's control file. */
+export async function clusterIdentifier(dataDirectory: string): Promise<string> {
+  const text = await output("pg_controldata", ["-D", dataDirectory]);
+  return /^Database system identifier:\s+(\d+)/m.exec(text)?.[1] ?? "unknown";
+}
+
 /** Waits for a server's recovery to be paused at its target. */
 export async function untilPaused(
   server: TemporaryServer,

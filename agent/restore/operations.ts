@@ -3,10 +3,11 @@ import { Refusal } from "../failure.ts";
 import { forkedFrom, lastTimeline } from "../lineage/chain.ts";
 import { archivedChain, archiveHistory, lineageOf, reconcileLineage } from "../lineage/reconcile.ts";
 import { type Lineage, withChain, writeLineage } from "../lineage/record.ts";
-import { listArchive } from "../lineage/repository.ts";
+import { archiveRoot } from "../lineage/repository.ts";
 import type { Operation } from "../operation.ts";
 import { lsnNumber } from "../physical/segments.ts";
 import { query } from "../sql.ts";
+import { discardReceived } from "../stream/slot.ts";
 import { checkDatabase } from "../verification/checks.ts";
 import { accepted, type Outcome, together } from "../verification/outcome.ts";
 import { planRecovery } from "./plan.ts";
@@ -105,7 +106,9 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
       await writeJournal(configuration, { ...swapping, phase: "swapping" });
       await withoutServer(configuration, context, () => swapIn(configuration, journal.id));
       // Before the server opens: whatever it archives from now on is of the timeline that the stack is on.
-      await writeLineage(configuration, await lineageAfter(configuration, swapping, context), context);
+      const next = await lineageAfter(configuration, swapping, context);
+      await discardReceived(configuration, { ...next, timeline: lastTimeline(next.chain) }, 0);
+      await writeLineage(configuration, next, context);
       await writeJournal(configuration, { ...swapping, phase: "swapped" });
       return null;
     },
@@ -152,8 +155,9 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
     "restore-opened",
     async (configuration, _, context) => {
       const lineage = await reconcileLineage(configuration, context);
-      await archiveHistory(configuration, lineage, context);
-      return { timeline: lastTimeline(lineage.chain) };
+      const timeline = lastTimeline(lineage.chain);
+      await archiveHistory(configuration, timeline, context);
+      return { timeline };
     },
   ],
   [
@@ -186,16 +190,16 @@ async function lineageAfter(
 ): Promise<Lineage> {
   if (prepared === undefined) throw new Refusal(`restore ${id} has no cluster to put in use`);
   const { repositories } = configuration.physical;
-  const listing = await listArchive(configuration, repositories[0] ?? "local", context);
+  const root = await archiveRoot(configuration, repositories[0] ?? "local", context);
   const parent = await archivedChain(
     configuration,
     repositories[0] ?? "local",
-    listing,
+    root,
     prepared.timeline,
     context,
   );
   let timeline = prepared.timeline + 1;
-  while (listing.histories.has(timeline)) timeline += 1;
+  while (root.histories.has(timeline)) timeline += 1;
   const chain = forkedFrom(parent, prepared.lsn, timeline);
   return withChain(lineage, { chain, by: `restore ${id}`, owed: true });
 }

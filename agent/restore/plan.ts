@@ -4,7 +4,7 @@ import { type BackupEntry, isGood } from "../entry.ts";
 import { Refusal } from "../failure.ts";
 import { type Chain, lastTimeline, leadsHere } from "../lineage/chain.ts";
 import { archivedChain, lineageOf } from "../lineage/reconcile.ts";
-import { type ArchiveListing, listArchive } from "../lineage/repository.ts";
+import { type ArchiveRoot, archiveRoot } from "../lineage/repository.ts";
 import { readBackups } from "../metadata.ts";
 import { lsnNumber } from "../physical/segments.ts";
 import { query } from "../sql.ts";
@@ -160,12 +160,12 @@ async function followed(
   const [repository = "local"] = configuration.physical.repositories;
   const { chain, systemIdentifier } = await lineageOf(configuration, context);
   if (target.timeline !== undefined) {
-    const listing = await listArchive(configuration, repository, context);
-    const wanted = await chainOf(configuration, repository, listing, target.timeline, context);
+    const root = await archiveRoot(configuration, repository, context);
+    const wanted = await chainOf(configuration, repository, root, target.timeline, context);
     return { chain: wanted, systemIdentifier };
   }
   if (lastTimeline(chain) === 1) return { chain, systemIdentifier };
-  const { histories } = await listArchive(configuration, repository, context);
+  const { histories } = await archiveRoot(configuration, repository, context);
   const parent = chain.at(-2);
   if (histories.has(lastTimeline(chain)) || parent?.until === undefined) return { chain, systemIdentifier };
   context.step(
@@ -178,15 +178,15 @@ async function followed(
 async function chainOf(
   configuration: AgentConfiguration,
   repository: string,
-  listing: ArchiveListing,
+  root: ArchiveRoot,
   timeline: number,
   context: Pick<Context, "signal">,
 ): Promise<Chain> {
-  if (timeline !== 1 && !listing.histories.has(timeline)) {
-    const known = [1, ...listing.histories].toSorted((left, right) => left - right);
+  if (timeline !== 1 && !root.histories.has(timeline)) {
+    const known = [1, ...root.histories].toSorted((left, right) => left - right);
     throw new Refusal(`the archive has no timeline ${timeline}; it has ${known.join(", ")}`);
   }
-  return archivedChain(configuration, repository, listing, timeline, context);
+  return archivedChain(configuration, repository, root, timeline, context);
 }
 
 function leadsTo(chain: Chain, { timeline, stopLsn }: BackupEntry): boolean {

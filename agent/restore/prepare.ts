@@ -1,24 +1,20 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import type { BackupEntry } from "../entry.ts";
 import { messageOf, Refusal } from "../failure.ts";
-import { type Chain, lastTimeline, missingSegments } from "../lineage/chain.ts";
-import { listArchive } from "../lineage/repository.ts";
-import { archiveGaps } from "../physical/archive.ts";
+import { ArchivedLog } from "../lineage/archived-log.ts";
+import { type Chain, eitherOf, lastTimeline, missingSegments, segmentsNamed } from "../lineage/chain.ts";
 import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
-import {
-  lsnNumber,
-  nextSegment,
-  segmentAt,
-  segmentName,
-  segmentNumber,
-  segmentTimeline,
-} from "../physical/segments.ts";
+import { lsnNumber, nextSegment, segmentAt, segmentName, segmentStart } from "../physical/segments.ts";
 import { ProgramFailed } from "../program.ts";
 import { psql, query } from "../sql.ts";
+import { isRecordWhole } from "../stream/record.ts";
+import { NOTHING_STAGED, type StagedLog, stageReceived } from "../stream/stage.ts";
 import {
+  clusterIdentifier,
   lastError,
   recoveryParameters,
   type TemporaryServer,
@@ -128,6 +124,13 @@ async function recover(
     if (!(error instanceof ProgramFailed) || context.signal.aborted) throw error;
     throw new BaseDamaged(`backup ${base.id} cannot be restored: ${error.message}`);
   });
+  const staged =
+    target.type === "backup"
+      ? NOTHING_STAGED
+      : await stageReceived(configuration, {
+          ...{ directory, chain, from: base.startWal ?? "" },
+          systemIdentifier: await clusterIdentifier(directory),
+        });
   context.step(`replaying the write-ahead log to ${describeTarget(target)}`, 0.4);
   const parameters = {
     ...(await recoveryParameters(directory)),
@@ -137,11 +140,11 @@ async function recover(
   const prepared = await withTemporaryServer(directory, parameters, context, async (server, ended) => {
     try {
       if (target.type === "latest") {
-        await untilReplayed(configuration, { base, chain, from }, server, ended, context);
+        await untilReplayed(configuration, { base, chain, from, staged }, server, ended, context);
       } else await untilPaused(server, ended, context);
     } catch (error) {
       context.signal.throwIfAborted();
-      throw await explained(error, configuration, { plan, from, log: await server.log() }, context);
+      throw await explained(error, configuration, { plan, base, from, log: await server.log() }, context);
     }
     const secondsToFirstQuery = (performance.now() - started) / 1_000;
     const reached = await position(server, context);
@@ -176,23 +179,33 @@ function targetOptions(target: RecoveryTarget): string[] {
   }
 }
 
+/** Where everything is that `restore --latest` replays. */
+interface WholeLog {
+  readonly base: BackupEntry;
+  readonly chain: Chain;
+  /** The repository with the archive. */
+  readonly from: string;
+  readonly staged: StagedLog;
+}
+
 /**
  * Without a target a server ends its recovery at a gap as if all were well: so it is held as a standby until it has come to
- * the last archived segment and waits for more.
+ * the end of what was archived and received, and waits for more.
  */
 async function untilReplayed(
   configuration: AgentConfiguration,
-  { base, chain, from }: { readonly base: BackupEntry; readonly chain: Chain; readonly from: string },
+  { base, chain, from, staged }: WholeLog,
   server: TemporaryServer,
   ended: Promise<number>,
   context: Context,
 ): Promise<void> {
   await untilAnswering(server, ended, context);
-  const { segments } = await listArchive(configuration, from, context);
-  const archived = [...segments.keys()];
-  const [missing] = missingSegments(archived, chain, base.startWal ?? "");
+  const range = { chain, from: base.startWal ?? "" };
+  const archived = await ArchivedLog.open(configuration, from, range, context);
+  const [missing] = missingSegments(eitherOf(archived, segmentsNamed(staged.names)), chain, range.from);
   if (missing !== undefined) throw new Error(`segment ${missing} is missing from the archive`);
-  const last = lastSegment(archived, chain);
+  const timeline = lastTimeline(chain);
+  const last = eitherOf(archived, segmentsNamed(staged.whole)).last(timeline);
   const fork = chain.at(-2)?.until ?? "0/0";
   let before = "";
   let since = performance.now();
@@ -212,28 +225,42 @@ async function untilReplayed(
       // A busy machine may be slow to let a session in, and one that recovers may end it.
     ).catch(() => []);
     const lsn = row?.lsn ?? "0/0";
-    if (row?.idle === true && segmentAt(lsn) >= last && lsnNumber(lsn) >= lsnNumber(fork)) return;
+    const archiveDone = segmentAt(lsn) >= last && lsnNumber(lsn) >= lsnNumber(fork);
+    if (row?.idle === true && archiveDone && !(await isMoreReceived(server, timeline, lsn, staged))) return;
     if (lsn !== before) since = performance.now();
     before = lsn;
     if (row?.idle === true && performance.now() - since > STUCK_MILLISECONDS) {
       throw new Error(
-        `segment ${segmentName(lastTimeline(chain), segmentAt(lsn))} is missing from the archive`,
+        archiveDone
+          ? `the received log is damaged at ${lsn}: --lsn ${lsn} recovers up to there`
+          : `segment ${segmentName(timeline, segmentAt(lsn))} is missing from the archive`,
       );
     }
   }
 }
 
+/** Whether a whole record was received behind the last one that was replayed. */
+async function isMoreReceived(
+  { dataDirectory }: Pick<TemporaryServer, "dataDirectory">,
+  timeline: number,
+  replayed: string,
+  { until }: StagedLog,
+): Promise<boolean> {
+  if (until === undefined || lsnNumber(replayed) >= until) return false;
+  const pieces: Buffer[] = [];
+  const first = segmentAt(replayed);
+  for (let number = first; segmentStart(number) < until; number += 1) {
+    const path = join(dataDirectory, "pg_wal", segmentName(timeline, number));
+    // Replay has not had it yet.
+    if (!existsSync(path)) return true;
+    pieces.push(await readFile(path));
+  }
+  const received = Buffer.concat(pieces).subarray(0, Number(until - segmentStart(first)));
+  return isRecordWhole(received, Number(lsnNumber(replayed) - segmentStart(first)));
+}
+
 /** A standby asks the archive again every five seconds: by then it has done so many times. */
 const STUCK_MILLISECONDS = 60_000;
-
-/** Number of the last archived segment of the timeline that a chain ends with; -1: nothing of it was archived. */
-function lastSegment(archived: readonly string[], chain: Chain): number {
-  let last = -1;
-  for (const name of archived) {
-    if (segmentTimeline(name) === lastTimeline(chain)) last = Math.max(last, segmentNumber(name));
-  }
-  return last;
-}
 
 async function position(
   server: TemporaryServer,
@@ -254,10 +281,20 @@ async function position(
   };
 }
 
+/** What tells why a recovery ended too early. */
+interface Explanation {
+  readonly plan: RecoveryPlan;
+  readonly base: BackupEntry;
+  /** The repository with the archive. */
+  readonly from: string;
+  /** The server's. */
+  readonly log: string;
+}
+
 async function explained(
   error: unknown,
   configuration: AgentConfiguration,
-  { plan, from, log }: { readonly plan: RecoveryPlan; readonly from: string; readonly log: string },
+  { plan, base, from, log }: Explanation,
   context: Context,
 ): Promise<unknown> {
   const { target, possible } = plan;
@@ -270,8 +307,10 @@ async function explained(
   }
   const latest = /last completed transaction was at log time (.+)/.exec(log)?.[1];
   const last = [...log.matchAll(/restored log file "([0-9A-F]{24})"/g)].at(-1)?.[1];
-  const gaps = (await archiveGaps(configuration, context, from).catch(() => [])).flatMap(
-    ({ segments }) => segments,
+  const range = { chain: plan.chain, from: base.startWal ?? "" };
+  const gaps = await ArchivedLog.open(configuration, from, range, context).then(
+    (archived) => missingSegments(archived, range.chain, range.from),
+    (): string[] => [],
   );
   const next = last === undefined ? gaps[0] : nextSegment(last);
   const gap =

@@ -8,12 +8,13 @@ import { Refusal } from "../failure.ts";
 import { writeWhole } from "../files.ts";
 import { segmentTimeline } from "../physical/segments.ts";
 import { psql, query } from "../sql.ts";
+import { recoveryPoint } from "../stream/recovery-point.ts";
 
 /** What can be reached by recovery. */
 export interface RecoveryWindow {
   /** End of the oldest good backup. */
   readonly from: string;
-  /** Last commit that is archived for sure; now, while the server archives without failures. */
+  /** Last moment whose commits are in the backup place for sure. */
   readonly to: string;
 }
 
@@ -36,30 +37,18 @@ export async function recoveryWindow(
     (entry) => entry.kind !== "logical" && entry.abandoned !== true && isGood(entry),
   );
   if (oldest === undefined) return undefined;
-  return { from: oldest.finishedAt, to: await archivedUntil(configuration, oldest.finishedAt, context) };
+  const to = await loggedUntil(configuration, context);
+  return { from: oldest.finishedAt, to: to < oldest.finishedAt ? oldest.finishedAt : to };
 }
 
-/** While the archiver keeps up, a commit of now is archived within its time-out. */
-async function archivedUntil(
+/** The last commit that is in the backup place for sure. Without a server recovery itself tells where the log ends. */
+async function loggedUntil(
   configuration: AgentConfiguration,
-  otherwise: string,
-  { signal }: Pick<Context, "signal">,
+  context: Pick<Context, "signal">,
 ): Promise<string> {
-  try {
-    const [row] = await query<{ at: string | null; behind: boolean }>(
-      configuration,
-      `SELECT to_char(last_archived_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at,
-              (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') > 1 AS behind
-         FROM pg_stat_archiver`,
-      { signal },
-    );
-    if (row?.behind === false) return new Date().toISOString();
-    return row?.at ?? otherwise;
-  } catch {
-    signal.throwIfAborted();
-    // Without a server the archive is what it is: recovery itself tells its end.
-    return new Date().toISOString();
-  }
+  const { seconds } = await recoveryPoint(configuration, context).catch(() => ({ seconds: 0 }));
+  context.signal.throwIfAborted();
+  return new Date(Date.now() - seconds * 1_000).toISOString();
 }
 
 /** Sets a restore point, and has it archived. */

@@ -60,7 +60,7 @@ export async function writeMetrics(
       ]);
     }
     if (proof.rpoSeconds !== undefined) {
-      gauge("pgstack_drill_rpo_seconds", "Commits that were not archived at the last drill.", [
+      gauge("pgstack_drill_rpo_seconds", "Commits that were not in the backup place at the last drill.", [
         ["", proof.rpoSeconds],
       ]);
     }

@@ -47,7 +47,7 @@ export async function scheduledDrill(configuration: AgentConfiguration, context:
   }
   const { result, message, backup: from, rtoSeconds, rpoSeconds } = await drill(configuration, context);
   if (result === "failed") throw new Error(message ?? "the drill failed");
-  return `restored ${from} in ${rtoSeconds?.toFixed(1)} s (RTO); commits not archived: ${rpoSeconds?.toFixed(1) ?? "?"} s (RPO)`;
+  return `restored ${from} in ${rtoSeconds?.toFixed(1)} s (RTO); commits not in the backup place: ${rpoSeconds?.toFixed(1) ?? "?"} s (RPO)`;
 }
 
 /** A full one where the last is not good, none is on the stack's timelines, or it is older than it should be. */

@@ -1,10 +1,11 @@
+import { SLOT } from "../../agent/stream/slot.ts";
 import { TECHNICAL_SCHEMA } from "../database/specification.ts";
 import type { OwnThings } from "../foreign.ts";
 import { literal, type Sql } from "../sql.ts";
 import { SUPERUSER } from "../superuser.ts";
 
 /** Slots of upgrades by logical replication, see agent/upgrade/streams.ts; while one is there, also those of its first copies. */
-const OWN_SLOTS: readonly string[] = ["pgstack_upgrade", "pgstack_way_back"];
+const UPGRADE_SLOTS: readonly string[] = ["pgstack_upgrade", "pgstack_way_back"];
 /** Membership in these is as good as the server itself: https://www.postgresql.org/docs/16/predefined-roles.html */
 const POWERFUL: readonly string[] = [
   ...["pg_read_server_files", "pg_write_server_files", "pg_execute_server_program"],
@@ -18,7 +19,7 @@ const list = (names: readonly string[]): Sql => names.map((name) => literal(name
 /** What belongs to the cluster as a whole: rows of `Foreign`, to be asked in any database. */
 export function clusterSql(roles: OwnThings["roles"], database: string): Sql {
   const own = Object.values(roles);
-  const ownSlots = list(OWN_SLOTS);
+  const upgradeSlots = list(UPGRADE_SLOTS);
   return `WITH RECURSIVE reach AS (
   SELECT oid AS member, oid AS role FROM pg_roles
   UNION SELECT r.member, m.roleid FROM reach r JOIN pg_auth_members m ON m.member = r.role
@@ -42,14 +43,14 @@ SELECT 'replication slot', s.slot_name::text,
                                                          ELSE pg_current_wal_lsn() END, s.restart_lsn)) || ' of the write-ahead log'),
        true
   FROM pg_replication_slots s
- WHERE NOT s.temporary AND s.slot_name NOT IN (${ownSlots})
+ WHERE NOT s.temporary AND s.slot_name NOT IN (${list([...UPGRADE_SLOTS, SLOT])})
    AND NOT (s.slot_name ~ '^pg_[0-9]+_sync_[0-9]+_[0-9]+$'
-            AND EXISTS (SELECT FROM pg_replication_slots o WHERE o.slot_name IN (${ownSlots})))
+            AND EXISTS (SELECT FROM pg_replication_slots o WHERE o.slot_name IN (${upgradeSlots})))
 UNION ALL
 SELECT 'subscription', s.subname::text,
        concat_ws(', ', 'in database ' || d.datname, CASE WHEN s.subenabled THEN 'enabled' ELSE 'disabled' END), true
   FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
- WHERE s.subname NOT IN (${ownSlots})
+ WHERE s.subname NOT IN (${upgradeSlots})
 UNION ALL
 SELECT 'setting', coalesce('role ' || r.rolname || ' in database ' || d.datname, 'database ' || d.datname),
        (SELECT string_agg(split_part(v, '=', 1), ', ' ORDER BY v) FROM unnest(s.setconfig) AS v), false

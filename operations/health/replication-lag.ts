@@ -1,4 +1,6 @@
+import { SLOT } from "../../agent/stream/slot.ts";
 import { formatBytes } from "../preflight/format-bytes.ts";
+import { literal } from "../sql.ts";
 import { type HealthCheck, singleRow } from "./check.ts";
 import { type Finding, formatSeconds, worstStatus } from "./report.ts";
 import { type HealthThresholds, judge } from "./thresholds.ts";
@@ -21,7 +23,7 @@ export interface Replication {
   }[];
 }
 
-/** How far standbys are behind and what slots hold back. Value: greatest lag in seconds. */
+/** How far standbys are behind and what slots hold back; the agent is told of by `recovery point`. Value: greatest lag in seconds. */
 export const replicationLag: HealthCheck = {
   name: "replication lag",
   quick: false,
@@ -40,11 +42,12 @@ export const replicationLag: HealthCheck = {
              'name', coalesce(nullif(application_name, ''), client_addr::text, pid::text),
              'lagSeconds', coalesce(extract(epoch from replay_lag), 0),
              'lagBytes', coalesce(pg_wal_lsn_diff(lsn, replay_lsn), 0))), '[]')
-           from pg_stat_replication where state in ('streaming', 'catchup')),
+           from pg_stat_replication where state in ('streaming', 'catchup')
+            and not exists (select from pg_replication_slots where slot_name = ${literal(SLOT)} and active_pid = pid)),
          'slots', (select coalesce(json_agg(json_build_object(
              'name', slot_name, 'active', active, 'lost', wal_status is not distinct from 'lost',
              'retainedBytes', greatest(coalesce(pg_wal_lsn_diff(lsn, restart_lsn), 0), 0))), '[]')
-           from pg_replication_slots where not temporary)) as replication
+           from pg_replication_slots where not temporary and slot_name <> ${literal(SLOT)})) as replication
        from position`,
     );
     return evaluateReplication(replication, thresholds);

@@ -61,6 +61,11 @@ export const DEFAULT_PARAMETERS: readonly ParameterGroup[] = [
       { name: "wal_level", value: "replica" },
       { name: "max_wal_size", value: "1GB" },
       { name: "min_wal_size", value: "80MB" },
+      {
+        name: "max_slot_wal_keep_size",
+        value: "4GB",
+        note: "What is kept for whoever is away by a replication slot: more would fill the disk",
+      },
     ],
   },
   {

@@ -28,6 +28,8 @@ export interface SeedOptions {
   readonly agent: string;
   /** Text of pgBackRest's. Secret. */
   readonly pgbackrest: string;
+  /** What the backups are encrypted with. Secret. */
+  readonly key?: string;
   /** PEM text; empty: the machine's own authorities. */
   readonly storageAuthority: string;
   /** Where the local repository is; absent: there is none. */
@@ -64,6 +66,7 @@ export async function seedCluster(
         ...(await agentFiles()),
         { path: BACKUP_FILES.agent, content: options.agent, mode: 0o600 },
         { path: BACKUP_FILES.pgbackrest, content: options.pgbackrest, mode: 0o600 },
+        ...(options.key === undefined ? [] : [{ path: BACKUP_FILES.key, content: options.key, mode: 0o600 }]),
         ...(options.storageAuthority === ""
           ? []
           : [{ path: BACKUP_FILES.storageAuthority, content: options.storageAuthority, mode: 0o600 }]),

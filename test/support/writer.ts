@@ -13,6 +13,8 @@ export class Writer {
   readonly #stack: LiveStack;
   readonly #table: string;
   readonly #acknowledged: number[] = [];
+  /** When each was, by performance.now(). */
+  readonly #times: number[] = [];
   #next = 0;
   #ended = false;
   #running: Promise<void> | undefined;
@@ -35,6 +37,11 @@ export class Writer {
   /** How many commits were acknowledged. */
   get count(): number {
     return this.#acknowledged.length;
+  }
+
+  /** The commits that were acknowledged before a moment, by performance.now(). */
+  before(moment: number): readonly number[] {
+    return this.#acknowledged.filter((_, index) => (this.#times[index] ?? 0) < moment);
   }
 
   /** Waits until so many more commits are acknowledged. */
@@ -75,6 +82,7 @@ export class Writer {
         this.#next += 1;
         await client.query(`INSERT INTO ${this.#table} VALUES (${this.#next})`);
         this.#acknowledged.push(this.#next);
+        this.#times.push(performance.now());
       } catch {
         await client?.end().catch(() => {});
         client = undefined;

@@ -5,6 +5,7 @@ import {
   leadsHere,
   missingSegments,
   parseHistory,
+  segmentsNamed,
 } from "../../agent/lineage/chain.ts";
 import { lsnNumber, nextSegment, segmentAt, segmentBefore } from "../../agent/physical/segments.ts";
 
@@ -56,29 +57,41 @@ describe("a chain of timelines", () => {
 describe("segments that lack [F24]", () => {
   test("are named, between the oldest backup's and the last", () => {
     const there = [...segments(1, 1, 1), ...segments(1, 3, 5)];
-    expect(missingSegments(there, FIRST, segments(1, 1, 1)[0] as string)).toEqual(segments(1, 2, 2));
-    expect(missingSegments(there, FIRST, segments(1, 3, 3)[0] as string)).toEqual([]);
+    expect(missingSegments(segmentsNamed(there), FIRST, segments(1, 1, 1)[0] as string)).toEqual(
+      segments(1, 2, 2),
+    );
+    expect(missingSegments(segmentsNamed(there), FIRST, segments(1, 3, 3)[0] as string)).toEqual([]);
   });
 
   test("are looked for along the chain alone", () => {
     const chain = parseHistory("1\t0/3000100\t\n", 3);
     const first = segments(1, 1, 1)[0] as string;
     const abandoned = [...segments(1, 4, 4), ...segments(1, 9, 9), ...segments(2, 3, 3)];
-    expect(missingSegments([...segments(1, 1, 3), ...abandoned, ...segments(3, 3, 6)], chain, first)).toEqual(
-      [],
-    );
-    expect(missingSegments([...segments(1, 1, 3), ...abandoned, ...segments(3, 5, 6)], chain, first)).toEqual(
-      segments(3, 3, 4),
-    );
-    expect(missingSegments([...segments(1, 1, 1), ...segments(3, 3, 4)], chain, first)).toEqual(
-      segments(1, 2, 2),
-    );
+    expect(
+      missingSegments(
+        segmentsNamed([...segments(1, 1, 3), ...abandoned, ...segments(3, 3, 6)]),
+        chain,
+        first,
+      ),
+    ).toEqual([]);
+    expect(
+      missingSegments(
+        segmentsNamed([...segments(1, 1, 3), ...abandoned, ...segments(3, 5, 6)]),
+        chain,
+        first,
+      ),
+    ).toEqual(segments(3, 3, 4));
+    expect(
+      missingSegments(segmentsNamed([...segments(1, 1, 1), ...segments(3, 3, 4)]), chain, first),
+    ).toEqual(segments(1, 2, 2));
   });
 
   test("a new timeline begins with a copy of the segment that it forked in", () => {
     const chain = parseHistory("1\t0/3000100\t\n", 2);
     const there = [...segments(1, 1, 2), ...segments(2, 3, 3)];
-    expect(missingSegments(there, chain, segments(1, 1, 1)[0] as string)).toEqual([]);
-    expect(missingSegments(segments(1, 1, 3), chain, segments(1, 1, 1)[0] as string)).toEqual([]);
+    expect(missingSegments(segmentsNamed(there), chain, segments(1, 1, 1)[0] as string)).toEqual([]);
+    expect(missingSegments(segmentsNamed(segments(1, 1, 3)), chain, segments(1, 1, 1)[0] as string)).toEqual(
+      [],
+    );
   });
 });

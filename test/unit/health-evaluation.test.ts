@@ -6,6 +6,7 @@ import { evaluateConnections } from "../../operations/health/connection-headroom
 import { evaluateDisk, parseDf } from "../../operations/health/disk-headroom.ts";
 import { evaluatePendingRestart } from "../../operations/health/pending-restart.ts";
 import { evaluateReadiness } from "../../operations/health/readiness.ts";
+import { evaluateRecoveryPoint } from "../../operations/health/recovery-point.ts";
 import { evaluateReplication, type Replication } from "../../operations/health/replication-lag.ts";
 import { formatSeconds, worstStatus } from "../../operations/health/report.ts";
 import { evaluateRoleAnswer } from "../../operations/health/role-query.ts";
@@ -158,6 +159,27 @@ describe("L1 replication and archive lag", () => {
     ["not in the object storage for an hour", { queue: { waiting: 9, oldestSeconds: 3_600 } }, "failed"],
   ])("L1 F26 an archive that is %s", (_name, change, status) => {
     expect(evaluateArchive({ ...archive, ...change }, DEFAULTS).status).toBe(status);
+  });
+});
+
+describe("the recovery point [L12]", () => {
+  test.each([
+    [0.3, 3_600, "ok", "within 0.3 s"],
+    [9, 3_600, "ok", "within 9.0 s"],
+    [
+      10,
+      3_600,
+      "warning",
+      "commits of the last 10 s may not be in the backup place: docker logs agent says why",
+    ],
+    [3_600, 3_600, "failed", "commits of the last 1 hour"],
+    [Number.POSITIVE_INFINITY, 60, "warning", "nothing of the log has been received yet"],
+    [Number.POSITIVE_INFINITY, 59, "ok", "the agent has just started"],
+    [3_600, 59, "ok", "the agent has just started"],
+  ])("of %d seconds, while the agent is up for %d", (seconds, upSeconds, status, message) => {
+    const found = evaluateRecoveryPoint({ seconds, upSeconds }, "agent", DEFAULTS);
+    expect(found.status).toBe(status);
+    expect(found.message).toContain(message);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { AgentStatus } from "../../../agent/status.ts";
+import { SLOT } from "../../../agent/stream/slot.ts";
 import { agentContainer, callAgent } from "../../../operations/agent.ts";
 import { executeInContainer } from "../../../operations/execute.ts";
 import { queryAsSuperuser } from "../../../operations/superuser.ts";
@@ -123,7 +124,12 @@ export async function postgresqlFacts(stack: LiveStack): Promise<PostgresqlFacts
     ),
     excess: (await query<{ finding: string }>(EXCESS)).map(({ finding }) => finding),
     shell: shell as PostgresqlFacts["shell"],
-    standbys: Number(await stack.value("SELECT count(*) FROM pg_stat_replication")),
+    standbys: Number(
+      await stack.value(
+        `SELECT count(*) FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid
+          WHERE s.slot_name IS DISTINCT FROM '${SLOT}'`,
+      ),
+    ),
     agent: await callAgent<AgentStatus>(stack.target, "status"),
     pgbackrest: await inAgent(stack, ["pgbackrest", "version"]),
     log: await stack.serverLog(),

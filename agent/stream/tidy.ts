@@ -1,0 +1,105 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { AgentConfiguration } from "../configuration.ts";
+import type { Context } from "../context.ts";
+import type { BackupEntry } from "../entry.ts";
+import { readRecordedLineage } from "../lineage/record.ts";
+import { archivedIn, archiveRoot } from "../lineage/repository.ts";
+import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
+import { enqueue } from "../physical/queue.ts";
+import { SEGMENT_BYTES, segmentNumber, segmentTimeline } from "../physical/segments.ts";
+import {
+  type ReceivedSegment,
+  receivedBytes,
+  receivedClusters,
+  receivedContent,
+  receivedSegments,
+  streamRoot,
+} from "./folder.ts";
+import type { StreamPosition } from "./slot.ts";
+
+/** One segment, compressed. */
+const PUSH_SECONDS = 60;
+/** Letters of a segment's name that its folder in an archive has. */
+const FOLDER_LETTERS = 16;
+
+/**
+ * Removes what was received of segments that the archive holds. The server archives those of its own timeline; what it has
+ * not archived of one that a restore has left is handed over here.
+ */
+export async function tidyStream(
+  configuration: AgentConfiguration,
+  { systemIdentifier, timeline }: Pick<StreamPosition, "systemIdentifier" | "timeline">,
+  context: Pick<Context, "signal">,
+): Promise<void> {
+  const received = await receivedSegments(configuration, systemIdentifier);
+  const newest = received.findLast(({ name }) => segmentTimeline(name) === timeline);
+  const [repository = "local"] = configuration.physical.repositories;
+  const folders = Map.groupBy(
+    received.filter((segment) => segment !== newest),
+    ({ name }) => name.slice(0, FOLDER_LETTERS),
+  );
+  if (folders.size === 0) return;
+  const root = await archiveRoot(configuration, repository, context);
+  for (const [folder, segments] of folders) {
+    const archived = await archivedIn(configuration, repository, root, folder, context);
+    for (const segment of segments) {
+      if (!archived.has(segment.name)) {
+        if (segmentTimeline(segment.name) === timeline) continue;
+        if ((await receivedBytes(segment)) < SEGMENT_BYTES) continue;
+        await handOver(configuration, repository, segment, context);
+      }
+      await rm(segment.path, { force: true });
+    }
+  }
+}
+
+/** Removes what was received and no backup leads to any more. */
+export async function expireStream(
+  configuration: AgentConfiguration,
+  entries: readonly BackupEntry[],
+): Promise<void> {
+  const physical = entries.filter(({ kind }) => kind !== "logical");
+  // A backup of an unknown cluster may be of any of them.
+  if (physical.some(({ systemIdentifier }) => systemIdentifier === "unknown")) return;
+  const current = (await readRecordedLineage(configuration))?.systemIdentifier;
+  for (const cluster of await receivedClusters(configuration)) {
+    const numbers = physical
+      .filter(({ systemIdentifier }) => systemIdentifier === cluster)
+      .flatMap(({ startWal }) => (startWal === undefined ? [] : [segmentNumber(startWal)]));
+    if (numbers.length === 0) {
+      if (current !== undefined && cluster !== current) {
+        await rm(join(streamRoot(configuration), cluster), { recursive: true, force: true });
+      }
+      continue;
+    }
+    const oldest = Math.min(...numbers);
+    for (const { name, path } of await receivedSegments(configuration, cluster)) {
+      if (segmentNumber(name) < oldest) await rm(path, { force: true });
+    }
+  }
+}
+
+async function handOver(
+  configuration: AgentConfiguration,
+  repository: string,
+  segment: ReceivedSegment,
+  context: Pick<Context, "signal">,
+): Promise<void> {
+  const { physical } = configuration;
+  const alone = { ...physical, configurationFile: repositoryConfigurationFile(configuration, repository) };
+  const folder = await mkdtemp(join(tmpdir(), "segment-"));
+  try {
+    const path = join(folder, segment.name);
+    await writeFile(path, await receivedContent(configuration, segment), { mode: 0o600 });
+    await pgbackrest({ physical: alone }, "archive-push", {
+      path: [path],
+      timeoutSeconds: PUSH_SECONDS,
+      context,
+    });
+    if (physical.repositories.length > 1) await enqueue(configuration, segment.name);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
