@@ -59,7 +59,8 @@ describe("L2 L5 L6 backups of a stack", () => {
     expect(files.split("\n").map((path) => path.split("/").at(-1))).toEqual([
       "backup.json",
       "database.dump.sealed",
-      "roles.sql.sealed",
+      "properties.json.sealed",
+      "roles.json.sealed",
     ]);
     expect(
       await inAgent("grep -rl 'customer 4' /backups/logical /backups/pgbackrest-encrypted || echo none"),
