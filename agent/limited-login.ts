@@ -7,6 +7,8 @@ import { type Login, psql, query, quoteIdentifier, quoteLiteral, type Server } f
 /** What the names of all limited logins begin with; pg_hba.conf lets them in by the socket alone. */
 export const LIMITED_LOGIN_PREFIX = "pgstack_limited_";
 
+/** The longest load of a dump is over by then. */
+const VALID_HOURS = 168;
 const SCRAM_ITERATIONS = 4096;
 /** Waiting for a session of a killed run to end. */
 const END_MILLISECONDS = 5_000;
@@ -25,7 +27,11 @@ export const HARMLESS_ROLES = `WITH RECURSIVE reach AS (
        AND (g.rolsuper OR g.rolreplication OR g.rolname IN ('pg_read_server_files', 'pg_write_server_files',
             'pg_execute_server_program', 'pg_create_subscription')))`;
 
-/** SQL for the names of all others. */
+/** A condition on the row `r` of pg_roles: a limited login of whoever made it, which no run needs any more. */
+export const ABANDONED_LOGIN = `(starts_with(r.rolname, '${LIMITED_LOGIN_PREFIX}') AND coalesce(r.rolvaliduntil < now(), true)
+  AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.usesysid = r.oid))`;
+
+/** SQL for the names of the roles that are not harmless. */
 export const POWERFUL_ROLES = `SELECT rolname::text AS name FROM pg_roles WHERE rolname::text NOT IN (SELECT name FROM (${HARMLESS_ROLES}) h)`;
 
 /**
@@ -45,10 +51,14 @@ export async function withLimitedLogin<Value>(
   work: (login: Login) => Promise<Value>,
 ): Promise<Value> {
   const prefix = limitedLoginPrefix(stack);
-  await dropLogins(server, prefix, context);
+  // One that cannot be dropped is in nobody's way; a server that is away is told by the next statement.
+  await dropLogins(server, prefix, context).catch(() => context.signal.throwIfAborted());
   const login = newLimitedLogin(stack);
   try {
-    await psql(server, createLimitedLogin(login, databases), { secret: true, signal: context.signal });
+    await psql(server, createLimitedLogin(login, databases, VALID_HOURS), {
+      secret: true,
+      signal: context.signal,
+    });
     return await work({ ...login, quietTriggers: true });
   } catch (error) {
     if (!/pg_hba\.conf/.test(messageOf(error))) throw error;
@@ -74,12 +84,22 @@ export function newLimitedLogin(maker: string): Login {
   };
 }
 
-/** Lines for psql, as the superuser, that make the login. */
-export function createLimitedLogin({ role, password }: Login, databases: readonly string[]): string {
+/**
+ * Lines for psql, as the superuser, that make the login.
+ *
+ * @param hours How long it signs in at most, and so when anybody may drop it.
+ */
+export function createLimitedLogin(
+  { role, password }: Login,
+  databases: readonly string[],
+  hours: number,
+): string {
+  const until = new Date(Date.now() + hours * 3_600_000).toISOString();
   const name = quoteIdentifier(role);
   const inFormat = name.replaceAll("%", "%%");
   return `BEGIN;
-CREATE ROLE ${name} LOGIN BYPASSRLS PASSWORD ${quoteLiteral(verifier(password))};
+${TAKE_TURN}
+CREATE ROLE ${name} LOGIN BYPASSRLS VALID UNTIL ${quoteLiteral(until)} PASSWORD ${quoteLiteral(verifier(password))};
 GRANT pg_read_all_data, pg_write_all_data TO ${name};
 GRANT SET ON PARAMETER session_replication_role TO ${name};
 SELECT format('GRANT %I TO ${inFormat} WITH INHERIT TRUE, SET TRUE', name) FROM (${HARMLESS_ROLES}) harmless \\gexec
@@ -96,6 +116,14 @@ COMMIT;
 `;
 }
 
+/** See TAKE_CHANGE_LOCK of operations: grants on what is shared fail where another session changes the same rows. */
+const TAKE_TURN = "LOCK TABLE pg_catalog.pg_shseclabel IN SHARE UPDATE EXCLUSIVE MODE;";
+
+/** SQL that takes away what a login has, in the database that it is run in and of what is shared. */
+export function dropOwned(role: string): string {
+  return `BEGIN; ${TAKE_TURN} DROP OWNED BY ${quoteIdentifier(role)} CASCADE; COMMIT;`;
+}
+
 /** Ends the sessions of logins whose names begin so, drops what they own, and drops them. */
 async function dropLogins(
   server: Server,
@@ -106,7 +134,7 @@ async function dropLogins(
     server,
     `SELECT r.rolname::text AS name, ARRAY(SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
               WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND d.datallowconn) AS databases
-       FROM pg_roles r WHERE starts_with(r.rolname, ${quoteLiteral(prefix)})`,
+       FROM pg_roles r WHERE starts_with(r.rolname, ${quoteLiteral(prefix)}) OR ${ABANDONED_LOGIN}`,
     { signal },
   );
   for (const { name, databases } of found) {
@@ -115,7 +143,7 @@ async function dropLogins(
     await query(server, end, { signal });
     // What is shared, as the grants on databases, goes with each.
     for (const database of new Set([...databases, "postgres"]))
-      await psql(server, `DROP OWNED BY ${role} CASCADE;`, { database, signal });
+      await psql(server, dropOwned(name), { database, signal });
     await psql(server, `DROP ROLE IF EXISTS ${role};`, { signal });
   }
 }

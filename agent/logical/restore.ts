@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { HARMLESS_ROLES } from "../limited-login.ts";
+import { HARMLESS_ROLES, POWERFUL_ROLES } from "../limited-login.ts";
 import { output } from "../program.ts";
 import { clientEnvironment, type Login, psql, query, quoteIdentifier, type Server } from "../sql.ts";
 import { type DatabaseLocale, emptyDatabaseOptions } from "./database-properties.ts";
@@ -79,8 +79,13 @@ export async function restoreInto(
     });
     for (const phase of first) await run(phase);
     await psql(server, OPEN_SCHEMAS, { database, signal: context.signal });
-    for (const phase of creating) await run(phase);
-    await psql(server, CLOSE_SCHEMAS, { database, signal: context.signal });
+    for (const phase of creating) {
+      if (phase.by === "limited login")
+        await psql(server, referring("GRANT", login), { database, signal: context.signal });
+      await run(phase);
+    }
+    const close = `${referring("REVOKE", login)}${CLOSE_SCHEMAS}`;
+    await psql(server, close, { database, signal: context.signal });
     for (const phase of finishing) await run(phase);
   } finally {
     await rm(list, { force: true });
@@ -95,6 +100,19 @@ const OPEN_SCHEMAS = `SELECT format('GRANT CREATE ON SCHEMA %I TO PUBLIC', nspna
 const CLOSE_SCHEMAS = `SELECT format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', nspname) FROM pg_namespace WHERE ${OF_USERS} \\gexec
 UPDATE pg_namespace SET nspacl = NULL WHERE ${OF_USERS} AND nspname <> 'public' AND nspacl = acldefault('n', nspowner);
 `;
+
+/**
+ * Lines for psql that let the login refer to what the superuser has: a foreign key of a user's table to one of its tables, a
+ * foreign table of its server. The grants for it are among those of the dump, which come later.
+ */
+function referring(what: "GRANT" | "REVOKE", { role }: Login): string {
+  const whose = `${what === "GRANT" ? "TO" : "FROM"} ${quoteIdentifier(role)}`;
+  return `SELECT format('${what} REFERENCES, TRIGGER ON TABLE %s ${whose}', c.oid::regclass) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p') AND ${OF_USERS} AND pg_get_userbyid(c.relowner)::text IN (${POWERFUL_ROLES}) \\gexec
+SELECT format('${what} USAGE ON FOREIGN SERVER %I ${whose}', srvname) FROM pg_foreign_server
+  WHERE pg_get_userbyid(srvowner)::text IN (${POWERFUL_ROLES}) \\gexec
+`;
+}
 
 /**
  * SQL for the identifiers of routines that nobody but a superuser can make: in languages that are not trusted, leakproof,

@@ -1,11 +1,16 @@
-import { createLimitedLogin, limitedLoginPrefix, newLimitedLogin } from "../../agent/limited-login.ts";
+import {
+  ABANDONED_LOGIN,
+  createLimitedLogin,
+  dropOwned,
+  newLimitedLogin,
+} from "../../agent/limited-login.ts";
 import type { Login } from "../../agent/sql.ts";
 import { identifier, literal } from "../sql.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
 
-/** What a killed run has left is older than that, and has no session. */
-const ABANDONED_HOURS = 12;
+/** What a killed run has left goes then. */
+const VALID_HOURS = 12;
 
 /**
  * Runs work with a login that is not superuser, for SQL that may reach what the administrator has made: from a superuser's
@@ -19,12 +24,12 @@ export async function withLimitedLogin<Value>(
   database: string,
   work: (login: Login) => Promise<Value>,
 ): Promise<Value> {
-  const maker = `${target.stack} operations`;
-  await dropAbandoned(target, limitedLoginPrefix(maker));
-  const login = newLimitedLogin(maker);
-  const until = `ALTER ROLE ${identifier(login.role)} VALID UNTIL ${literal(new Date(Date.now() + ABANDONED_HOURS * 3_600_000).toISOString())};\n`;
+  // One that cannot be dropped is in nobody's way; a server that is away is told by the next statement.
+  await dropAbandoned(target).catch(() => {});
+  // Not the agent's, which drops its own at each run.
+  const login = newLimitedLogin(`${target.stack} operations`);
   try {
-    await runAsSuperuser(target, `${createLimitedLogin(login, [database])}${until}`);
+    await runAsSuperuser(target, createLimitedLogin(login, [database], VALID_HOURS));
     return await work(login);
   } finally {
     // A server that is gone has no use for it.
@@ -32,24 +37,22 @@ export async function withLimitedLogin<Value>(
   }
 }
 
-async function dropAbandoned(target: Target, prefix: string): Promise<void> {
+async function dropAbandoned(target: Target): Promise<void> {
   const found = await queryAsSuperuser<{ name: string; databases: string[] }>(
     target,
     `SELECT r.rolname AS name, ARRAY(SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
               WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND d.datallowconn) AS databases
        FROM pg_roles r
-      WHERE starts_with(r.rolname, ${literal(prefix)}) AND coalesce(r.rolvaliduntil < now(), true)
-        AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.usesysid = r.oid)`,
+      WHERE ${ABANDONED_LOGIN}`,
   );
   for (const { name, databases } of found) await drop(target, name, databases);
 }
 
 async function drop(target: Target, role: string, databases: readonly string[]): Promise<void> {
-  const name = identifier(role);
   const end = `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = ${literal(role)};`;
   await runAsSuperuser(target, end);
   // What is shared, as the grants on databases, goes with each.
   for (const database of new Set([...databases, "postgres"]))
-    await runAsSuperuser(target, `DROP OWNED BY ${name} CASCADE;`, { database });
-  await runAsSuperuser(target, `DROP ROLE IF EXISTS ${name};`);
+    await runAsSuperuser(target, dropOwned(role), { database });
+  await runAsSuperuser(target, `DROP ROLE IF EXISTS ${identifier(role)};`);
 }

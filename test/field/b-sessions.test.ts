@@ -5,6 +5,7 @@ import type { DrillResult } from "../../agent/drill.ts";
 import type { BackupEntry } from "../../agent/entry.ts";
 import type { VerifyResult } from "../../agent/verify.ts";
 import { agentContainer, callAgent } from "../../operations/agent.ts";
+import { runInitSql } from "../../operations/database.ts";
 import { executeInContainer } from "../../operations/execute.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { untilFirstBackup } from "../support/first-backup.ts";
@@ -212,6 +213,42 @@ describe("nothing that the administrator makes runs with a superuser's rights [S
     const session = await stack.session("administrator");
     expect((await session.query(rows)).rows).toEqual([{ n: 1 }]);
     await session.end();
+  });
+
+  // Before: the session was a superuser's that had taken the administrator's role, which SET ROLE in a trigger gave back.
+  test("in init SQL, with a record of files that an earlier version left to the administrator", async () => {
+    const session = await stack.session("administrator");
+    await session.query(
+      `CREATE TABLE pgstack.init_sql (name text PRIMARY KEY, sha256 text NOT NULL, at timestamptz NOT NULL DEFAULT now());
+       INSERT INTO pgstack.init_sql VALUES ('former.sql', 'x');
+       CREATE INDEX ON pgstack.init_sql ((name || attack.number('record')));
+       CREATE TRIGGER touch BEFORE INSERT ON pgstack.init_sql FOR EACH ROW EXECUTE FUNCTION attack.touched()`,
+    );
+    await session.end();
+    await runInitSql(
+      stack.target,
+      {
+        ...{ name: "app", administrator: "administrator", application: "application", readonly: "readonly" },
+        ...{ schemas: [], extensions: [] },
+      },
+      [
+        { name: "former.sql", sql: "SELECT 1 / 0;" },
+        {
+          name: "more.sql",
+          sql: "INSERT INTO public.triggered VALUES (2); SELECT count(*) FROM public.planned;",
+        },
+      ],
+    );
+    expect(await escalated()).toBe("");
+    expect(await logins()).toEqual([]);
+    expect(
+      await queryAsSuperuser(
+        stack.target,
+        `SELECT relowner::regrole::text AS owner, relhastriggers AS triggers, (SELECT array_agg(name ORDER BY 1) FROM pgstack.init_sql) AS files
+           FROM pg_class WHERE oid = 'pgstack.init_sql'::regclass`,
+        { database: "app" },
+      ),
+    ).toEqual([{ owner: "postgres", triggers: false, files: ["former.sql", "more.sql"] }]);
   });
 
   test("in health and drift", async () => {
