@@ -8,6 +8,7 @@ import { agentContainer, callAgent } from "../../operations/agent.ts";
 import { runInitSql } from "../../operations/database.ts";
 import { executeInContainer } from "../../operations/execute.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { describeDatabase } from "../../operations/testing/describe.ts";
 import { untilFirstBackup } from "../support/first-backup.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
@@ -249,6 +250,11 @@ describe("nothing that the administrator makes runs with a superuser's rights [S
         { database: "app" },
       ),
     ).toEqual([{ owner: "postgres", triggers: false, files: ["former.sql", "more.sql"] }]);
+  });
+
+  test("in a look at the database for a snapshot", async () => {
+    expect((await describeDatabase(stack.target, "app")).tables).toMatchObject({ "public.planned": 1 });
+    expect(await escalated()).toBe("");
   });
 
   test("in health and drift", async () => {
