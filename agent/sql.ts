@@ -8,10 +8,12 @@ export interface Server {
   readonly port: number;
 }
 
-/** Who signs in; see {@link withLimitedLogin} for whoever is to touch what users have made. */
+/** Who signs in: see `withLimitedLogin`, for everything that evaluates what users have made. */
 export interface Login {
   readonly role: string;
   readonly password: string;
+  /** It may keep triggers and rules of users from firing. Default: false. */
+  readonly quietTriggers?: boolean;
 }
 
 /** How SQL is run. */
@@ -73,8 +75,8 @@ const PINNED: Readonly<Record<string, string>> = {
   jit: "off",
 };
 
-/** For the superuser alone to set: triggers, rules and event triggers that users have made do not fire. */
-const SUPERUSER_PINNED: Readonly<Record<string, string>> = { session_replication_role: "replica" };
+/** Triggers, rules and event triggers that users have made do not fire: whoever is not superuser needs a grant for it. */
+const QUIET_TRIGGERS: Readonly<Record<string, string>> = { session_replication_role: "replica" };
 
 const QUIET: Readonly<Record<string, string>> = {
   log_statement: "none",
@@ -91,7 +93,7 @@ export function clientEnvironment(
 ): Record<string, string> {
   const settings = {
     ...PINNED,
-    ...(login === undefined ? SUPERUSER_PINNED : {}),
+    ...(login === undefined || login.quietTriggers === true ? QUIET_TRIGGERS : {}),
     ...(secret ? QUIET : {}),
   };
   return {

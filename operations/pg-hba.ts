@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { LONGEST_NAME_BYTES } from "../agent/derived-name.ts";
+import { LIMITED_LOGIN_PREFIX } from "../agent/limited-login.ts";
 import { SUPERUSER } from "./superuser.ts";
 import { UserError } from "./user-error.ts";
 
@@ -53,6 +54,10 @@ export function renderPgHba(options: PgHbaOptions): string {
     "# The superuser: from inside the container by the socket, as the operating system's user of the same name.",
     line("local", "all", `"${SUPERUSER}"`, "", "peer"),
     line("host", "all", `"${SUPERUSER}"`, "all", "reject"),
+    "",
+    "# What the agent signs in as to read and load what users have made, with a password for each run: by the socket alone.",
+    line("local", "all", `"/^${LIMITED_LOGIN_PREFIX}"`, "", "scram-sha-256"),
+    line("host", "all", `"/^${LIMITED_LOGIN_PREFIX}"`, "all", "reject"),
     "",
     ...(options.tls
       ? ["# TLS is on: nothing goes over plain TCP.", line("hostnossl", "all", "all", "all", "reject"), ""]

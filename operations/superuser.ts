@@ -1,3 +1,4 @@
+import type { Login } from "../agent/sql.ts";
 import { SOCKET_DIRECTORY } from "./container-directories.ts";
 import { type Execution, executeInContainer } from "./execute.ts";
 import { sqlError } from "./superuser/sql-error.ts";
@@ -15,8 +16,10 @@ export interface SuperuserOptions {
   readonly before?: string;
   /** The same, after the SQL, whatever that ends with. */
   readonly after?: string;
-  /** Role whose privileges the session takes, by SET ROLE. Default: the superuser's own. */
+  /** Role whose privileges the session takes, by SET ROLE. Default: the login's own. */
   readonly role?: string;
+  /** Who signs in, see `withLimitedLogin`; always logged. Default: the superuser, whose rights a SET ROLE gives back. */
+  readonly login?: Login;
   /** Statements appear in the server's log as its settings say. Default: false, since they may hold verifiers. */
   readonly logged?: boolean;
   /** Default: 60,000. */
@@ -83,7 +86,7 @@ export async function runAsSuperuser(
 export async function queryAsSuperuser<Row>(
   target: Target,
   sql: string,
-  options: Pick<SuperuserOptions, "database" | "timeoutMilliseconds"> = {},
+  options: Pick<SuperuserOptions, "database" | "login" | "timeoutMilliseconds"> = {},
 ): Promise<Row[]> {
   const query = `SELECT coalesce(json_agg(row_to_json(q)), '[]') FROM (\n${sql}\n) AS q;\n`;
   return JSON.parse(await psql(target, query, options)) as Row[];
@@ -146,13 +149,14 @@ export function superuserEnvironment(
 ): Record<string, string> & { readonly PGOPTIONS: string } {
   const settings = {
     ...(options.role === undefined ? OWN_SETTINGS : { role: options.role }),
-    ...(options.logged === true ? {} : QUIET_SETTINGS),
+    ...(options.logged === true || options.login !== undefined ? {} : QUIET_SETTINGS),
   };
   return {
     LC_ALL: "C",
     PGHOST: SOCKET_DIRECTORY,
     PGPORT: String(target.port),
-    PGUSER: SUPERUSER,
+    PGUSER: options.login?.role ?? SUPERUSER,
+    ...(options.login === undefined ? {} : { PGPASSWORD: options.login.password }),
     PGDATABASE: options.database ?? "postgres",
     PGAPPNAME: "pgstack",
     PGCLIENTENCODING: "UTF8",

@@ -6,11 +6,13 @@ import type { Context } from "../context.ts";
 import { type BackupEntry, notedFindings } from "../entry.ts";
 import { messageOf, Refusal } from "../failure.ts";
 import { bytesBelow, filesBelow, freeBytes, hashFile, syncPath, syncTree, writeWhole } from "../files.ts";
+import { withLimitedLogin } from "../limited-login.ts";
+import { readRoles } from "../roles.ts";
 import { query } from "../sql.ts";
 import { databaseFindings } from "../verification/findings.ts";
 import { tableContents } from "../verification/tables.ts";
 import { readDatabaseProperties } from "./database-properties.ts";
-import { dumpDatabase, dumpRoles } from "./dump.ts";
+import { dumpDatabase } from "./dump.ts";
 import {
   type DumpFile,
   type LogicalManifest,
@@ -21,9 +23,10 @@ import {
   unfinishedDirectory,
 } from "./folder.ts";
 import { readDump } from "./read-back.ts";
+import { PRIVILEGED_ROUTINES } from "./restore.ts";
 import { schemaFingerprint } from "./schema-fingerprint.ts";
 import { withSnapshot } from "./snapshot.ts";
-import { storeProperties } from "./stored-properties.ts";
+import { storeProperties, storeRoles } from "./stored-properties.ts";
 
 /** A compressed dump takes at least about this part of its database; below it a dump is not even begun. */
 const LEAST_PART = 0.1;
@@ -47,28 +50,25 @@ export async function logicalBackup(
   await mkdir(folder, { mode: 0o700 });
   try {
     context.step("dumping", 0);
-    const [tables, findings] = await withSnapshot(
-      configuration,
-      configuration.database,
-      context,
-      async (snapshot) => {
-        const contents = tableContents(configuration, configuration.database, configuration.verification, {
-          snapshot,
-          context,
-        });
+    const { stack, database } = configuration;
+    const whose = { stack, databases: [database] };
+    const [tables, findings] = await withLimitedLogin(configuration, whose, context, (login) =>
+      withSnapshot(configuration, configuration.database, context, async (snapshot) => {
+        const reading = { snapshot, login, context };
         // All are awaited, so that a failure of one never leaves another at work.
         const [dumped, counted, looked] = await Promise.allSettled([
           dumpDatabase(configuration, folder, { snapshot, databaseBytes: facts.databaseBytes }, context),
-          contents,
-          databaseFindings(configuration, configuration.database, { snapshot, context }),
+          tableContents(configuration, configuration.database, configuration.verification, reading),
+          databaseFindings(configuration, configuration.database, reading),
         ]);
         if (dumped.status === "rejected") throw dumped.reason;
         if (counted.status === "rejected") throw counted.reason;
         if (looked.status === "rejected") throw looked.reason;
         return [counted.value, looked.value] as const;
-      },
+      }),
     );
-    await dumpRoles(configuration, folder, context);
+    const roles = await readRoles(configuration, { verifiers: false }, context);
+    await storeRoles(configuration, folder, roles);
     const properties = await readDatabaseProperties(configuration, configuration.database, context);
     if (properties !== undefined) await storeProperties(configuration, folder, properties);
     context.step("reading back", 0.6);
@@ -88,8 +88,10 @@ export async function logicalBackup(
       path: `logical/${id}`,
       findings: notedFindings(findings),
     };
-    const { database } = configuration;
-    const manifest: LogicalManifest = { format: 1, entry, database, files, tables, findings };
+    const { privilegedRoutines } = facts;
+    const manifest: LogicalManifest = {
+      ...{ format: 1, entry, database, files, tables, findings, privilegedRoutines },
+    };
     context.step("storing", 0.95);
     await syncTree(folder);
     await writeWhole(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 2)}\n`);
@@ -105,15 +107,20 @@ export async function logicalBackup(
   }
 }
 
-async function serverFacts(
-  configuration: AgentConfiguration,
-  { signal }: Context,
-): Promise<{ version: string; identifier: string; databaseBytes: number }> {
-  const [row] = await query<{ version: string; identifier: string; databaseBytes: number }>(
+interface ServerFacts {
+  readonly version: string;
+  readonly identifier: string;
+  readonly databaseBytes: number;
+  readonly privilegedRoutines: readonly string[];
+}
+
+async function serverFacts(configuration: AgentConfiguration, { signal }: Context): Promise<ServerFacts> {
+  const [row] = await query<ServerFacts>(
     configuration,
     `SELECT current_setting('server_version') AS version,
             (SELECT system_identifier::text FROM pg_control_system()) AS identifier,
-            pg_database_size(current_database())::float8 AS "databaseBytes"`,
+            pg_database_size(current_database())::float8 AS "databaseBytes",
+            ARRAY(${PRIVILEGED_ROUTINES}) AS "privilegedRoutines"`,
     { database: configuration.database, signal },
   );
   if (row === undefined) throw new Error("the server does not tell its version");

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { messageOf, Refusal } from "../failure.ts";
+import { withLimitedLogin } from "../limited-login.ts";
 import { output, ProgramFailed } from "../program.ts";
 import { clientEnvironment, query, quoteIdentifier, quoteLiteral, type Server } from "../sql.ts";
 import { differences, tableContents } from "../verification/tables.ts";
@@ -43,9 +44,9 @@ export async function bringBackParts(
       configuration,
       { id, database, purpose: "parts" },
       context,
-      async (stored) => {
+      async (stored, login) => {
         context.step("comparing", 0.5);
-        const found = await tableContents(stored, database, configuration.verification, { context });
+        const found = await tableContents(stored, database, configuration.verification, { login, context });
         warnings = accepting(differences(tables, found), acceptance).warnings;
         const compared = await compareParts(configuration, { database, selection, stored }, context);
         requireAccepted(
@@ -59,7 +60,10 @@ export async function bringBackParts(
     );
     context.step("restoring in one transaction", 0.8);
     await writeScript(configuration, { database, selection, parts, dump, script }, context);
-    await replaceParts(configuration, { database, parts, script }, context);
+    const whose = { stack: configuration.stack, databases: [database] };
+    await withLimitedLogin(configuration, whose, context, (login) =>
+      replaceParts(configuration, { database, parts, script, login }, context),
+    );
     return { tables: parts.relations.length, warnings };
   } finally {
     await rm(dump, { force: true });

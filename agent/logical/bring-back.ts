@@ -3,7 +3,8 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { createMarked, dropMarked } from "../database-mark.ts";
 import { Refusal } from "../failure.ts";
-import { psql } from "../sql.ts";
+import { withLimitedLogin } from "../limited-login.ts";
+import { psql, quoteIdentifier } from "../sql.ts";
 import { checkDatabase } from "../verification/checks.ts";
 import { accepted, firstLines, type Outcome, together } from "../verification/outcome.ts";
 import { differences, tableContents } from "../verification/tables.ts";
@@ -14,6 +15,7 @@ import { places } from "./places.ts";
 import { compareFiles } from "./read-back.ts";
 import { restoreInto } from "./restore.ts";
 import { planWhole, requireAccepted } from "./restore-plan.ts";
+import { restorableDump } from "./restored-dump.ts";
 import { propertiesToRestore, propertyStatements, tryStatements } from "./restored-properties.ts";
 
 /** What became of a dump that was brought back. */
@@ -47,17 +49,24 @@ export async function bringBackDatabase(
   context.step("restoring beside the database in use", 0.1);
   try {
     await psql(configuration, createMarked(beside, mark, emptyDatabaseOptions(properties)), context);
-    await restoreInto(configuration, folder, { server: configuration, database: beside }, context);
-    context.step("checking and comparing", 0.7);
-    const found = await tableContents(configuration, beside, configuration.verification, { context });
-    const outcome = together(
-      differences(tables, found),
-      await checkDatabase(configuration, beside, configuration.verification, {
-        ...(known === undefined ? {} : { known }),
-        context,
-      }),
-    );
-    warnings = accepting(outcome, acceptance).warnings;
+    // Until it is put in use nobody else comes in: a routine has its owner's rights before it has its owner.
+    await psql(configuration, `REVOKE ALL ON DATABASE ${quoteIdentifier(beside)} FROM PUBLIC;`, context);
+    const { stack, verification } = configuration;
+    await withLimitedLogin(configuration, { stack, databases: [beside] }, context, async (login) => {
+      const target = { server: configuration, database: beside, login };
+      const list = join(configuration.scratchDirectory, `bring-back-${id}.list`);
+      await restoreInto(await restorableDump(configuration, id, context), target, list, context);
+      context.step("checking and comparing", 0.7);
+      const found = await tableContents(configuration, beside, verification, { login, context });
+      const outcome = together(
+        differences(tables, found),
+        await checkDatabase(configuration, beside, verification, {
+          ...(known === undefined ? {} : { known }),
+          ...{ login, context },
+        }),
+      );
+      warnings = accepting(outcome, acceptance).warnings;
+    });
     const statementsFor = await propertyStatements(configuration, properties, context);
     await tryStatements(configuration, statementsFor(beside), context);
     context.step("putting it in use", 0.9);

@@ -58,7 +58,7 @@ export async function readDatabaseProperties(
               'icuRules', to_jsonb(d)->>'daticurules',
               'tablespace', t.spcname, 'connectionLimit', d.datconnlimit, 'isTemplate', d.datistemplate,
               'comment', shobj_description(d.oid, 'pg_database'),
-              'grants', CASE WHEN d.datacl IS NOT NULL THEN
+              'grants', CASE WHEN d.datacl <> acldefault('d', d.datdba) THEN
                  (SELECT coalesce(json_agg(json_build_object('grantor', pg_get_userbyid(a.grantor),
                            'grantee', CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END,
                            'privilege', a.privilege_type, 'grantable', a.is_grantable) ORDER BY a.place), '[]')
@@ -138,7 +138,9 @@ export function planProperties(
         `SECURITY LABEL FOR ${quoteIdentifier(provider)} ON DATABASE ${name} IS ${quoteLiteral(label)};`,
     ),
   ];
-  if (grants !== undefined) {
+  // It was closed to everybody while it was filled.
+  if (grants === undefined) statements.push(`GRANT CONNECT, TEMPORARY ON DATABASE ${name} TO PUBLIC;`);
+  else {
     statements.push(
       `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${quoteIdentifier(roles.has(owner) ? owner : "postgres")};`,
     );

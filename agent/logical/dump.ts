@@ -18,7 +18,9 @@ const COMPRESSIONS = ["--compress=zstd:1", "--compress=lz4:1", "--compress=gzip:
 export const DUMP = {
   file: "database.dump",
   folder: "database",
-  roles: "roles.sql",
+  roles: "roles.json",
+  /** In older backups, as pg_dumpall writes it. */
+  formerRoles: "roles.sql",
   properties: "properties.json",
   sealed: ".sealed",
 } as const;
@@ -33,9 +35,8 @@ export async function dumpDatabase(
   const environment = clientEnvironment(configuration, configuration.database);
   const common = [`--snapshot=${snapshot}`, await compression(configuration, context), "--no-password"];
   if (configuration.logical.encrypted) {
-    await toSealedFile(configuration, join(folder, `${DUMP.file}${DUMP.sealed}`), {
-      ...{ program: "pg_dump", programArguments: [...common, "--format=custom"], environment, context },
-    });
+    const path = join(folder, `${DUMP.file}${DUMP.sealed}`);
+    await toSealedFile(configuration, path, [...common, "--format=custom"], environment, context);
   } else if (databaseBytes > PARALLEL_BYTES) {
     const jobs = [
       `--jobs=${configuration.jobs}`,
@@ -62,24 +63,6 @@ export async function compression(
   return "--compress=0";
 }
 
-/** Dumps what belongs to no database: roles, without their passwords, and their settings. */
-export async function dumpRoles(
-  configuration: AgentConfiguration,
-  folder: string,
-  context: Context,
-): Promise<void> {
-  const options = ["--globals-only", "--no-role-passwords", "--no-password"];
-  const environment = clientEnvironment(configuration);
-  if (configuration.logical.encrypted) {
-    await toSealedFile(configuration, join(folder, `${DUMP.roles}${DUMP.sealed}`), {
-      ...{ program: "pg_dumpall", programArguments: options, environment, context },
-    });
-    return;
-  }
-  const file = `--file=${join(folder, DUMP.roles)}`;
-  await output("pg_dumpall", [...options, file], { environment, signal: context.signal });
-}
-
 /** The content of a file of a backup, decrypted where it is encrypted. */
 export async function contentOf(configuration: AgentConfiguration, path: string): Promise<Readable> {
   const file = createReadStream(path);
@@ -90,19 +73,16 @@ export async function contentOf(configuration: AgentConfiguration, path: string)
 async function toSealedFile(
   configuration: AgentConfiguration,
   path: string,
-  call: {
-    readonly program: string;
-    readonly programArguments: readonly string[];
-    readonly environment: Readonly<Record<string, string>>;
-    readonly context: Context;
-  },
+  dumpArguments: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  { signal }: Pick<Context, "signal">,
 ): Promise<void> {
   const key = await readKey(configuration.logical.keyFile);
-  const child = spawn(call.program, call.programArguments, {
+  const child = spawn("pg_dump", dumpArguments, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, LC_ALL: "C", ...call.environment },
+    env: { ...process.env, LC_ALL: "C", ...environment },
   });
-  const release = endWith(child, call.context.signal);
+  const release = endWith(child, signal);
   let complaint = "";
   child.stderr.on("data", (piece) => {
     complaint = (complaint + String(piece)).slice(-64 * 1024);
@@ -114,8 +94,8 @@ async function toSealedFile(
   try {
     await pipeline(seal(key, child.stdout), createWriteStream(path, { mode: 0o600 }));
     const exitCode = await ended;
-    call.context.signal.throwIfAborted();
-    if (exitCode !== 0) throw new ProgramFailed(call.program, exitCode, lastWords(complaint));
+    signal.throwIfAborted();
+    if (exitCode !== 0) throw new ProgramFailed("pg_dump", exitCode, lastWords(complaint));
   } finally {
     release();
     child.kill("SIGKILL");

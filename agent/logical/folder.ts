@@ -25,6 +25,8 @@ export interface LogicalManifest {
   readonly tables: readonly TableContent[];
   /** What was odd in the database in the moment of the dump. Absent: an older backup, which was not looked at. */
   readonly findings?: readonly Finding[];
+  /** Identifiers of routines that only a superuser can make. Absent: an older backup. */
+  readonly privilegedRoutines?: readonly string[];
 }
 
 export const MANIFEST_FILE = "backup.json";

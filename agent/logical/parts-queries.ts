@@ -92,3 +92,10 @@ export function lonePartitions(relations: readonly RelationName[]): string {
     JOIN pg_inherits h ON h.inhrelid = c.oid JOIN pg_class p ON p.oid = h.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
    WHERE h.inhparent NOT IN (SELECT oid FROM ids)`;
 }
+
+/** Which owners may create nothing in which of the schemas that are there. */
+export function foreignSchemas(schemas: readonly string[], owners: readonly string[]): string {
+  const list = (names: readonly string[]): string => `ARRAY[${names.map(quoteLiteral).join(", ")}]::text[]`;
+  return `SELECT n.nspname AS schema, r.rolname AS owner FROM pg_namespace n, pg_roles r
+     WHERE n.nspname = ANY (${list(schemas)}) AND r.rolname = ANY (${list(owners)}) AND NOT has_schema_privilege(r.oid, n.oid, 'CREATE')`;
+}

@@ -1,6 +1,7 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { Refusal } from "../failure.ts";
+import { POWERFUL_ROLES } from "../limited-login.ts";
 import { query, type Server } from "../sql.ts";
 import { describeBlocking } from "./blocking.ts";
 import { type Fact, factsQuery } from "./facts-query.ts";
@@ -8,6 +9,7 @@ import type { RelationName } from "./names.ts";
 import {
   type Addition,
   additionStatements,
+  foreignSchemas,
   type LonePartition,
   lonePartitions,
   type PresentRelation,
@@ -29,6 +31,12 @@ export interface Parts {
   readonly drops: readonly string[];
   /** Statements for what a dump of parts leaves out. */
   readonly additions: readonly string[];
+  /** Those of them that only the superuser may run, and which evaluate nothing of users: its publications. */
+  readonly superuserAdditions: readonly string[];
+  /** What those bring back. */
+  readonly memberships: readonly Fact[];
+  /** Schemas in which the owner of a part may not create anything. */
+  readonly foreignSchemas: readonly { readonly schema: string; readonly owner: string }[];
   /** Entries of a dump's table of contents that have to be left out. */
   readonly leftOut: readonly string[];
 }
@@ -73,16 +81,26 @@ export async function compareParts(
     kept.some((fact) => fact.object === object);
   const blocking = resting.filter((fact) => !comesAlong(fact));
   if (blocking.length > 0) throw new Refusal(describeBlocking(blocking, kept, selection));
+  // What hangs on a relation and is not to come back goes with it, whoever owns it.
+  const replaced = facts.filter(({ object }) => present.some(({ quoted }) => object.endsWith(` ${quoted}`)));
+  await refusePowerful(configuration, [...replaced, ...kept], options);
   const lost = lostOf(facts, kept);
   const partitions = await query<LonePartition>(stored, lonePartitions(relations), options);
+  const added = await additionsOf(configuration, { database, relations, stored }, options);
+  const schemas = [...new Set(relations.map(({ schema }) => schema))];
   return {
     ...{ relations, present },
     ...{ lost, losses: lossesOf(lost, kept) },
     drops: [...dropsOf(present), ...resting.map(({ identity }) => `DROP ROUTINE ${identity}`)],
     additions: [
       ...partitions.map(({ statement }) => statement),
-      ...(await additionsOf(configuration, { database, relations, stored }, options)),
+      ...added.filter(({ superuser }) => !superuser).map(({ statement }) => statement),
     ],
+    superuserAdditions: added.filter(({ superuser }) => superuser).map(({ statement }) => statement),
+    memberships: added.some(({ superuser }) => superuser)
+      ? facts.filter(({ type }) => type === "publication relation")
+      : [],
+    foreignSchemas: await query(configuration, foreignSchemas(schemas, ownersIn(kept)), options),
     leftOut: partitions.flatMap(({ entries }) => entries),
   };
 }
@@ -127,6 +145,33 @@ function dropsOf(present: readonly PresentRelation[]): string[] {
   ];
 }
 
+/** Who owns the relations, of what facts say. */
+function ownersIn(facts: readonly Fact[]): string[] {
+  const owners = facts.filter(({ object, resting }) => !resting && object.startsWith("owner of "));
+  return [...new Set(owners.map(({ definition }) => definition))];
+}
+
+/** @throws Refusal naming what only a superuser could put back: the code of users would have its rights. */
+async function refusePowerful(
+  configuration: AgentConfiguration,
+  facts: readonly Fact[],
+  options: { readonly database: string; readonly signal: AbortSignal },
+): Promise<void> {
+  const found = await query<{ name: string }>(configuration, POWERFUL_ROLES, options);
+  const powerful = new Set(found.map(({ name }) => name));
+  const theirs = facts.filter(
+    ({ object, definition, resting }) =>
+      !resting && object.startsWith("owner of ") && powerful.has(definition),
+  );
+  if (theirs.length === 0) return;
+  const named = [
+    ...new Set(theirs.map(({ object, definition }) => `${object.slice("owner of ".length)} (${definition})`)),
+  ].sort();
+  throw new Refusal(
+    `nothing was changed: parts come back without the rights of a superuser, which the owner of these has: ${named.join(", ")}: restore the whole database, or give them to another owner first`,
+  );
+}
+
 /** From the database in use for what is there, from the backup for what is gone: as it stood last. */
 async function additionsOf(
   configuration: AgentConfiguration,
@@ -136,14 +181,14 @@ async function additionsOf(
     stored,
   }: Pick<Parts, "relations"> & { readonly database: string; readonly stored: Server },
   { signal }: Pick<Context, "signal">,
-): Promise<string[]> {
+): Promise<{ readonly statement: string; readonly superuser: boolean }[]> {
   const options = { database, signal };
   const sql = additionStatements(relations);
   const now = await query<Addition>(configuration, sql, options);
   const then = await query<Addition>(stored, sql, options);
-  const publications = await query<{ name: string }>(
+  const publications = await query<{ name: string; superuser: boolean }>(
     configuration,
-    "SELECT pubname AS name FROM pg_publication",
+    `SELECT pubname AS name, pg_get_userbyid(pubowner)::text IN (${POWERFUL_ROLES}) AS superuser FROM pg_publication`,
     options,
   );
   const present = await query<PresentRelation>(configuration, presentRelations(then), options);
@@ -154,5 +199,8 @@ async function additionsOf(
       !isPresent(addition) &&
       (addition.publication == null || publications.some(({ name }) => name === addition.publication)),
   );
-  return [...now, ...ofGone].map(({ statement }) => statement);
+  return [...now, ...ofGone].map(({ statement, publication }) => ({
+    statement,
+    superuser: publications.some(({ name, superuser }) => name === publication && superuser),
+  }));
 }

@@ -2,14 +2,31 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { withScratchCluster } from "../restore/cluster.ts";
-import type { Server } from "../sql.ts";
-import { logicalDirectory } from "./folder.ts";
-import { createDatabase, restoreInto, restoreRoles } from "./restore.ts";
-import { storedProperties } from "./stored-properties.ts";
+import { withLimitedLogin } from "../limited-login.ts";
+import { scratchParameters, withScratchCluster } from "../restore/cluster.ts";
+import { createPlainRoles } from "../roles.ts";
+import type { Login, Server } from "../sql.ts";
+import { logicalDirectory, readManifest } from "./folder.ts";
+import { createDatabase, type RestorableDump, restoreInto, storedDump } from "./restore.ts";
+import { storedProperties, storedRoleNames } from "./stored-properties.ts";
+
+/** The dump of a backup. */
+export async function restorableDump(
+  configuration: AgentConfiguration,
+  id: string,
+  context: Pick<Context, "signal">,
+): Promise<RestorableDump> {
+  const folder = join(logicalDirectory(configuration), id);
+  const { privilegedRoutines = [] } = await readManifest(configuration, id);
+  return {
+    restore: storedDump(configuration, folder, context),
+    roles: await storedRoleNames(configuration, folder),
+    privilegedRoutines,
+  };
+}
 
 /**
- * Restores a whole dump into a throw-away cluster and runs work with its server.
+ * Restores a whole dump into a throw-away cluster and runs work with its server, and a login there that is not superuser.
  *
  * @param purpose Begins the name of the cluster's folder.
  */
@@ -28,16 +45,21 @@ export async function withRestoredDump<Value>(
     readonly schemaOnly?: boolean;
   },
   context: Pick<Context, "signal">,
-  work: (server: Server) => Promise<Value>,
+  work: (server: Server, login: Login) => Promise<Value>,
 ): Promise<Value> {
   const folder = join(logicalDirectory(configuration), id);
   const directory = join(configuration.scratchDirectory, `${purpose}-${id}`);
   await rm(directory, { recursive: true, force: true });
-  return withScratchCluster(directory, context, async (server) => {
-    await restoreRoles(configuration, folder, server, context);
+  const dump = await restorableDump(configuration, id, context);
+  const parameters = await scratchParameters(configuration);
+  return withScratchCluster(directory, parameters, context, async (server) => {
+    await createPlainRoles(server, dump.roles, context);
     const { tablespace: _, ...locale } = (await storedProperties(configuration, folder)) ?? {};
     await createDatabase(server, database, context, "encoding" in locale ? locale : undefined);
-    await restoreInto(configuration, folder, { server, database, schemaOnly }, context);
-    return work(server);
+    const { stack } = configuration;
+    return withLimitedLogin(server, { stack, databases: [database] }, context, async (login) => {
+      await restoreInto(dump, { server, database, login, schemaOnly }, `${directory}.list`, context);
+      return work(server, login);
+    });
   });
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { psql, query } from "../sql.ts";
+import { psql, query, quoteIdentifier } from "../sql.ts";
 import {
   changedProperties,
   type DatabaseProperties,
@@ -54,7 +54,8 @@ export async function propertyStatements(
   properties: DatabaseProperties | undefined,
   context: Pick<Context, "signal">,
 ): Promise<(database: string) => string> {
-  if (properties === undefined) return () => "";
+  if (properties === undefined)
+    return (database) => `GRANT CONNECT, TEMPORARY ON DATABASE ${quoteIdentifier(database)} TO PUBLIC;`;
   const roles = await roleNames(configuration, context);
   return (database) => planProperties(database, properties, roles).statements.join("\n");
 }

@@ -3,13 +3,21 @@ import type { Context } from "../context.ts";
 import { output } from "../program.ts";
 import { clientEnvironment, type Server } from "../sql.ts";
 
-/** SHA-256 over a database's schema, the same as long as nothing in its definition changes. */
+const HASTY_MILLISECONDS = 1_000;
+
+/**
+ * SHA-256 over a database's schema, the same as long as nothing in its definition changes.
+ *
+ * @param how Hasty: fail where a table's lock is not to be had at once.
+ */
 export async function schemaFingerprint(
   server: Server,
   database: string,
   { signal }: Pick<Context, "signal">,
+  how: { readonly hasty?: boolean } = {},
 ): Promise<string> {
-  const text = await output("pg_dump", ["--schema-only", "--no-owner", "--no-comments"], {
+  const limit = how.hasty === true ? [`--lock-wait-timeout=${HASTY_MILLISECONDS}`] : [];
+  const text = await output("pg_dump", ["--schema-only", "--no-owner", "--no-comments", ...limit], {
     environment: clientEnvironment(server, database),
     signal,
   });

@@ -34,16 +34,22 @@ export async function verifyLogicalDeep(
   const changed = await compareFiles(folder, files);
   if (changed.length > 0) return { problems: changed, warnings: [] };
   context.step(`restoring ${id} into a throw-away cluster`, 0.1);
-  return withRestoredDump(configuration, { id, database, purpose: "verify" }, context, async (server) => {
-    context.step("comparing", 0.7);
-    const found = await tableContents(server, database, configuration.verification, { context });
-    return together(
-      differences(tables, found),
-      await checkDatabase(server, database, configuration.verification, {
-        ...(known === undefined ? {} : { known }),
-        context,
-      }),
-      { problems: await amcheck(server, context), warnings: [] },
-    );
-  });
+  return withRestoredDump(
+    configuration,
+    { id, database, purpose: "verify" },
+    context,
+    async (server, login) => {
+      context.step("comparing", 0.7);
+      const found = await tableContents(server, database, configuration.verification, { login, context });
+      return together(
+        differences(tables, found),
+        await checkDatabase(server, database, configuration.verification, {
+          ...(known === undefined ? {} : { known }),
+          login,
+          context,
+        }),
+        { problems: await amcheck(server, context), warnings: [] },
+      );
+    },
+  );
 }

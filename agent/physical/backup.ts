@@ -2,6 +2,7 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import type { BackupEntry, BackupKind } from "../entry.ts";
 import { messageOf, Refusal } from "../failure.ts";
+import { withLimitedLogin } from "../limited-login.ts";
 import { schemaFingerprint } from "../logical/schema-fingerprint.ts";
 import { query } from "../sql.ts";
 import { databaseFindings } from "../verification/findings.ts";
@@ -17,6 +18,7 @@ export interface PhysicalRequest {
   readonly label?: string;
 }
 
+const FINGERPRINT_MILLISECONDS = 20_000;
 const TYPES = { full: "full", differential: "diff", incremental: "incr" } as const;
 const PROGRESS = /, (\d+(?:\.\d+)?)%\)/;
 
@@ -119,11 +121,26 @@ async function annotations(
     [ANNOTATION.systemIdentifier]: server?.identifier,
     [ANNOTATION.findings]: await sourceFindings(configuration, context),
     [ANNOTATION.nextTransaction]: server?.next,
-    [ANNOTATION.schemaFingerprint]: await schemaFingerprint(configuration, configuration.database, context),
+    [ANNOTATION.schemaFingerprint]: await sourceFingerprint(configuration, context),
   };
   return Object.entries(notes).flatMap(([name, value]) =>
     value === undefined ? [] : [`--annotation=${name}=${value}`],
   );
+}
+
+/** A physical backup needs no lock on any table: what one keeps from being read at once is left out. */
+async function sourceFingerprint(
+  configuration: AgentConfiguration,
+  context: Context,
+): Promise<string | undefined> {
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(FINGERPRINT_MILLISECONDS)]);
+  try {
+    return await schemaFingerprint(configuration, configuration.database, { signal }, { hasty: true });
+  } catch (error) {
+    context.signal.throwIfAborted();
+    context.step(`the backup goes without a fingerprint of the schema: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 /** What is odd in the database now, for reports: what cannot be had at once keeps no backup from being taken. */
@@ -131,9 +148,10 @@ async function sourceFindings(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
 ): Promise<string | undefined> {
+  const { stack, database } = configuration;
   try {
-    return writtenFindings(
-      await databaseFindings(configuration, configuration.database, { hasty: true, context }),
+    return await withLimitedLogin(configuration, { stack, databases: [database] }, context, async (login) =>
+      writtenFindings(await databaseFindings(configuration, database, { hasty: true, login, context })),
     );
   } catch {
     context.signal.throwIfAborted();

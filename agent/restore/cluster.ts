@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { output, run } from "../program.ts";
-import { psql, type Server } from "../sql.ts";
+import { clientEnvironment, psql, type Server } from "../sql.ts";
 
 /** A server that is there for a while, reached by its socket alone. */
 export interface TemporaryServer extends Server {
@@ -110,6 +111,7 @@ export async function untilAnswering(
 /** Makes an empty cluster in a folder, runs work with its server, and removes it. */
 export async function withScratchCluster<Value>(
   folder: string,
+  parameters: Parameters,
   context: Pick<Context, "signal">,
   work: (server: TemporaryServer) => Promise<Value>,
 ): Promise<Value> {
@@ -120,7 +122,7 @@ export async function withScratchCluster<Value>(
       signal: context.signal,
     });
     const fast = { fsync: "off", full_page_writes: "off", wal_level: "minimal", max_wal_senders: 0 };
-    return await withTemporaryServer(folder, fast, context, async (server, ended) => {
+    return await withTemporaryServer(folder, { ...parameters, ...fast }, context, async (server, ended) => {
       await untilAnswering(server, ended, context);
       return work(server);
     });
@@ -129,13 +131,28 @@ export async function withScratchCluster<Value>(
   }
 }
 
+/** What a query over all tables of a database needs is a lock for each of them and their indexes. */
+const LEAST_LOCKS = 1_024;
+
+/** Parameters of a throw-away server that is to hold what the stack's own server holds: as much room for locks at least. */
+export async function scratchParameters({
+  dataDirectory,
+}: Pick<AgentConfiguration, "dataDirectory">): Promise<Parameters> {
+  const stacks = await recoveryParameters(dataDirectory).catch(() => undefined);
+  if (stacks === undefined) return { max_locks_per_transaction: LEAST_LOCKS };
+  const [locks, sessions, prepared] = [
+    ...[stacks["max_locks_per_transaction"], stacks["max_connections"], stacks["max_prepared_transactions"]],
+  ].map(Number) as [number, number, number];
+  const each = Math.ceil((locks * (sessions + prepared)) / Number(OWN["max_connections"]));
+  return { max_locks_per_transaction: Math.max(LEAST_LOCKS, each) };
+}
+
 /** Has every index and table of a server checked. @returns What is wrong, a line each. */
 export async function amcheck(server: Server, { signal }: Pick<Context, "signal">): Promise<string[]> {
-  const { exitCode, stdout, stderr } = await run(
-    "pg_amcheck",
-    ["--all", "--install-missing", "--jobs=2", `--host=${server.socketDirectory}`, "--username=postgres"],
-    { signal },
-  );
+  const { exitCode, stdout, stderr } = await run("pg_amcheck", ["--all", "--install-missing", "--jobs=2"], {
+    environment: clientEnvironment(server),
+    signal,
+  });
   if (exitCode === 0) return [];
   const found = `${stdout}\n${stderr}`.split("\n").filter((line) => line.trim() !== "");
   return found.length === 0 ? [`pg_amcheck failed (exit code ${exitCode})`] : found.slice(0, 20);

@@ -1,5 +1,6 @@
 import { lockPath, withExclusive } from "../exclusive.ts";
 import { Refusal } from "../failure.ts";
+import { withLimitedLogin } from "../limited-login.ts";
 import { forkedFrom, lastTimeline } from "../lineage/chain.ts";
 import { archivedChain, archiveHistory, lineageOf, reconcileLineage } from "../lineage/reconcile.ts";
 import { type Lineage, withChain, writeLineage } from "../lineage/record.ts";
@@ -135,9 +136,14 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
   [
     "restore-check",
     async (configuration, { lsn }, context): Promise<Outcome> => {
-      const { database, verification } = configuration;
+      const { stack, database, verification } = configuration;
       const reached = await notReached(configuration, String(lsn), context);
-      const found = await checkDatabase(configuration, database, verification, { context });
+      const found = await withLimitedLogin(
+        configuration,
+        { stack, databases: [database] },
+        context,
+        (login) => checkDatabase(configuration, database, verification, { login, context }),
+      );
       const taken = (await readJournal(configuration))?.accepted !== undefined;
       return together({ problems: reached, warnings: [] }, taken ? accepted(found) : found);
     },

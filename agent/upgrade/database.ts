@@ -3,8 +3,10 @@ import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { compression } from "../logical/dump.ts";
+import { PRIVILEGED_ROUTINES, type RestorableDump, restoreInto } from "../logical/restore.ts";
 import { output } from "../program.ts";
 import { clientEnvironment, psql, query, quoteIdentifier, quoteLiteral } from "../sql.ts";
+import { admitting, grantsOf } from "./doors.ts";
 import type { Pair } from "./link.ts";
 
 /** What is dumped of the old database. */
@@ -52,6 +54,7 @@ export async function copyPart(
   await mkdir(configuration.scratchDirectory, { recursive: true });
   const jobs = `--jobs=${configuration.jobs}`;
   const { database } = pair;
+  const list = `${folder}.list`;
   try {
     const from = clientEnvironment(pair.old, database);
     const options = ["--no-password", "--no-subscriptions", "--format=directory", jobs, ...selection(part)];
@@ -60,17 +63,39 @@ export async function copyPart(
       environment: from,
       signal: context.signal,
     });
-    const list = `${folder}.list`;
-    await writeFile(list, await entriesFor(pair, folder, context));
-    const how = [`--dbname=${database}`, "--exit-on-error", "--no-password", `--use-list=${list}`];
-    await output("pg_restore", [...how, jobs, folder], {
-      environment: clientEnvironment(pair.new, database),
-      signal: context.signal,
-    });
+    const dump = await dumpOf(configuration, pair, folder, context);
+    const grants = await grantsOf(pair.new, database, context);
+    const { stack } = configuration;
+    await admitting(pair.new, { stack, database, grants }, context, (login) =>
+      restoreInto(dump, { server: pair.new, database, login }, list, context),
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
-    await rm(`${folder}.list`, { force: true });
   }
+}
+
+async function dumpOf(
+  configuration: AgentConfiguration,
+  pair: Pair,
+  folder: string,
+  context: Pick<Context, "signal">,
+): Promise<RestorableDump> {
+  const { database } = pair;
+  const { signal } = context;
+  const routines = await query<{ id: string }>(pair.old, PRIVILEGED_ROUTINES, { database, signal });
+  const roles = await query<{ name: string }>(pair.old, "SELECT rolname AS name FROM pg_roles", context);
+  return {
+    async restore(options, environment = {}) {
+      const file = options.find((option) => option.startsWith("--file="))?.slice("--file=".length);
+      if (file !== undefined) await writeFile(file, await entriesFor(pair, folder, context));
+      else {
+        const jobs = `--jobs=${configuration.jobs}`;
+        await output("pg_restore", [...options, jobs, folder], { environment, signal });
+      }
+    },
+    roles: roles.map(({ name }) => name),
+    privilegedRoutines: routines.map(({ id }) => id),
+  };
 }
 
 /** What of a dump is restored: all but grants on functions of PostgreSQL's own that the new major has in another form. */

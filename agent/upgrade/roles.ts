@@ -1,7 +1,7 @@
 import type { Context } from "../context.ts";
 import { parameterAssignment } from "../parameter-value.ts";
-import { output } from "../program.ts";
-import { clientEnvironment, psql, query, quoteIdentifier, quoteLiteral } from "../sql.ts";
+import { createRoles, readRoles } from "../roles.ts";
+import { psql, query, quoteIdentifier, quoteLiteral } from "../sql.ts";
 import type { Pair } from "./link.ts";
 
 /**
@@ -9,19 +9,7 @@ import type { Pair } from "./link.ts";
  * are the stack's own and stay as they are.
  */
 export async function copyRoles(pair: Pair, context: Pick<Context, "signal">): Promise<void> {
-  const there = await query<{ name: string }>(pair.new, "SELECT rolname AS name FROM pg_roles", context);
-  const known = new Set(there.map(({ name }) => quoteIdentifier(name)));
-  const environment = clientEnvironment(pair.old);
-  const script = await output("pg_dumpall", ["--roles-only", "--no-password", "--quote-all-identifiers"], {
-    environment,
-    signal: context.signal,
-  });
-  const name = '("(?:[^"]|"")+")';
-  const statements = script.split("\n").filter((line) => {
-    const role = new RegExp(`^(?:CREATE|ALTER) ROLE ${name}`).exec(line)?.[1];
-    return role === undefined ? line.startsWith("GRANT ") : !known.has(role);
-  });
-  if (statements.length > 0) await psql(pair.new, `${statements.join("\n")}\n`, context);
+  await createRoles(pair.new, await readRoles(pair.old, { verifiers: true }, context), context);
 }
 
 /** Brings the settings of the database, and of roles in it and everywhere. */

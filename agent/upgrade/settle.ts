@@ -21,7 +21,8 @@ export async function settle(configuration: AgentConfiguration): Promise<Upgrade
   const { database } = pair;
   const limit = state.connectionLimit;
   const wholeRows = { old: [], new: [], ...state.wholeRows };
-  const settled = { ...state, settled: true };
+  const { grants, ...rest } = state;
+  const settled = { ...rest, settled: true };
   switch (state.phase) {
     case "switching":
       await writeUpgrade(configuration, { ...state, phase: "back" });
@@ -32,12 +33,12 @@ export async function settle(configuration: AgentConfiguration): Promise<Upgrade
         await writeUpgrade(configuration, { ...state, phase: "back" });
         return settle(configuration);
       }
-      await open(pair.new, database, limit);
+      await open(pair.new, database, limit, grants?.new);
       settled.phase = "switched";
       break;
     case "back":
       // First of all it is in use again; the new one is closed.
-      await open(pair.old, database, limit);
+      await open(pair.old, database, limit, grants?.old);
       await endStream(back(pair));
       await endStream(forth(pair));
       await logKeysAgain(pair.old, database, wholeRows.old);

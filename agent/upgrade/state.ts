@@ -41,6 +41,8 @@ export interface UpgradeState {
   readonly wholeRows?: { readonly old: readonly string[]; readonly new: readonly string[] };
   /** The old database's own limit of connections. */
   readonly connectionLimit: number;
+  /** Grants on the databases that a step under way has closed. */
+  readonly grants?: { readonly old: string | null; readonly new: string | null };
 }
 
 /** The upgrade of this stack; undefined when there was none. */

@@ -6,7 +6,7 @@ import { databaseFindings } from "../verification/findings.ts";
 import { firstLines, together } from "../verification/outcome.ts";
 import { differences, tableContents } from "../verification/tables.ts";
 import { analyze, copyPart, emptyDatabase } from "./database.ts";
-import { close } from "./doors.ts";
+import { admitting, close, grantsOf } from "./doors.ts";
 import { inspect } from "./inspect.ts";
 import { type OldStack, type Pair, pairOf } from "./link.ts";
 import {
@@ -91,7 +91,11 @@ export async function switchOver(configuration: AgentConfiguration, context: Con
     throw new Refusal("nothing is ready to be put in use");
   }
   const pair = pairOf(configuration, found.old);
-  let state: UpgradeState = { ...found, phase: "switching", settled: false };
+  const grants = {
+    old: await grantsOf(pair.old, pair.database, context),
+    new: await grantsOf(pair.new, pair.database, context),
+  };
+  let state: UpgradeState = { ...found, phase: "switching", settled: false, grants };
   await writeUpgrade(configuration, state);
   const started = performance.now();
   try {
@@ -102,7 +106,11 @@ export async function switchOver(configuration: AgentConfiguration, context: Con
     else await bringTheRest(configuration, pair, context);
     await copyRoleSettings(pair, context);
     context.step("comparing", 0.7);
-    await compare(configuration, pair, context);
+    // A database that was made anew has others.
+    grants.new = await grantsOf(pair.new, pair.database, context);
+    state = { ...state, grants };
+    await writeUpgrade(configuration, state);
+    await compare(configuration, pair, grants, context);
     context.step("laying the way back", 0.9);
     const wholeRows = {
       old: state.wholeRows?.old ?? [],
@@ -143,16 +151,32 @@ async function bringTheRest(configuration: AgentConfiguration, pair: Pair, conte
 }
 
 /** @throws Refusal with what the new database lacks or has otherwise. */
-async function compare(configuration: AgentConfiguration, pair: Pair, context: Context): Promise<void> {
-  const { verification } = configuration;
-  const [wanted, found] = await Promise.all([
-    tableContents(pair.old, pair.database, verification, { context }),
-    tableContents(pair.new, pair.database, verification, { context }),
-  ]);
-  const known = await databaseFindings(pair.old, pair.database, { context });
-  const { problems } = together(
-    differences(wanted, found),
-    await checkDatabase(pair.new, pair.database, verification, { known, context }),
+async function compare(
+  configuration: AgentConfiguration,
+  pair: Pair,
+  grants: NonNullable<UpgradeState["grants"]>,
+  context: Context,
+): Promise<void> {
+  const { stack, verification } = configuration;
+  const { database } = pair;
+  const before = await admitting(
+    pair.old,
+    { stack, database, grants: grants.old },
+    context,
+    async (login) => ({
+      tables: await tableContents(pair.old, database, verification, { login, context }),
+      known: await databaseFindings(pair.old, database, { login, context }),
+    }),
+  );
+  const { problems } = await admitting(
+    pair.new,
+    { stack, database, grants: grants.new },
+    context,
+    async (login) =>
+      together(
+        differences(before.tables, await tableContents(pair.new, database, verification, { login, context })),
+        await checkDatabase(pair.new, database, verification, { known: before.known, login, context }),
+      ),
   );
   if (problems.length > 0) {
     throw new Refusal(`the new database is not as the old one: ${firstLines(problems)}`);

@@ -4,7 +4,7 @@ import { Refusal } from "../failure.ts";
 import { quoteIdentifier } from "../sql.ts";
 import { firstLines } from "../verification/outcome.ts";
 import { differences, tableContents } from "../verification/tables.ts";
-import { close, isOpen } from "./doors.ts";
+import { admitting, close, grantsOf, isOpen } from "./doors.ts";
 import { type Pair, pairOf } from "./link.ts";
 import { copySequences, refreshViews, untilLevel, untilNear } from "./replication.ts";
 import { settle, undo } from "./settle.ts";
@@ -23,7 +23,11 @@ export async function goBack(configuration: AgentConfiguration, context: Context
   const pair = pairOf(configuration, state.old);
   const stream = back(pair);
   await untilNear(stream, context);
-  await writeUpgrade(configuration, { ...state, phase: "going back", settled: false });
+  const grants = {
+    old: await grantsOf(pair.old, pair.database, context),
+    new: await grantsOf(pair.new, pair.database, context),
+  };
+  await writeUpgrade(configuration, { ...state, phase: "going back", settled: false, grants });
   try {
     context.step("closing the new database", 0.2);
     await close(pair.new, pair.database, context);
@@ -32,27 +36,30 @@ export async function goBack(configuration: AgentConfiguration, context: Context
     await copySequences(stream, context);
     await refreshViews(stream, context);
     context.step("comparing", 0.6);
-    await compareBack(configuration, pair, context);
+    await compareBack(configuration, pair, grants, context);
     context.signal.throwIfAborted();
   } catch (error) {
     await settle(configuration);
     throw error;
   }
-  const ended: UpgradeState = { ...state, phase: "back", settled: false };
+  const ended: UpgradeState = { ...state, phase: "back", settled: false, grants };
   await writeUpgrade(configuration, ended);
   return (await settle(configuration)) ?? ended;
 }
 
 /** @throws Refusal where the old database lacks what the new one has: a table that was made meanwhile, for example. */
 async function compareBack(
-  { verification }: AgentConfiguration,
+  { stack, verification }: AgentConfiguration,
   { database, ...servers }: Pair,
+  grants: NonNullable<UpgradeState["grants"]>,
   context: Context,
 ): Promise<void> {
-  const [wanted, found] = await Promise.all([
-    tableContents(servers.new, database, verification, { context }),
-    tableContents(servers.old, database, verification, { context }),
-  ]);
+  const contents = (side: "old" | "new") =>
+    admitting(servers[side], { stack, database, grants: grants[side] }, context, (login) =>
+      tableContents(servers[side], database, verification, { login, context }),
+    );
+  const wanted = await contents("new");
+  const found = await contents("old");
   const { problems } = differences(wanted, found);
   if (problems.length > 0) {
     throw new Refusal(`the old database is not as the new one: ${firstLines(problems)}`);

@@ -1,7 +1,7 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { messageOf } from "../failure.ts";
-import { psql, query, type Server } from "../sql.ts";
+import { type Login, psql, query, type Server } from "../sql.ts";
 import { databaseFindings, type Finding, newFindings } from "./findings.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -12,6 +12,8 @@ export interface CheckOptions {
    * come about since, and everything that ordinary SQL can bring about is only told of.
    */
   readonly known?: readonly Finding[];
+  /** Who asks: what it asks for may be views and functions of users. */
+  readonly login: Login;
   readonly context: Pick<Context, "signal">;
 }
 
@@ -23,11 +25,11 @@ export async function checkDatabase(
   server: Server,
   database: string,
   { sql }: AgentConfiguration["verification"],
-  { known, context }: CheckOptions,
+  { known, login, context }: CheckOptions,
 ): Promise<Outcome> {
   const [compared, own] = await Promise.all([
-    compareFindings(server, database, { ...(known === undefined ? {} : { known }), context }),
-    ownChecks(server, database, sql, context),
+    compareFindings(server, database, { ...(known === undefined ? {} : { known }), login, context }),
+    ownChecks(server, database, sql, { login, context }),
   ]);
   return { problems: [...compared.problems, ...own], warnings: compared.warnings };
 }
@@ -35,10 +37,10 @@ export async function checkDatabase(
 async function compareFindings(
   server: Server,
   database: string,
-  { known, context }: CheckOptions,
+  { known, login, context }: CheckOptions,
 ): Promise<Outcome> {
   try {
-    const found = await databaseFindings(server, database, { context });
+    const found = await databaseFindings(server, database, { login, context });
     if (known === undefined) return { problems: [], warnings: messages(found) };
     // That a function may not be restored is refuted by the restore.
     const appeared = newFindings(found, known).filter(({ kind }) => kind !== "search_path");
@@ -57,13 +59,13 @@ async function ownChecks(
   server: Server,
   database: string,
   files: AgentConfiguration["verification"]["sql"],
-  { signal }: Pick<Context, "signal">,
+  { login, context: { signal } }: Pick<CheckOptions, "login" | "context">,
 ): Promise<string[]> {
   const problems: string[] = [];
   for (const { name, text } of files) {
     try {
       const answers = (
-        await psql(server, `SET search_path = "$user", public;\n${text}`, { database, signal })
+        await psql(server, `SET search_path = "$user", public;\n${text}`, { database, login, signal })
       )
         .split("\n")
         .filter((line) => line !== "");

@@ -1,5 +1,5 @@
 import type { Context } from "../context.ts";
-import { psql, quoteIdentifier, quoteLiteral, type Server } from "../sql.ts";
+import { type Login, psql, quoteIdentifier, quoteLiteral, type Server } from "../sql.ts";
 import { unreadable } from "./readable.ts";
 import { searchPathFindings } from "./search-path.ts";
 
@@ -26,6 +26,8 @@ export interface FindingsOptions {
   readonly snapshot?: string;
   /** Never wait for a lock or read a table for long: what cannot be had at once is left out. */
   readonly hasty?: boolean;
+  /** Who reads the tables. */
+  readonly login: Login;
   readonly context: Pick<Context, "signal">;
 }
 
@@ -66,13 +68,13 @@ async function rows<Row>(
   server: Server,
   database: string,
   sql: string,
-  { snapshot, hasty, context: { signal } }: FindingsOptions,
+  { snapshot, hasty, login, context: { signal } }: FindingsOptions,
 ): Promise<Row[]> {
   const text = `${hasty === true ? HASTY : ""}
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;${snapshot === undefined ? "" : ` SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)};`}
     SELECT coalesce(json_agg(row_to_json(q)), '[]') FROM (\n${sql}\n) AS q;
     COMMIT;\n`;
-  return JSON.parse(await psql(server, text, { database, signal })) as Row[];
+  return JSON.parse(await psql(server, text, { database, login, signal })) as Row[];
 }
 
 /** Temporary relations are of sessions that a restored cluster has not. */

@@ -1,6 +1,6 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { psql, query, quoteIdentifier, quoteLiteral, type Server } from "../sql.ts";
+import { type Login, psql, query, quoteIdentifier, quoteLiteral, type Server } from "../sql.ts";
 import type { Outcome } from "./outcome.ts";
 import { unreadable } from "./readable.ts";
 
@@ -19,6 +19,8 @@ export interface TableContent {
 export interface TableOptions {
   /** Snapshot that another session exported. */
   readonly snapshot?: string;
+  /** Who reads: the planner alone evaluates what users have put into their indexes. */
+  readonly login: Login;
   readonly context: Pick<Context, "signal">;
 }
 
@@ -27,7 +29,7 @@ export async function tableContents(
   server: Server,
   database: string,
   { coreTables }: AgentConfiguration["verification"],
-  { snapshot, context }: TableOptions,
+  { snapshot, login, context }: TableOptions,
 ): Promise<TableContent[]> {
   const there = (await everyTable(server, database, context)).filter(({ readable }) => readable);
   // A core table that is not there yet is no reason not to back up the others.
@@ -48,7 +50,7 @@ export async function tableContents(
   const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;${snapshot === undefined ? "" : ` SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)};`}`;
   const sql = `${begin}\nSELECT coalesce(json_agg(row_to_json(q)), '[]') FROM (\n${selects.join("\nUNION ALL\n")}\n) q;\nCOMMIT;\n`;
   const found: { index: number; rows: number; checksum: string | null }[] = JSON.parse(
-    await psql(server, sql, { database, signal: context.signal }),
+    await psql(server, sql, { database, login, signal: context.signal }),
   );
   return found.flatMap(({ index, rows, checksum: sum }): TableContent[] => {
     const known = tables[index];

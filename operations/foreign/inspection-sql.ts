@@ -1,3 +1,4 @@
+import { LIMITED_LOGIN_PREFIX } from "../../agent/limited-login.ts";
 import { SLOT } from "../../agent/stream/slot.ts";
 import { TECHNICAL_SCHEMA } from "../database/specification.ts";
 import type { OwnThings } from "../foreign.ts";
@@ -32,6 +33,8 @@ export function clusterSql(roles: OwnThings["roles"], database: string): Sql {
              WHERE r.member = p.oid AND g.oid <> p.oid AND (g.rolsuper OR g.rolreplication OR g.rolname IN (${list(POWERFUL)})))) AS power
     FROM pg_roles p
    WHERE p.rolname NOT IN (${list([SUPERUSER, ...own])}) AND p.oid >= 16384
+     -- The agent's own for the time of a run, which has no attribute but BYPASSRLS.
+     AND NOT (starts_with(p.rolname, ${literal(LIMITED_LOGIN_PREFIX)}) AND NOT p.rolsuper AND NOT p.rolreplication AND NOT p.rolcreaterole)
 )
 SELECT 'role' AS kind, rolname::text AS name, concat_ws(', ', CASE WHEN rolcanlogin THEN 'LOGIN' END, nullif(power, '')) AS detail,
        power <> '' AS alarming

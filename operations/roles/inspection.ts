@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { LIMITED_LOGIN_PREFIX } from "../../agent/limited-login.ts";
 import { dockerEndpoint } from "../docker.ts";
 import { literal } from "../sql.ts";
 import { queryAsSuperuser } from "../superuser.ts";
@@ -76,7 +77,8 @@ function inspectionSql(names: readonly string[]): string {
                  ORDER BY g.rolname, m.rolname, o.rolname), '[]')
           FROM pg_auth_members a JOIN pg_authid g ON g.oid = a.roleid
                JOIN pg_authid m ON m.oid = a.member JOIN pg_authid o ON o.oid = a.grantor
-         WHERE r.oid IN (a.member, a.roleid)) AS memberships,
+         -- The agent's logins are members for the time of a run.
+         WHERE r.oid IN (a.member, a.roleid) AND NOT starts_with(m.rolname, ${literal(LIMITED_LOGIN_PREFIX)})) AS memberships,
        (SELECT coalesce(json_agg(json_build_object('database', d.datname, 'values', s.setconfig)
                  ORDER BY d.datname), '[]')
           FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
+import type { Login } from "../../agent/sql.ts";
 import { SOCKET_DIRECTORY } from "../container-directories.ts";
 import { TECHNICAL_SCHEMA } from "../database/specification.ts";
 import { streamInContainer } from "../execute/stream.ts";
 import { literal } from "../sql.ts";
+import { withLimitedLogin } from "../superuser/limited-login.ts";
 import { queryAsSuperuser, SUPERUSER } from "../superuser.ts";
 import type { Target } from "../target.ts";
 import type { DatabaseSettings, Snapshot } from "./snapshot-files.ts";
@@ -13,15 +15,29 @@ export type Description = Pick<
   "serverVersion" | "schemaFingerprint" | "tables" | "extensions" | "database"
 >;
 
-/** Looks at a database. */
+/** Looks at a database, without a superuser's rights: to count the rows of a table evaluates what its indexes say. */
 export async function describeDatabase(target: Target, database: string): Promise<Description> {
-  const [row] = await queryAsSuperuser<{
-    version: string;
-    extensions: string[];
-    tables: Record<string, number>;
-    limit: number;
-    settings: DatabaseSettings["settings"];
-  }>(
+  const [row] = await withLimitedLogin(target, database, (login) => describe(target, database, login));
+  if (row === undefined) throw new Error(`database ${database} tells nothing`);
+  return {
+    serverVersion: row.version,
+    schemaFingerprint: await schemaFingerprint(target, database),
+    tables: row.tables,
+    extensions: row.extensions,
+    database: { connectionLimit: row.limit, settings: row.settings },
+  };
+}
+
+interface Described {
+  readonly version: string;
+  readonly extensions: string[];
+  readonly tables: Record<string, number>;
+  readonly limit: number;
+  readonly settings: DatabaseSettings["settings"];
+}
+
+async function describe(target: Target, database: string, login: Login): Promise<Described[]> {
+  return await queryAsSuperuser<Described>(
     target,
     `SELECT current_setting('server_version') AS version,
       (SELECT coalesce(json_agg(extname ORDER BY extname), '[]') FROM pg_extension WHERE extname <> 'plpgsql') AS extensions,
@@ -38,16 +54,8 @@ export async function describeDatabase(target: Target, database: string): Promis
          FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole,
               unnest(s.setconfig) AS setting
         WHERE d.datname = ${literal(database)}) AS settings`,
-    { database, timeoutMilliseconds: 0 },
+    { database, login, timeoutMilliseconds: 0 },
   );
-  if (row === undefined) throw new Error(`database ${database} tells nothing`);
-  return {
-    serverVersion: row.version,
-    schemaFingerprint: await schemaFingerprint(target, database),
-    tables: row.tables,
-    extensions: row.extensions,
-    database: { connectionLimit: row.limit, settings: row.settings },
-  };
 }
 
 /** SHA-256 over the definition of everything in a database, without owners and grants. */

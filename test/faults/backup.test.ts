@@ -206,9 +206,9 @@ describe("F19 F24 F52 F54 what is damaged", () => {
 
   test("F54 a file of a dump is missing: verify names it", async () => {
     const entry = await backup();
-    await inAgent(`rm /backups/logical/${entry.id}/roles.sql`);
+    await inAgent(`rm /backups/logical/${entry.id}/roles.json`);
     const [result] = await callAgent<VerifyResult[]>(stack.target, "verify", { id: entry.id });
-    expect(result?.problems).toEqual(["roles.sql is missing"]);
+    expect(result?.problems).toEqual(["roles.json is missing"]);
     await inAgent(`rm -r /backups/logical/${entry.id}`);
   });
 

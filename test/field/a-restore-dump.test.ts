@@ -81,6 +81,13 @@ const OBJECTS = `
   CREATE FUNCTION sales.of_row(sales.viewed) RETURNS int LANGUAGE sql AS 'SELECT 1';
   RESET ROLE;
   INSERT INTO sales.orders (item, customer, state, amount) SELECT 1 + n % 2, 'customer ' || n, 'open', n FROM generate_series(1, 100) n;
+  CREATE SCHEMA others;
+  CREATE TABLE others.countries (id int PRIMARY KEY);
+  GRANT USAGE ON SCHEMA others TO app_admin;
+  GRANT REFERENCES ON others.countries TO app_admin;
+  SET ROLE app_admin;
+  CREATE TABLE "Mixed Case".located (country int REFERENCES others.countries);
+  RESET ROLE;
   CREATE PUBLICATION chosen FOR TABLE sales.orders (id, customer, amount) WHERE (amount > 5), "Mixed Case".t;
   CREATE PUBLICATION schema_wide FOR TABLES IN SCHEMA sales WITH (publish = 'insert');
   CREATE PUBLICATION everything FOR ALL TABLES;

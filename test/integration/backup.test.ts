@@ -60,7 +60,7 @@ describe("L2 L5 L6 backups of a stack", () => {
       "backup.json",
       "database.dump.sealed",
       "properties.json.sealed",
-      "roles.sql.sealed",
+      "roles.json.sealed",
     ]);
     expect(
       await inAgent("grep -rl 'customer 4' /backups/logical /backups/pgbackrest-encrypted || echo none"),

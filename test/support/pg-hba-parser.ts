@@ -44,6 +44,7 @@ export function methodFor(rules: readonly HbaRule[], attempt: HbaAttempt): strin
     if (one.type === "hostssl" && !attempt.tls) return false;
     if (one.type === "hostnossl" && attempt.tls) return false;
     if (!fitsDatabase(one.database, attempt)) return false;
+    if (one.user.text.startsWith("/")) return new RegExp(one.user.text.slice(1)).test(attempt.user);
     return isKeyword(one.user, "all") || one.user.text === attempt.user;
   });
   return rule?.method ?? "none";

@@ -42,6 +42,7 @@ export interface TestServerOptions {
 
 // Any role may sign in to any database, so that what a role can't do is PostgreSQL's own refusal.
 const HBA = `local all "postgres" peer
+local all "/^pgstack_limited_" scram-sha-256
 host all "postgres" all reject
 hostnossl all all all reject
 hostssl all all all scram-sha-256

@@ -38,6 +38,16 @@ describe("S6 who may sign in how", () => {
     ["an unknown role by the socket", { ...socket, user: "somebody", database: "app" }, "reject"],
     ["the application by the socket", { ...socket, user: "app_rw", database: "app" }, "scram-sha-256"],
     [
+      "the agent's limited login by the socket",
+      { ...socket, user: "pgstack_limited_0123456789abcdef", database: "other" },
+      "scram-sha-256",
+    ],
+    [
+      "the agent's limited login over TLS",
+      { ...tcp, user: "pgstack_limited_0123456789abcdef", database: "app" },
+      "reject",
+    ],
+    [
       "replication by the administrator",
       { ...tcp, user: "app_admin", database: "", replication: true },
       "reject",
