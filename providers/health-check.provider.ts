@@ -10,6 +10,7 @@ import { checkHealth } from "../operations/health.ts";
 import { appendHealthLog } from "../operations/health-log.ts";
 import { requirePermission } from "../operations/permission.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
+import { releaseLog } from "../operations/release-log.ts";
 import { inRunningContainer } from "../operations/running-container.ts";
 import { queryAsSuperuser } from "../operations/superuser.ts";
 import { serverTrust, type Target } from "../operations/target.ts";
@@ -124,7 +125,10 @@ async function backupFolder(
   { target, backupSchedule }: HealthCheckInputs,
   previous?: HealthCheckInputs & HealthCheckResults,
 ): Promise<string> {
-  if (backupSchedule === "") return "";
+  if (backupSchedule === "") {
+    await releaseLog(target);
+    return "";
+  }
   const { folder } = await callAgent<{ readonly folder: string }>(target, "require-own-places");
   const found = await readBackupFolder(target, FOLDER_MILLISECONDS);
   const other = otherFolder(previous?.backupFolder, found);

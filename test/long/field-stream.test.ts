@@ -177,4 +177,9 @@ describe("the log by streaming", () => {
       inAgent("ls /backups/stream/*/ | grep -c ^$(ls /backups/stream/*/ | tail -1 | cut -c1-8)");
     await expect.poll(files, { timeout: 60_000, interval: 1_000 }).toBe("1");
   });
+
+  test("holds nothing back any more when the stack has no backups", async () => {
+    await stack.change({ backup: false });
+    expect(await slot()).toBeUndefined();
+  });
 });
