@@ -52,7 +52,9 @@ export function backupLines(
             "archive",
             archiveText(
               archive,
-              archive.lastArchivedAt === undefined ? "never" : ago(archive.lastArchivedAt),
+              archive.lastArchivedAt === undefined
+                ? `no segment since the server began to count ${ago(archive.since)}`
+                : `last segment ${ago(archive.lastArchivedAt)}`,
             ) + recoveryPointText(status.recoveryPoint),
           ] as const,
         ]),
@@ -104,9 +106,9 @@ function recoveryPointText(point: AgentStatus["recoveryPoint"]): string {
   return point === undefined ? "" : `, recovery point ${point.seconds.toFixed(1)} s`;
 }
 
-function archiveText(archive: NonNullable<AgentStatus["archive"]>, ago: string): string {
-  if (archive.failing) return `${statusText("failing")}, last segment ${ago}, ${archive.waiting} wait`;
+function archiveText(archive: NonNullable<AgentStatus["archive"]>, last: string): string {
+  if (archive.failing) return `${statusText("failing")}, ${last}, ${archive.waiting} wait`;
   const gaps = archive.gaps.flatMap(({ segments }) => segments);
   if (gaps.length > 0) return `${statusText("gap")}: ${gaps.slice(0, 3).join(", ")}`;
-  return `${statusText("ok")}, last segment ${ago}${archive.waiting > 1 ? `, ${archive.waiting} wait` : ""}`;
+  return `${statusText("ok")}, ${last}${archive.waiting > 1 ? `, ${archive.waiting} wait` : ""}`;
 }

@@ -9,9 +9,11 @@ import { CheckedFolders } from "./checked-folders.ts";
 
 /** How the archive of the write-ahead log stands. */
 export interface ArchiveState {
-  /** Last segment that the server handed over; undefined when there was none yet. */
+  /** Last segment that the server handed over; undefined where there was none since the statistics began. */
   readonly lastSegment?: string;
   readonly lastArchivedAt?: string;
+  /** When the statistics began: with the cluster, and anew with each crash. ISO 8601. */
+  readonly since: string;
   /** Failures since the statistics began, and whether the last attempt was one. */
   readonly failures: number;
   readonly failing: boolean;
@@ -29,13 +31,14 @@ export async function archiveState(
   const [row] = await query<{
     segment: string | null;
     at: string | null;
+    since: string;
     failures: number;
     failing: boolean;
     waiting: number;
   }>(
     configuration,
     `SELECT last_archived_wal AS segment, to_char(last_archived_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at,
-            failed_count::float8 AS failures,
+            to_char(stats_reset AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS since, failed_count::float8 AS failures,
             coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS failing,
             (SELECT count(*)::float8 FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') AS waiting
        FROM pg_stat_archiver`,
@@ -45,7 +48,7 @@ export async function archiveState(
   return {
     ...(row.segment === null ? {} : { lastSegment: row.segment }),
     ...(row.at === null ? {} : { lastArchivedAt: row.at }),
-    ...{ failures: row.failures, failing: row.failing, waiting: row.waiting },
+    ...{ since: row.since, failures: row.failures, failing: row.failing, waiting: row.waiting },
     gaps: await archiveGaps(configuration, context),
   };
 }

@@ -12,7 +12,14 @@ const GOOD: AgentStatus = {
     backupEntry("2026-11-21T02:00:10.000Z", { kind: "full", repositories: ["s3"] }),
   ],
   problems: [],
-  archive: { lastSegment: "000000010000000000000007", failures: 0, failing: false, waiting: 0, gaps: [] },
+  archive: {
+    lastSegment: "000000010000000000000007",
+    since: "2026-01-01T00:00:00.000Z",
+    failures: 0,
+    failing: false,
+    waiting: 0,
+    gaps: [],
+  },
   drill: { at: "2026-11-20T04:30:00Z", result: "ok", rtoSeconds: 3, rpoSeconds: 1, seconds: 5 },
   nextBackup: "2026-11-22T02:00:00Z",
   queue: { waiting: 0 },
@@ -56,6 +63,7 @@ describe("A4 the disaster recovery check", () => {
       {
         archive: {
           ...GOOD.archive,
+          since: "2026-01-01T00:00:00.000Z",
           failures: 0,
           failing: false,
           waiting: 0,
@@ -66,7 +74,7 @@ describe("A4 the disaster recovery check", () => {
     ],
     [
       "the archive fails",
-      { archive: { failures: 3, failing: true, waiting: 9, gaps: [] } },
+      { archive: { since: "2026-01-01T00:00:00.000Z", failures: 3, failing: true, waiting: 9, gaps: [] } },
       ["archive up to date"],
     ],
     [
