@@ -270,6 +270,10 @@ describe("F19 F24 F52 F54 what is damaged", () => {
         timeout: 30_000,
       })
       .not.toBe("");
+    // What was received of it goes once it is archived; until then it is no loss.
+    await expect
+      .poll(() => inAgent(`find /backups/stream -name '${lacking}*'`), { timeout: 60_000, interval: 500 })
+      .toBe("");
     await inAgent(`find /backups/pgbackrest/archive -name '${lacking}*' -delete`);
     const { gaps } = await callAgent<{ gaps: { segments: string[] }[] }>(stack.target, "archive");
     expect(gaps).toEqual([{ repository: "local", segments: [lacking] }]);
