@@ -33,6 +33,18 @@ function callsIn(file: string): string[] {
 
 const calls = [...new Set(FILES.flatMap(callsIn))].filter((call) => !call.startsWith("--stack NAME"));
 
+const helps = new Map<string, Promise<string>>();
+
+/** What a command says of itself; asked once. */
+function helpOf(path: readonly string[]): Promise<string> {
+  const known = helps.get(path.join(" "));
+  if (known !== undefined) return known;
+  const main = join(PROJECT_DIRECTORY, "cli", "main.ts");
+  const help = promisify(execFile)(process.execPath, [main, ...path, "--help"]).then(({ stdout }) => stdout);
+  helps.set(path.join(" "), help);
+  return help;
+}
+
 describe("P8 the commands that the documents show", () => {
   test("P8 there are many", () => {
     expect(calls.length).toBeGreaterThan(20);
@@ -42,8 +54,7 @@ describe("P8 the commands that the documents show", () => {
     const words = call.replace(/^--stack \S+ /, "").split(/\s+/);
     const [command = "", below = ""] = words;
     const path = FAMILIES.includes(command) && /^[a-z]/.test(below) ? [command, below] : [command];
-    const main = join(PROJECT_DIRECTORY, "cli", "main.ts");
-    const { stdout } = await promisify(execFile)(process.execPath, [main, ...path, "--help"]);
+    const stdout = await helpOf(path);
     expect(stdout).toMatch(new RegExp(`^Usage: pgstack (.*\\b)?${command}\\b`, "m"));
     for (const option of words.filter((word) => /^--[a-z]/.test(word))) {
       expect(stdout).toContain(option.replace(/[=),.;:].*$/, ""));
