@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { ProgramFailed } from "../program.ts";
@@ -5,6 +6,10 @@ import { pgbackrest } from "./pgbackrest.ts";
 
 /** pgBackRest's word for a repository that holds another cluster's backups: error 28, backup-mismatch. */
 const MISMATCH = 28;
+/** Another process is at it, as the agent's own start and a backup by hand: error 50, lock-acquire. */
+const LOCKED = 50;
+const LOCKED_MILLISECONDS = 30_000;
+const AGAIN_MILLISECONDS = 250;
 
 /**
  * Makes the repositories ready for the cluster. Done again it changes nothing; after a restore from elsewhere, which has
@@ -14,10 +19,16 @@ export async function prepareStanza(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
 ): Promise<void> {
-  try {
-    await pgbackrest(configuration, "stanza-create", { context });
-  } catch (error) {
-    if (!(error instanceof ProgramFailed) || error.exitCode !== MISMATCH) throw error;
-    await pgbackrest(configuration, "stanza-upgrade", { context });
+  const deadline = performance.now() + LOCKED_MILLISECONDS;
+  for (let command = "stanza-create"; ; ) {
+    try {
+      await pgbackrest(configuration, command, { context });
+      return;
+    } catch (error) {
+      const code = error instanceof ProgramFailed ? error.exitCode : undefined;
+      if (code === MISMATCH && command === "stanza-create") command = "stanza-upgrade";
+      else if (code !== LOCKED || performance.now() > deadline) throw error;
+      else await delay(AGAIN_MILLISECONDS, undefined, { signal: context.signal });
+    }
   }
 }
