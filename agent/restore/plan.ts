@@ -53,6 +53,8 @@ export async function planRecovery(
         : "there is no physical backup to restore from: pgstack backup --kind full",
     );
   }
+  // They are remembered, and cannot be had: with another key, or while a storage is away.
+  if (physical.every((entry) => isUnreadable(entry, problems))) throw new Refusal(problems.join("; "));
   if (target.type === "backup") return planOf(physical, target, failedToo);
   const { chain, stop, systemIdentifier } = await followed(configuration, target, context);
   const leading = physical.filter(
@@ -75,6 +77,13 @@ export async function planRecovery(
   if (bases.length === 0) throw new Refusal(`${describeTarget(target)} cannot be reached: ${possible}`);
   const searching = target.type === "name" || target.type === "xid";
   return { bases, chain, target: wanted, exclusive, searching, possible };
+}
+
+function isUnreadable({ repositories }: BackupEntry, problems: readonly string[]): boolean {
+  return (
+    repositories.length > 0 &&
+    repositories.every((name) => problems.some((problem) => problem.includes(`repository ${name}: `)))
+  );
 }
 
 function planOf(
