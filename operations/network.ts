@@ -97,10 +97,9 @@ async function removeNetworkById(
   id: string,
   place: Pick<NetworkSpecification, "stack" | "internal">,
 ): Promise<void> {
-  await noteOthers(docker, id, place);
+  const containers = await containersIn(docker, id);
+  await noteOthers(docker, id, containers, place);
   const network = docker.getNetwork(id);
-  for (const { Id } of await containersIn(docker, id)) {
-    await network.disconnect({ Container: Id, Force: true });
-  }
+  for (const container of containers) await network.disconnect({ Container: container, Force: true });
   await network.remove();
 }

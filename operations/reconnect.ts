@@ -23,13 +23,21 @@ interface Place {
 /**
  * Notes which containers of others are in a network that is to be removed, durably: what replaces it is made by a later step,
  * perhaps of another run.
+ *
+ * @param containers Ids of all that are in it.
  */
-export async function noteOthers(docker: Docker, id: string, place: Place): Promise<void> {
+export async function noteOthers(
+  docker: Docker,
+  id: string,
+  containers: readonly string[],
+  place: Place,
+): Promise<void> {
   const others: Endpoint[] = [];
-  for (const found of await containersIn(docker, id)) {
-    if (found.Config.Labels[LABEL_STACK] === place.stack) continue;
+  for (const container of containers) {
+    const found = await inspect(docker, container);
+    if (found === undefined || found.Config.Labels[LABEL_STACK] === place.stack) continue;
     const endpoint = Object.values(found.NetworkSettings.Networks).find(({ NetworkID }) => NetworkID === id);
-    others.push({ container: found.Id, aliases: endpoint?.Aliases ?? [] });
+    others.push({ container, aliases: endpoint?.Aliases ?? [] });
   }
   if (others.length === 0) return;
   const noted = await read(place.stack);
@@ -50,7 +58,7 @@ export async function reconnectOthers(
 ): Promise<void> {
   const { [kindOf(place)]: others = [], ...rest } = await read(place.stack);
   if (others.length === 0) return;
-  const present = new Set((await containersIn(docker, id)).map(({ Id }) => Id));
+  const present = new Set(await containersIn(docker, id));
   for (const { container, aliases } of others) {
     const found = await inspect(docker, container);
     if (present.has(container) || found === undefined) continue;
@@ -68,11 +76,10 @@ export async function reconnectOthers(
   await write(place.stack, rest);
 }
 
-/** All that are to be in a network, the stopped ones too. */
-export async function containersIn(docker: Docker, id: string): Promise<Docker.ContainerInspectInfo[]> {
+/** Ids of all containers that are to be in a network, of the stopped ones too. */
+export async function containersIn(docker: Docker, id: string): Promise<string[]> {
   const listed = await docker.listContainers({ all: true, filters: { network: [id] } });
-  const found = await Promise.all(listed.map(({ Id }) => inspect(docker, Id)));
-  return found.filter((one) => one !== undefined);
+  return listed.map(({ Id }) => Id);
 }
 
 async function inspect(docker: Docker, container: string): Promise<Docker.ContainerInspectInfo | undefined> {
