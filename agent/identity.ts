@@ -6,7 +6,7 @@ import { isCode, Refusal } from "./failure.ts";
 import { writeWhole } from "./files.ts";
 
 /** Whose a backup folder is. */
-interface FolderIdentity {
+export interface FolderIdentity {
   readonly format: 1;
   readonly stack: string;
   readonly id: string;
@@ -14,16 +14,20 @@ interface FolderIdentity {
   readonly replaces?: string;
 }
 
-const FILE = "pgstack-backups.json";
+/** The file in a backup folder that says so. */
+export const IDENTITY_FILE = "pgstack-backups.json";
 
 /**
  * Makes sure that the backup folder is the stack's own, so that a wrong mount is noticed before anything is written to
  * it. An empty one becomes the stack's.
  *
- * @returns The folder's id, which stays the same as long as it is the same folder.
+ * @returns Whose it is: the id stays the same as long as it is the same folder.
  */
-export async function requireOwnFolder({ backupDirectory, stack }: AgentConfiguration): Promise<string> {
-  const path = join(backupDirectory, FILE);
+export async function requireOwnFolder({
+  backupDirectory,
+  stack,
+}: AgentConfiguration): Promise<FolderIdentity> {
+  const path = join(backupDirectory, IDENTITY_FILE);
   try {
     const identity = JSON.parse(await readFile(path, "utf8")) as FolderIdentity;
     if (identity.stack !== stack) {
@@ -31,19 +35,27 @@ export async function requireOwnFolder({ backupDirectory, stack }: AgentConfigur
         `the backup folder is that of stack ${identity.stack}: set pgstack:backupDirectory or pgstack:backupVolumeName to another`,
       );
     }
-    return identity.id;
+    return identity;
   } catch (error) {
     if (!isCode(error, "ENOENT")) throw error;
   }
-  const identity: FolderIdentity = { format: 1, stack, id: randomUUID() };
-  await writeWhole(path, `${JSON.stringify(identity)}\n`);
-  return identity.id;
+  const identity = newIdentity(stack);
+  await writeWhole(path, identityText(identity));
+  return identity;
 }
 
 /** Notes that the folder takes the place of another one, as an operator has decided. */
-export async function replaceFolder(configuration: AgentConfiguration, replaces: string): Promise<string> {
-  const id = await requireOwnFolder(configuration);
-  const identity: FolderIdentity = { format: 1, stack: configuration.stack, id, replaces };
-  await writeWhole(join(configuration.backupDirectory, FILE), `${JSON.stringify(identity)}\n`);
-  return id;
+export async function replaceFolder(configuration: AgentConfiguration, replaces: string): Promise<void> {
+  const identity = { ...(await requireOwnFolder(configuration)), replaces };
+  await writeWhole(join(configuration.backupDirectory, IDENTITY_FILE), identityText(identity));
+}
+
+/** An identity that no other folder has. */
+export function newIdentity(stack: string): FolderIdentity {
+  return { format: 1, stack, id: randomUUID() };
+}
+
+/** Content of its file. */
+export function identityText(identity: FolderIdentity): string {
+  return `${JSON.stringify(identity)}\n`;
 }

@@ -37,9 +37,10 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
   ],
   [
     "replace-folder",
-    exclusive("a change of the backup folder", (configuration, { replaces }) =>
-      replaceFolder(configuration, String(replaces)),
-    ),
+    exclusive("a change of the backup folder", async (configuration, { replaces }) => {
+      await replaceFolder(configuration, String(replaces));
+      return null;
+    }),
   ],
   ["holder", async (configuration) => (await holderOf(configuration)) ?? null],
   ["list", (configuration, _, context) => readBackups(configuration, context)],
@@ -107,10 +108,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
       return null;
     },
   ],
-  [
-    "require-own-places",
-    async (configuration, _, context) => ({ folder: await requireOwnPlaces(configuration, context) }),
-  ],
+  ["require-own-places", (configuration, _, context) => requireOwnPlaces(configuration, context)],
   ["status", (configuration, _, context) => status(configuration, context)],
   ...RESTORE_OPERATIONS,
   ...UPGRADE_OPERATIONS,

@@ -1,21 +1,21 @@
 import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
 import { Refusal } from "./failure.ts";
-import { requireOwnFolder } from "./identity.ts";
+import { type FolderIdentity, requireOwnFolder } from "./identity.ts";
 import { recordInRepository } from "./lineage/record.ts";
 
 /**
  * Makes sure that the backup folder and each repository are the stack's own, before anything is written to them: making
  * pgBackRest's stanza ready for another cluster would cut the one off that it belongs to. A storage that is away is not asked.
  *
- * @returns The folder's id.
+ * @returns The folder's identity.
  * @throws Refusal that names the stack whose it is, and the setting.
  */
 export async function requireOwnPlaces(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
-): Promise<string> {
-  const id = await requireOwnFolder(configuration);
+): Promise<FolderIdentity> {
+  const identity = await requireOwnFolder(configuration);
   for (const repository of configuration.physical.repositories) {
     const { stack } = (await recordInRepository(configuration, repository, context)) ?? {};
     if (stack !== undefined && stack !== configuration.stack) {
@@ -24,5 +24,5 @@ export async function requireOwnPlaces(
       );
     }
   }
-  return id;
+  return identity;
 }

@@ -64,7 +64,7 @@ export async function status(configuration: AgentConfiguration, context: Context
       noted(keptPrevious(configuration)),
     ]);
   return {
-    folder: folder ?? "unknown",
+    folder: folder?.id ?? "unknown",
     backups: backups?.entries ?? [],
     problems: [...problems, ...(backups?.problems ?? [])],
     ...(archive === undefined ? {} : { archive }),

@@ -99,11 +99,10 @@ async function replaceLost(name: string, yes: boolean): Promise<void> {
   const { audited } = await import("../operations/audit.ts");
   const { replaceLostVolume, whatIsLost } = await import("../operations/lost-backups.ts");
   const stack = await openStack(name);
-  const { dataVolume, logsDirectory, target } = stack;
+  const { dataVolume, image, logsDirectory, target } = stack;
   const { volume, folder } = await lostOf(name, stack);
-  const place = { ...(target.dockerHost && { dockerHost: target.dockerHost }), dataVolume };
-  const lost = { stack: name, volume, folder, image: stack.image?.pinned ?? "", ...place };
-  const what = await whatIsLost(lost, target);
+  const lost = { target, volume, folder };
+  const what = await whatIsLost(lost);
   if (!yes && !process.stdin.isTTY)
     throw new UsageError("nobody can be asked here: --yes gives the lost backups up without asking");
   const where = volume === undefined ? "the backup folder" : `volume ${volume}`;
@@ -112,13 +111,10 @@ async function replaceLost(name: string, yes: boolean): Promise<void> {
     printLine("Nothing was changed.");
     return;
   }
-  const parameters = {
-    what,
-    ...(volume !== undefined && { volume }),
-    ...(folder !== undefined && { folder }),
-  };
+  const parameters = { what, ...(volume && { volume }), ...(folder && { folder }) };
   await audited({ logsDirectory, stack: name }, "backup.replace-lost", parameters, async () => {
-    if (what === "volume" && volume !== undefined) await replaceLostVolume({ ...lost, volume });
+    if (what === "volume" && volume !== undefined)
+      await replaceLostVolume(lost, volume, { dataVolume, image: image?.pinned ?? "" });
     else await callAgent(target, "replace-folder", { replaces: folder ?? UNKNOWN_FOLDER });
   });
   printLine(`What was in ${where} is given up. pulumi up goes on, and the agent takes a full backup.`);

@@ -15,5 +15,5 @@ export async function requireBackups(settings: Settings, { connection }: Outputs
   if (!backup || typeof connection?.backupSchedule !== "string") return;
   const untold = backupDirectory === undefined ? backupVolumeName : null;
   const { backupVolume = untold } = connection;
-  await refuseLostBackups({ stack, volume: backupVolume ?? undefined });
+  if (backupVolume !== null) await refuseLostBackups(stack, backupVolume);
 }

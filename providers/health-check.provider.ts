@@ -1,3 +1,4 @@
+import type { FolderIdentity } from "../agent/identity.ts";
 import { callAgent } from "../operations/agent.ts";
 import { anchorAudit, audited } from "../operations/audit.ts";
 import { saveBootstrapLog } from "../operations/bootstrap-log.ts";
@@ -19,8 +20,6 @@ import { orAbandon } from "./first-provision.ts";
 import type { HealthCheckInputs, HealthCheckResults } from "./health-check.ts";
 import { dynamicProvider } from "./provider.ts";
 
-const FOLDER_MILLISECONDS = 10_000;
-
 /** Checks a server from all sides; the first check that passes makes its cluster one that no failed `up` may remove. */
 export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
   async create(inputs) {
@@ -32,7 +31,8 @@ export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
   async drift({ target, backupSchedule }, { backupFolder: before }) {
     const different = async (): Promise<readonly string[]> => {
       if (backupSchedule === "" || before === "") return [];
-      return [otherFolder(before, await readBackupFolder(target, FOLDER_MILLISECONDS)) ?? []].flat();
+      const other = otherFolder(before, await readBackupFolder(target));
+      return other === undefined ? [] : [other];
     };
     const stopped = [`${target.container} does not run: it is checked again`];
     return inRunningContainer<readonly string[]>(target, different, () => stopped);
@@ -129,11 +129,10 @@ async function backupFolder(
     await releaseLog(target);
     return "";
   }
-  const { folder } = await callAgent<{ readonly folder: string }>(target, "require-own-places");
-  const found = await readBackupFolder(target, FOLDER_MILLISECONDS);
-  const other = otherFolder(previous?.backupFolder, found);
+  const identity = await callAgent<FolderIdentity>(target, "require-own-places");
+  const other = otherFolder(previous?.backupFolder, identity);
   if (other !== undefined) throw new UserError(other);
-  return folder;
+  return identity.id;
 }
 
 async function systemIdentifier(inputs: HealthCheckInputs): Promise<string> {

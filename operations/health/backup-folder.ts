@@ -1,4 +1,5 @@
 import type { DrillResult } from "../../agent/drill.ts";
+import { type FolderIdentity, IDENTITY_FILE } from "../../agent/identity.ts";
 import type { Lineage, OwedBackup } from "../../agent/lineage/record.ts";
 import type { ScheduleState } from "../../agent/schedule/state.ts";
 import { ARCHIVE_QUEUE } from "../backup-files.ts";
@@ -30,7 +31,7 @@ export interface BackupFolder {
 }
 
 const FILES = [
-  "pgstack-backups.json",
+  IDENTITY_FILE,
   "metadata.json",
   "state/last-drill.json",
   "state/lineage.json",
@@ -44,7 +45,7 @@ set -- ${ARCHIVE_QUEUE}/*
 [ ! -e "$1" ] || echo "$# $(($(date +%s) - $(stat -c %Y "$1")))"`;
 
 /** Reads all of it by one execution. @throws Error when the folder cannot be seen. */
-export async function readBackupFolder(target: Target, timeoutMilliseconds: number): Promise<BackupFolder> {
+export async function readBackupFolder(target: Target, timeoutMilliseconds = 10_000): Promise<BackupFolder> {
   const { exitCode, stdout, stderr } = await executeInContainer(target, {
     command: ["sh", "-c", SCRIPT, "backups", ...FILES],
     timeoutMilliseconds,
@@ -53,7 +54,7 @@ export async function readBackupFolder(target: Target, timeoutMilliseconds: numb
     throw new Error(`the backup folder cannot be seen: ${stderr.trim() || `code ${exitCode}`}`);
   const [identity, metadata, drill, lineage, schedule, age = "", queue = ""] = stdout.split("\0");
   const [waiting = 0, oldestSeconds = 0] = queue.trim().split(" ").map(Number);
-  const { id, replaces } = (parsed(identity) ?? {}) as { id?: string; replaces?: string };
+  const { id, replaces } = (parsed(identity) ?? {}) as Partial<FolderIdentity>;
   return {
     ...{ id, replaces },
     metadata: parsed(metadata),
@@ -73,7 +74,7 @@ export async function readBackupFolder(target: Target, timeoutMilliseconds: numb
  */
 export function otherFolder(
   before: string | undefined,
-  { id, replaces = "" }: Pick<BackupFolder, "id" | "replaces">,
+  { id, replaces = "" }: { readonly id?: string | undefined; readonly replaces?: string | undefined },
 ): string | undefined {
   if (before === undefined || before === "" || id === before || [before, UNKNOWN_FOLDER].includes(replaces))
     return undefined;
