@@ -8,7 +8,7 @@ import { writeWhole } from "./files.ts";
 import { leadsHere } from "./lineage/chain.ts";
 import { type Lineage, readRecordedLineage } from "./lineage/record.ts";
 import { logicalEntries } from "./logical/folder.ts";
-import { physicalBackups } from "./physical/info.ts";
+import { describeUnreadable, physicalBackups } from "./physical/info.ts";
 import { segmentTimeline } from "./physical/segments.ts";
 import { priorOf } from "./retention.ts";
 
@@ -24,6 +24,8 @@ export interface Backups {
   readonly entries: readonly BackupEntry[];
   /** Why some may be missing: an object storage that does not answer, for example. */
   readonly problems: readonly string[];
+  /** Repositories that could not be looked into: what is told of them is remembered. */
+  readonly unreadable: readonly string[];
 }
 
 const FILE = "metadata.json";
@@ -42,9 +44,9 @@ export async function readBackups(
 }
 
 /** What follows from the backups together, which is never stored: another look may find it different. */
-async function judged(configuration: AgentConfiguration, { entries, problems }: Backups): Promise<Backups> {
+async function judged(configuration: AgentConfiguration, { entries, ...rest }: Backups): Promise<Backups> {
   const lineage = await readRecordedLineage(configuration);
-  return { entries: entries.map((entry) => placed(withPrior(entry, entries), lineage)), problems };
+  return { entries: entries.map((entry) => placed(withPrior(entry, entries), lineage)), ...rest };
 }
 
 async function storedBackups(
@@ -53,6 +55,7 @@ async function storedBackups(
 ): Promise<Backups> {
   const known = new Map((await readMetadata(configuration))?.backups.map((entry) => [entry.id, entry]));
   const problems: string[] = [];
+  const closed: string[] = [];
   // What cannot be looked at now is not forgotten.
   const remembered = (repositories: readonly string[]): BackupEntry[] =>
     [...known.values()].filter(
@@ -60,8 +63,9 @@ async function storedBackups(
     );
   const physical = await physicalBackups(configuration, context).then(
     ({ entries, unreadable }) => {
-      for (const { repository, message } of unreadable) problems.push(`repository ${repository}: ${message}`);
-      return [...entries, ...remembered(unreadable.map(({ repository }) => repository))];
+      problems.push(...unreadable.map(describeUnreadable));
+      closed.push(...unreadable.map(({ repository }) => repository));
+      return [...entries, ...remembered(closed)];
     },
     (error: unknown) => {
       context.signal.throwIfAborted();
@@ -72,7 +76,8 @@ async function storedBackups(
   const entries = [...(await logicalEntries(configuration)), ...physical].map((entry) =>
     withVerification(entry, known.get(entry.id)?.verification),
   );
-  return { entries: entries.sort((one, other) => one.finishedAt.localeCompare(other.finishedAt)), problems };
+  entries.sort((one, other) => one.finishedAt.localeCompare(other.finishedAt));
+  return { entries, problems, unreadable: closed };
 }
 
 /** Writes metadata.json from what is there, with the verifications given over those known. To be called under the lock. */
@@ -81,7 +86,7 @@ export async function writeMetadata(
   context: Pick<Context, "signal">,
   verifications: ReadonlyMap<string, Verification> = new Map(),
 ): Promise<Backups> {
-  const { entries, problems } = await storedBackups(configuration, context);
+  const { entries, ...rest } = await storedBackups(configuration, context);
   const backups = entries.map((entry) => {
     const verification = verifications.get(entry.id);
     return verification === undefined ? entry : { ...entry, verification };
@@ -92,7 +97,7 @@ export async function writeMetadata(
     `${JSON.stringify(metadata, undefined, 2)}\n`,
     0o644,
   );
-  return judged(configuration, { entries: backups, problems });
+  return judged(configuration, { entries: backups, ...rest });
 }
 
 /** A failure stays until a later look finds the backup good; a restore proves more than reading. */

@@ -110,27 +110,33 @@ export async function physicalEntries(
   configuration: Pick<AgentConfiguration, "physical">,
   context: Pick<Context, "signal">,
 ): Promise<BackupEntry[]> {
-  return (await physicalBackups(configuration, context)).entries;
+  const { entries, unreadable: problems, all } = await physicalBackups(configuration, context);
+  if (problems.length > 0 && all) throw new Refusal(problems.map(describeUnreadable).join("; "));
+  return entries;
 }
 
-/** The physical backups, the oldest first, and the repositories that may hold more. @throws as {@link physicalEntries}. */
+/** Why a repository could not be looked into, in a sentence. */
+export function describeUnreadable({ repository, message }: UnreadableRepository): string {
+  return `repository ${repository}: ${message}`;
+}
+
+/** The physical backups, the oldest first, and the repositories that may hold more; `all`: none could be looked into. */
 export async function physicalBackups(
   configuration: Pick<AgentConfiguration, "physical">,
   context: Pick<Context, "signal">,
-): Promise<{ readonly entries: BackupEntry[]; readonly unreadable: readonly UnreadableRepository[] }> {
+): Promise<{
+  readonly entries: BackupEntry[];
+  readonly unreadable: readonly UnreadableRepository[];
+  readonly all: boolean;
+}> {
   const stanza = await info(configuration, context);
-  if (stanza === undefined) return { entries: [], unreadable: [] };
+  if (stanza === undefined) return { entries: [], unreadable: [], all: false };
   const { repositories } = configuration.physical;
   const problems = unreadable(stanza, repositories);
-  if (problems.length > 0 && problems.length === stanza.repo.length) {
-    throw new Refusal(
-      problems.map(({ repository, message }) => `repository ${repository}: ${message}`).join("; "),
-    );
-  }
   const entries = stanza.backup
     .map((backup) => entryOf(backup, stanza, repositories))
     .sort((one, other) => one.finishedAt.localeCompare(other.finishedAt));
-  return { entries, unreadable: problems };
+  return { entries, unreadable: problems, all: problems.length === stanza.repo.length };
 }
 
 function entryOf(backup: InfoBackup, stanza: InfoStanza, repositories: readonly string[]): BackupEntry {

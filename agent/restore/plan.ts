@@ -44,7 +44,7 @@ export async function planRecovery(
   context: Context,
   { failedToo = false }: PlanOptions = {},
 ): Promise<RecoveryPlan> {
-  const { entries, problems } = await readBackups(configuration, context);
+  const { entries, problems, unreadable } = await readBackups(configuration, context);
   const physical = entries.filter(({ kind }) => kind !== "logical");
   if (physical.length === 0) {
     throw new Refusal(
@@ -54,7 +54,9 @@ export async function planRecovery(
     );
   }
   // They are remembered, and cannot be had: with another key, or while a storage is away.
-  if (physical.every((entry) => isUnreadable(entry, problems))) throw new Refusal(problems.join("; "));
+  const isRemembered = ({ repositories }: BackupEntry) =>
+    repositories.length > 0 && repositories.every((name) => unreadable.includes(name));
+  if (unreadable.length > 0 && physical.every(isRemembered)) throw new Refusal(problems.join("; "));
   if (target.type === "backup") return planOf(physical, target, failedToo);
   const { chain, stop, systemIdentifier } = await followed(configuration, target, context);
   const leading = physical.filter(
@@ -77,13 +79,6 @@ export async function planRecovery(
   if (bases.length === 0) throw new Refusal(`${describeTarget(target)} cannot be reached: ${possible}`);
   const searching = target.type === "name" || target.type === "xid";
   return { bases, chain, target: wanted, exclusive, searching, possible };
-}
-
-function isUnreadable({ repositories }: BackupEntry, problems: readonly string[]): boolean {
-  return (
-    repositories.length > 0 &&
-    repositories.every((name) => problems.some((problem) => problem.includes(`repository ${name}: `)))
-  );
 }
 
 function planOf(
