@@ -119,9 +119,30 @@ COMMIT;
 /** See TAKE_CHANGE_LOCK of operations: grants on what is shared fail where another session changes the same rows. */
 const TAKE_TURN = "LOCK TABLE pg_catalog.pg_shseclabel IN SHARE UPDATE EXCLUSIVE MODE;";
 
-/** SQL that takes away what a login has, in the database that it is run in and of what is shared. */
-export function dropOwned(role: string): string {
-  return `BEGIN; ${TAKE_TURN} DROP OWNED BY ${quoteIdentifier(role)} CASCADE; COMMIT;`;
+/** A login that is to go, and the databases in which it has something. */
+export interface LimitedLogin {
+  readonly name: string;
+  readonly databases: readonly string[];
+}
+
+/** SQL for the logins, as {@link LimitedLogin}, that a condition on the row `r` of pg_roles holds for. */
+export function limitedLogins(condition: string): string {
+  return `SELECT r.rolname::text AS name, ARRAY(SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
+              WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND d.datallowconn) AS databases
+       FROM pg_roles r WHERE ${condition}`;
+}
+
+/** Lines for psql, as the superuser, that end a login's sessions, drop what it owns, and drop it, each with where it is run. */
+export function dropLimitedLogin({ name, databases }: LimitedLogin): { database: string; sql: string }[] {
+  const role = quoteIdentifier(name);
+  const end = `SELECT pg_terminate_backend(pid, ${END_MILLISECONDS}) FROM pg_stat_activity WHERE usename = ${quoteLiteral(name)};`;
+  const owned = `BEGIN; ${TAKE_TURN} DROP OWNED BY ${role} CASCADE; COMMIT;`;
+  return [
+    { database: "postgres", sql: end },
+    // What is shared, as the grants on databases, goes with each.
+    ...[...new Set([...databases, "postgres"])].map((database) => ({ database, sql: owned })),
+    { database: "postgres", sql: `DROP ROLE IF EXISTS ${role};` },
+  ];
 }
 
 /** Ends the sessions of logins whose names begin so, drops what they own, and drops them. */
@@ -130,21 +151,9 @@ async function dropLogins(
   prefix: string,
   { signal }: Pick<Context, "signal">,
 ): Promise<void> {
-  const found = await query<{ name: string; databases: string[] }>(
-    server,
-    `SELECT r.rolname::text AS name, ARRAY(SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
-              WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND d.datallowconn) AS databases
-       FROM pg_roles r WHERE starts_with(r.rolname, ${quoteLiteral(prefix)}) OR ${ABANDONED_LOGIN}`,
-    { signal },
-  );
-  for (const { name, databases } of found) {
-    const role = quoteIdentifier(name);
-    const end = `SELECT pg_terminate_backend(pid, ${END_MILLISECONDS}) FROM pg_stat_activity WHERE usename = ${quoteLiteral(name)}`;
-    await query(server, end, { signal });
-    // What is shared, as the grants on databases, goes with each.
-    for (const database of new Set([...databases, "postgres"]))
-      await psql(server, dropOwned(name), { database, signal });
-    await psql(server, `DROP ROLE IF EXISTS ${role};`, { signal });
+  const which = `starts_with(r.rolname, ${quoteLiteral(prefix)}) OR ${ABANDONED_LOGIN}`;
+  for (const login of await query<LimitedLogin>(server, limitedLogins(which), { signal })) {
+    for (const { database, sql } of dropLimitedLogin(login)) await psql(server, sql, { database, signal });
   }
 }
 

@@ -1,11 +1,12 @@
 import {
   ABANDONED_LOGIN,
   createLimitedLogin,
-  dropOwned,
+  dropLimitedLogin,
+  type LimitedLogin,
+  limitedLogins,
   newLimitedLogin,
 } from "../../agent/limited-login.ts";
 import type { Login } from "../../agent/sql.ts";
-import { identifier, literal } from "../sql.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
 
@@ -33,26 +34,15 @@ export async function withLimitedLogin<Value>(
     return await work(login);
   } finally {
     // A server that is gone has no use for it.
-    await drop(target, login.role, [database]).catch(() => {});
+    await drop(target, { name: login.role, databases: [database] }).catch(() => {});
   }
 }
 
 async function dropAbandoned(target: Target): Promise<void> {
-  const found = await queryAsSuperuser<{ name: string; databases: string[] }>(
-    target,
-    `SELECT r.rolname AS name, ARRAY(SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
-              WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND d.datallowconn) AS databases
-       FROM pg_roles r
-      WHERE ${ABANDONED_LOGIN}`,
-  );
-  for (const { name, databases } of found) await drop(target, name, databases);
+  const found = await queryAsSuperuser<LimitedLogin>(target, limitedLogins(ABANDONED_LOGIN));
+  for (const login of found) await drop(target, login);
 }
 
-async function drop(target: Target, role: string, databases: readonly string[]): Promise<void> {
-  const end = `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = ${literal(role)};`;
-  await runAsSuperuser(target, end);
-  // What is shared, as the grants on databases, goes with each.
-  for (const database of new Set([...databases, "postgres"]))
-    await runAsSuperuser(target, dropOwned(role), { database });
-  await runAsSuperuser(target, `DROP ROLE IF EXISTS ${identifier(role)};`);
+async function drop(target: Target, login: LimitedLogin): Promise<void> {
+  for (const { database, sql } of dropLimitedLogin(login)) await runAsSuperuser(target, sql, { database });
 }
