@@ -1,13 +1,12 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { segmentAt, segmentName, segmentNumber } from "../physical/segments.ts";
+import { archiveFolder, segmentAt, segmentName, segmentNumber } from "../physical/segments.ts";
 import type { Chain, SegmentSource } from "./chain.ts";
 import { type ArchiveRoot, archivedIn, archiveRoot, eachArchived } from "./repository.ts";
 
 /** What a folder of the archive holds: a 1 for each of its 256 segments that is there. */
 type Content = Uint8Array;
 
-const FOLDER_LETTERS = 16;
 const FOLDER_SEGMENTS = 256;
 const WHOLE: Content = new Uint8Array(FOLDER_SEGMENTS).fill(1);
 /** From as many folders on all are listed together. */
@@ -47,7 +46,7 @@ export class ArchivedLog implements SegmentSource {
     const open = new Set(wanted.filter((folder, index) => grows(index) || known?.has(folder) !== true));
     for (const folder of wanted) folders.set(folder, open.has(folder) ? emptyFolder() : WHOLE);
     const note = (segment: string) => {
-      const content = folders.get(segment.slice(0, FOLDER_LETTERS));
+      const content = folders.get(archiveFolder(segment));
       if (content !== undefined && content !== WHOLE) content[placeOf(segmentNumber(segment))] = 1;
     };
     if (open.size > MANY) await eachArchived(configuration, repository, root, note, context);
@@ -61,7 +60,7 @@ export class ArchivedLog implements SegmentSource {
   }
 
   has(timeline: number, number: number): boolean {
-    const folder = segmentName(timeline, number).slice(0, FOLDER_LETTERS);
+    const folder = archiveFolder(segmentName(timeline, number));
     return this.#folders.get(folder)?.[placeOf(number)] === 1;
   }
 

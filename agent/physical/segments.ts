@@ -27,6 +27,11 @@ export function lsnNumber(lsn: string): bigint {
   return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
 }
 
+/** Folder of the archive that a segment is in, with 255 others: the first 16 letters of its name. */
+export function archiveFolder(segment: string): string {
+  return segment.slice(0, 16);
+}
+
 /** A place in the log as PostgreSQL writes it. */
 export function lsnText(lsn: bigint): string {
   return [lsn >> 32n, lsn & 0xffff_ffffn].map((half) => half.toString(16).toUpperCase()).join("/");

@@ -8,7 +8,7 @@ import { readRecordedLineage } from "../lineage/record.ts";
 import { archivedIn, archiveRoot } from "../lineage/repository.ts";
 import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
 import { enqueue } from "../physical/queue.ts";
-import { SEGMENT_BYTES, segmentNumber, segmentTimeline } from "../physical/segments.ts";
+import { archiveFolder, SEGMENT_BYTES, segmentNumber, segmentTimeline } from "../physical/segments.ts";
 import {
   type ReceivedSegment,
   receivedBytes,
@@ -21,8 +21,6 @@ import type { StreamPosition } from "./slot.ts";
 
 /** One segment, compressed. */
 const PUSH_SECONDS = 60;
-/** Letters of a segment's name that its folder in an archive has. */
-const FOLDER_LETTERS = 16;
 
 /**
  * Removes what was received of segments that the archive holds. The server archives those of its own timeline; what it has
@@ -38,7 +36,7 @@ export async function tidyStream(
   const [repository = "local"] = configuration.physical.repositories;
   const folders = Map.groupBy(
     received.filter((segment) => segment !== newest),
-    ({ name }) => name.slice(0, FOLDER_LETTERS),
+    ({ name }) => archiveFolder(name),
   );
   if (folders.size === 0) return;
   const root = await archiveRoot(configuration, repository, context);
