@@ -73,6 +73,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
           await heartbeat.during("hand-over to the object storage", () => flushQueue(configuration, context));
         }
       }
+      said = "";
     } catch (error) {
       const message = messageOf(error);
       // Tried each second: once is enough.
