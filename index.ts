@@ -124,11 +124,12 @@ const backupBefore =
 
 const backupFiles =
   backup &&
+  storage &&
   new BackupFiles(
     "backup-files",
     {
       target,
-      configurationVolume: volume.configurationVolumeName,
+      volume: storage.configuration.source,
       imageId: image.imageId,
       dataDirectory,
       ...backupArgs(settings, backup),
@@ -164,10 +165,11 @@ const server = new Server(
     roles,
     image,
     networkName: network.networkId,
-    ...(network.accessNetworkId === undefined ? {} : { accessNetworkName: network.accessNetworkId }),
-    outgoing: needsOutgoing(settings),
     ...(settings.publish
-      ? { publish: { address: settings.publishAddress, port: settings.publishPort } }
+      ? {
+          publish: { address: settings.publishAddress, port: settings.publishPort },
+          ...(network.accessNetworkId === undefined ? {} : { accessNetworkName: network.accessNetworkId }),
+        }
       : {}),
     dataVolume: volume.volumeName,
     dataDirectory,
@@ -181,7 +183,7 @@ const server = new Server(
     environment: settings.environment,
     stopGraceSeconds: settings.stopGraceSeconds,
     ...(storage && {
-      archive: { mounts: [storage.backups, storage.socket], timeoutSeconds: settings.archiveTimeoutSeconds },
+      archive: { mounts: [storage.socket], timeoutSeconds: settings.archiveTimeoutSeconds },
     }),
     labels,
     logsDirectory,
@@ -244,7 +246,6 @@ const agent =
       imageId: image.imageId,
       imageVolumes: image.volumes,
       dataVolume: volume.volumeName,
-      configurationVolume: volume.configurationVolumeName,
       storage,
       fingerprint: backupFiles.fingerprint,
       ...(settings.backupS3 && network.accessNetworkId ? { networkName: network.accessNetworkId } : {}),
@@ -281,7 +282,6 @@ if (storage && backupFiles && settings.upgradeFrom) {
       containerName: `${settings.containerName}-upgrade-link`,
       imageId: image.imageId,
       imageVolumes: image.volumes,
-      configurationVolume: volume.configurationVolumeName,
       storage,
       port: settings.port,
       old: { socketVolume: socketVolume(container), port },

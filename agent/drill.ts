@@ -41,11 +41,7 @@ export async function drill(configuration: AgentConfiguration, context: Context)
   let result: DrillResult;
   const seconds = () => (Date.now() - started.getTime()) / 1_000;
   try {
-    const prepared = await prepareCluster(
-      configuration,
-      { directory, target: { type: "latest" }, end: "promote" },
-      context,
-    );
+    const prepared = await prepareCluster(configuration, { directory, target: { type: "latest" } }, context);
     const { backup, problems, warnings, secondsToFirstQuery: rtoSeconds } = prepared;
     if (problems.length > 0)
       throw new Refusal(`what was restored failed verification: ${firstLines(problems)}`);

@@ -6,6 +6,7 @@ import { messageOf, Refusal } from "./failure.ts";
 import { TimelineKeeper } from "./lineage/keeper.ts";
 import { hasUnfinishedRestore, removeInterruptedRestore } from "./logical/places.ts";
 import { requireOwnPlaces } from "./own-places.ts";
+import { archiveLog } from "./physical/archiver.ts";
 import { flushQueue } from "./physical/queue.ts";
 import { prepareStanza } from "./physical/stanza.ts";
 import { nextDue } from "./schedule/due.ts";
@@ -51,6 +52,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
   const timelines = new TimelineKeeper();
   const heartbeat = new Heartbeat();
   const receiving = receiveLog(configuration, context, say);
+  let archiving: Promise<void> | undefined;
   while (!stop.signal.aborted) {
     heartbeat.look();
     try {
@@ -61,6 +63,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
           await prepareStanza(configuration, context);
         }
         stanzaReady = true;
+        archiving ??= archiveLog(configuration, context, say);
         if (performance.now() >= upgradeAt) {
           upgradeAt = performance.now() + AGAIN_MILLISECONDS;
           await settleUpgrade(configuration);
@@ -82,7 +85,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
     }
     await delay(TICK_MILLISECONDS, undefined, { signal: stop.signal }).catch(() => {});
   }
-  await receiving;
+  await Promise.all([receiving, archiving]);
   heartbeat.stop();
   say("the agent has stopped");
   return 0;

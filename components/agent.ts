@@ -2,7 +2,6 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { AGENT_MAIN } from "../operations/agent-files.ts";
 import { DATA_MOUNT } from "../operations/data-directory.ts";
-import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
 import { ContainerNetworks } from "../providers/container-networks.ts";
 import type { BackupStorage } from "./backup-storage.ts";
 import { BOUNDED_LOG, CONFINED, hostname } from "./confined.ts";
@@ -19,7 +18,6 @@ export interface AgentArgs {
   /** Folders that it declares as volumes. */
   readonly imageVolumes: readonly string[];
   readonly dataVolume: pulumi.Input<string>;
-  readonly configurationVolume: pulumi.Input<string>;
   readonly storage: BackupStorage;
   /** Changes with the agent's code and configuration, and so makes the container anew. */
   readonly fingerprint: pulumi.Input<string>;
@@ -58,12 +56,7 @@ export class Agent extends pulumi.ComponentResource {
         mounts: [
           // It reads the files that it backs up, and can't change them.
           { type: "volume", source: args.dataVolume, target: DATA_MOUNT, readOnly: true },
-          {
-            type: "volume",
-            source: args.configurationVolume,
-            target: CONFIGURATION_DIRECTORY,
-            readOnly: true,
-          },
+          storage.configuration,
           storage.backups,
           storage.socket,
           storage.scratch,

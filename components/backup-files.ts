@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { renderArchiveScript } from "../operations/archive-script.ts";
 import {
   agentConfiguration,
   type BackupPlaces,
@@ -14,7 +13,8 @@ import { labelRecord } from "./labels.ts";
 
 /** What {@link BackupFiles} are made from. */
 export interface BackupFilesArgs extends BackupPlaces, BackupPlan {
-  readonly configurationVolume: pulumi.Input<string>;
+  /** Name of the volume that they are written into: the agent's alone. */
+  readonly volume: pulumi.Input<string>;
   readonly imageId: string;
   /** What backups are encrypted with. A secret. Default: a key of the stack's own. */
   readonly key?: string;
@@ -26,7 +26,7 @@ export interface BackupFilesArgs extends BackupPlaces, BackupPlan {
   readonly logsDirectory: string;
 }
 
-/** The files by which server and agent know where backups go and when; and the key that they are encrypted with. */
+/** The files by which the agent knows where backups go and when; and the key that they are encrypted with. */
 export class BackupFiles extends pulumi.ComponentResource {
   /** Changes whenever the agent has to start anew. */
   readonly fingerprint: string;
@@ -44,12 +44,11 @@ export class BackupFiles extends pulumi.ComponentResource {
       name,
       {
         target: args.target,
-        configurationVolume: args.configurationVolume,
+        volume: args.volume,
         imageId: args.imageId,
         agent,
         pgbackrest: pulumi.secret(options.apply(renderPgbackrestConf)),
         repositories: pulumi.secret(options.apply(renderRepositoryConfs)),
-        archiveScript: renderArchiveScript(configuration.physical.repositories),
         key: this.key ?? "",
         storageAuthority: args.storage?.authority ?? "",
         code: args.code,

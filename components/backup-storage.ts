@@ -5,7 +5,8 @@ import {
   SCRATCH_DIRECTORY,
   SOCKET_DIRECTORY,
 } from "../operations/container-directories.ts";
-import { scratchVolume, socketVolume } from "../operations/derived-volumes.ts";
+import { agentVolume, scratchVolume, socketVolume } from "../operations/derived-volumes.ts";
+import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
 import { dockerLabels } from "./labels.ts";
 
 /** What a {@link BackupStorage} is made from. */
@@ -36,6 +37,8 @@ export interface Mount {
 export class BackupStorage extends pulumi.ComponentResource {
   /** Backups and the local archive. */
   readonly backups: Mount;
+  /** The agent's code and configuration, and the keys of the backups: where the server has its own configuration. */
+  readonly configuration: Mount;
   /** The server's socket folder: the agent signs in by it, as the server's own user. */
   readonly socket: Mount;
   /** Room for throw-away clusters. */
@@ -48,6 +51,10 @@ export class BackupStorage extends pulumi.ComponentResource {
       args.directory === undefined
         ? this.volume(`${name}-backups`, args.volumeName, BACKUP_DIRECTORY, args, retain)
         : { type: "bind", source: args.directory, target: BACKUP_DIRECTORY };
+    this.configuration = {
+      ...this.volume(`${name}-agent`, agentVolume(args.prefix), CONFIGURATION_DIRECTORY, args, false),
+      readOnly: true,
+    };
     this.socket = this.volume(`${name}-socket`, socketVolume(args.prefix), SOCKET_DIRECTORY, args, false);
     this.scratch = this.volume(`${name}-scratch`, scratchVolume(args.prefix), SCRATCH_DIRECTORY, args, false);
     this.registerOutputs({ backups: this.backups.source });

@@ -28,8 +28,6 @@ export interface ServerContainerOptions {
   readonly port: number;
   readonly networkName: pulumi.Input<string>;
   readonly accessNetworkName?: pulumi.Input<string>;
-  /** Whether connections to the outside begin in the container. Default: false. */
-  readonly outgoing?: boolean;
   readonly publish?: { readonly address: string; readonly port: number };
   readonly dataVolume: pulumi.Input<string>;
   /** Default: the volume's folder for the cluster. */
@@ -40,7 +38,7 @@ export interface ServerContainerOptions {
   readonly ballastMegabytes?: number;
   readonly graceSeconds: number;
   readonly labels: { label: string; value: string }[];
-  /** Further mounts: those of backups. One on the socket's folder takes the place of the file system in memory there. */
+  /** Further mounts. One on the socket's folder takes the place of the file system in memory there. */
   readonly mounts?: readonly Mount[];
   /** Folders that the image declares as volumes. */
   readonly imageVolumes: readonly string[];
@@ -90,7 +88,7 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
       ...(options.accessNetworkName === undefined ? [] : [{ name: options.accessNetworkName }]),
     ],
     // Docker's resolver carries names out of every network that is not internal: here it asks the container itself, where nobody answers.
-    ...(options.accessNetworkName === undefined || options.outgoing ? {} : { dns: ["127.0.0.1"] }),
+    ...(options.accessNetworkName === undefined ? {} : { dns: ["127.0.0.1"] }),
     ports:
       publish === undefined
         ? []

@@ -29,8 +29,6 @@ export interface ServerArgs {
   readonly networkName: pulumi.Input<string>;
   /** Name or id of the ordinary network that a published port comes from. Needed with `publish`. */
   readonly accessNetworkName?: pulumi.Input<string>;
-  /** Whether the server itself begins connections to the outside, to an object storage, and so resolves names there. Default: false. */
-  readonly outgoing?: boolean;
   /** Publish the port on an address of the Docker host. Default: no. */
   readonly publish?: { readonly address: string; readonly port: number };
   readonly dataVolume: pulumi.Input<string>;
@@ -43,7 +41,7 @@ export interface ServerArgs {
   readonly parameters: Readonly<Record<string, ParameterValue>>;
   /** Networks that clients come from. Default: all, as the network is the stack's own. */
   readonly clientAddresses?: readonly string[];
-  /** Back up the write-ahead log: the mounts of backup, and seconds until a segment that is not full is archived. Default: no. */
+  /** Hand the write-ahead log to an agent: the mounts that it takes, and seconds until a segment that is not full is handed over. Default: no. */
   readonly archive?: { readonly mounts: readonly Mount[]; readonly timeoutSeconds: number };
   readonly limits: ContainerLimits;
   /** Room that is held back on the data volume, for a server that has filled it to recover with. Default: none. */

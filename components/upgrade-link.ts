@@ -2,7 +2,6 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { linkPort } from "../agent/upgrade/link.ts";
 import { AGENT_MAIN } from "../operations/agent-files.ts";
-import { CONFIGURATION_DIRECTORY } from "../operations/postgresql-conf.ts";
 import type { BackupStorage } from "./backup-storage.ts";
 import { BOUNDED_LOG, CONFINED, hostname } from "./confined.ts";
 import { dockerLabels } from "./labels.ts";
@@ -17,7 +16,6 @@ export interface UpgradeLinkArgs {
   readonly imageId: string;
   /** Folders that it declares as volumes. */
   readonly imageVolumes: readonly string[];
-  readonly configurationVolume: pulumi.Input<string>;
   readonly storage: BackupStorage;
   /** Port of the stack's own server. */
   readonly port: number;
@@ -59,12 +57,7 @@ export class UpgradeLink extends pulumi.ComponentResource {
           ...coveredVolumes(args.imageVolumes),
         },
         mounts: [
-          {
-            type: "volume",
-            source: args.configurationVolume,
-            target: CONFIGURATION_DIRECTORY,
-            readOnly: true,
-          },
+          args.storage.configuration,
           { type: "volume", source: args.storage.socket.source, target: OWN },
           { type: "volume", source: old.socketVolume, target: OTHER },
         ],

@@ -1,27 +1,31 @@
-import { ARCHIVE_QUEUE, BACKUP_FILES, repositoryConfiguration } from "./backup-files.ts";
-import { BACKUP_DIRECTORY } from "./container-directories.ts";
-import { CONFIGURATION_DIRECTORY, STANZA } from "./postgresql-conf.ts";
+import { AT_WORK_FILE, CONFIRMED_FOLDER } from "../agent/physical/archiver.ts";
+import { SOCKET_DIRECTORY } from "./container-directories.ts";
 
-/** Seconds that an object storage may take for one segment before it counts as away. */
-const PATIENCE_SECONDS = 20;
+/** Tenths of a second that the server waits for one confirmation before it says that there is none, and begins again. */
+const WAIT_TENTHS = 100;
+/** The same while it stops: what was not archived then is after its next start. */
+const STOPPING_TENTHS = 20;
 
 /**
- * What the server runs for each segment of the write-ahead log that is to be archived.
+ * What the server runs for each file of the write-ahead log that is complete: it waits until the agent, which has the
+ * repositories and their keys, has archived it. An exit code above 125 ends PostgreSQL's archiver without further tries, so
+ * that a server which stops does not wait for an agent that is not there.
  *
- * With a local repository and an object storage pgBackRest writes to neither when one of them is away, and the server
- * hands out nothing but the same segment until it is taken. So the local one comes first and must succeed. What the
- * storage then does not take is noted by name, and the agent hands it over later, out of the local repository.
+ * Source: shell_archive_file in src/backend/archive/shell_archive.c
  */
-export function renderArchiveScript(repositories: readonly string[]): string {
-  const push = (file: string): string =>
-    `pgbackrest --config=${CONFIGURATION_DIRECTORY}/${file} --stanza=${STANZA} archive-push "$1"`;
-  if (repositories.length < 2) return `exec ${push(BACKUP_FILES.pgbackrest)}\n`;
-  const queue = `${BACKUP_DIRECTORY}/${ARCHIVE_QUEUE}`;
-  return `${push(repositoryConfiguration("local"))} || exit 1
-# What waits already tells that the storage is away: trying again is the agent's.
-if [ -z "$(ls "${queue}" 2>/dev/null)" ]; then
-  timeout ${PATIENCE_SECONDS} ${push(repositoryConfiguration("s3"))} && exit 0
-fi
-mkdir -p "${queue}" && : >"${queue}/\${1##*/}" && sync "${queue}"
+export const ARCHIVE_SCRIPT = `folder=${SOCKET_DIRECTORY}/${CONFIRMED_FOLDER}
+mark=$(stat -c '%i %Y' "pg_wal/archive_status/$1.ready") || exit 1
+tenths=0
+while [ "$tenths" -lt ${WAIT_TENTHS} ]; do
+  if { read -r told <"$folder/$1"; } 2>/dev/null && [ "$told" = "$mark" ]; then exit 0; fi
+  if [ "$((tenths % 5))" -eq 0 ]; then
+    case $(sed -n 8p postmaster.pid) in
+      stopping*) if [ "$tenths" -ge ${STOPPING_TENTHS} ] || [ ! -e "$folder/${AT_WORK_FILE}" ]; then exit 255; fi ;;
+    esac
+  fi
+  sleep 0.1
+  tenths=$((tenths + 1))
+done
+echo "the agent has not archived $1 yet: it stays in pg_wal until then" >&2
+exit 1
 `;
-}

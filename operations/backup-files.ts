@@ -1,11 +1,14 @@
-/** Names of the files of backup in the configuration volume. */
+import type Docker from "dockerode";
+import { findVolume } from "./docker.ts";
+import { HELPER_MOUNT } from "./volume/helper.ts";
+import { runOnVolume } from "./volume/run.ts";
+
+/** Names of the files of backup in the agent's volume. */
 export const BACKUP_FILES = {
   agent: "agent.json",
   pgbackrest: "pgbackrest.conf",
   key: "backup.key",
   storageAuthority: "storage-authority.pem",
-  // pgBackRest looks for its own name in archive_command.
-  archiveScript: "pgbackrest-archive.sh",
 } as const;
 
 /** Folder in the backup folder with the names of segments that an object storage has not taken yet. */
@@ -14,4 +17,30 @@ export const ARCHIVE_QUEUE = "archive-queue";
 /** Name of pgBackRest's configuration that knows one of several repositories alone. */
 export function repositoryConfiguration(repository: string): string {
   return `pgbackrest-${repository}.conf`;
+}
+
+/** What earlier versions put into the server's configuration volume, below its root. */
+const FORMER_FILES = [
+  ...[BACKUP_FILES.agent, BACKUP_FILES.pgbackrest, BACKUP_FILES.key, BACKUP_FILES.storageAuthority],
+  ...["local", "s3"].map(repositoryConfiguration),
+  ...["pgbackrest-archive.sh", "agent"],
+];
+
+/**
+ * Takes the agent's files and the keys of the backups out of a volume that the server has. A volume that is gone needs
+ * nothing.
+ *
+ * @throws Error when they are still there.
+ */
+export async function removeFormerFiles(
+  docker: Docker,
+  { volume, image }: { readonly volume: string; readonly image: string },
+): Promise<void> {
+  if ((await findVolume(docker, volume)) === undefined) return;
+  const paths = FORMER_FILES.map((name) => `${HELPER_MOUNT}/${name}`);
+  const exitCode = await runOnVolume(docker, { volume, image }, ["rm", "-rf", "--", ...paths]);
+  if (exitCode !== 0)
+    throw new Error(
+      `the keys of the backups could not be removed from volume ${volume} (exit code ${exitCode})`,
+    );
 }

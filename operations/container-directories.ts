@@ -1,4 +1,4 @@
-/** Where the backups are mounted in the server's and the agent's container. */
+/** Where the backups are mounted in the agent's container. */
 export const BACKUP_DIRECTORY = "/backups";
 /** Where the agent restores to, for a while. */
 export const SCRATCH_DIRECTORY = "/scratch";

@@ -7,3 +7,8 @@ export function socketVolume(container: string): string {
 export function scratchVolume(container: string): string {
   return `${container}-scratch`;
 }
+
+/** The volume with the agent's code and configuration, and the keys of the backups. */
+export function agentVolume(container: string): string {
+  return `${container}-agent`;
+}

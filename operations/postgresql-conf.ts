@@ -14,12 +14,13 @@ export {
 export const CONFIGURATION_DIRECTORY = "/etc/pgstack";
 /** Stanza of the cluster in pgBackRest's repositories. */
 export const STANZA = "main";
-/** The server calls it with each segment of the write-ahead log that is complete. */
-export const ARCHIVE_COMMAND = `sh ${CONFIGURATION_DIRECTORY}/pgbackrest-archive.sh "%p"`;
+/** The server calls it with each file of the write-ahead log that is complete. pgBackRest looks for its own name in it. */
+export const ARCHIVE_COMMAND = `sh ${CONFIGURATION_DIRECTORY}/pgbackrest-handover.sh "%f"`;
 /** Names of the files in the configuration volume. */
 export const CONFIGURATION_FILES = {
   postgresqlConf: "postgresql.conf",
   pgHba: "pg_hba.conf",
+  archiveScript: "pgbackrest-handover.sh",
   certificate: "tls/server.crt",
   key: "tls/server.key",
   authority: "tls/ca.crt",

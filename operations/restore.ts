@@ -179,10 +179,10 @@ async function settle(
   await withoutSignal(target, container, "restore-opening", id);
   await startServer(target, timeoutSeconds);
   await callAgent(target, "restore-opened");
-  // What recovery needed would wait for a restart for ever, and every health check would tell of it.
-  await endRecoverySettings(target);
-  await stopServer(target);
-  await startServer(target, timeoutSeconds);
+  if (await endRecoverySettings(target)) {
+    await stopServer(target);
+    await startServer(target, timeoutSeconds);
+  }
   const { problems } = await callAgent<{ problems: readonly string[] }>(target, "restore-check", { lsn });
   if (problems.length > 0) throw new UserError(problems.slice(0, 5).join("; "));
   await markProven(target);

@@ -32,12 +32,12 @@ export async function backupSources(settings: Settings): Promise<BackupSources> 
   return { code: fingerprintOfFiles(files), verificationSql, storageAuthority };
 }
 
-/** Whether the server needs an ordinary network beside its own: to publish a port, or to reach an object storage. */
+/** Whether an ordinary network is needed beside the server's own: to publish its port, or for the agent to reach an object storage. */
 export function needsAccess(settings: Settings): boolean {
   return settings.publish || needsOutgoing(settings);
 }
 
-/** Whether connections to the outside begin here: the server archives into an object storage, or the database comes from one. */
+/** Whether connections to the outside begin there: the agent archives into an object storage, or the database comes from one. */
 export function needsOutgoing({ backup, backupS3, restore }: Settings): boolean {
   return (backup && backupS3 !== undefined) || restore?.from?.s3 !== undefined;
 }
@@ -51,16 +51,16 @@ export function outlivesStack({ backup, protectVolumes, backupDirectory, backupS
 export function replacementTrigger(settings: Settings, imageId: string, dataDirectory: string): string {
   const startOnly = Object.entries(serverParameters(settings)).filter(([name]) => needsRestart(name));
   const { containerName, networkName, dataVolumeName, configurationVolumeName, port, labels } = settings;
-  const { publish, publishAddress, publishPort, stopGraceSeconds, backupDirectory, backupVolumeName } =
-    settings;
+  const { publish, publishAddress, publishPort, stopGraceSeconds } = settings;
   return createHash("sha256")
     .update(
       JSON.stringify([
         ...[imageId, dataDirectory, containerName, networkName, dataVolumeName, configurationVolumeName],
         ...[port, publish && [publishAddress, publishPort], stopGraceSeconds, labels],
-        ...[backupDirectory ?? backupVolumeName, needsAccess(settings), containerLimits(settings)],
+        ...[publish, containerLimits(settings)],
         ...[settings.ballastMegabytes, settings.environment],
-        ...(publish && !needsOutgoing(settings) ? ["resolves no names of the outside"] : []),
+        ...(publish ? ["resolves no names of the outside"] : []),
+        ...(settings.backup ? ["has neither backups nor their keys"] : []),
         startOnly.sort(([one], [other]) => one.localeCompare(other)),
       ]),
     )

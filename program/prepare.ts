@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { agentContainer } from "../operations/agent.ts";
 import { readCertificateFiles } from "../operations/certificate-files.ts";
-import { scratchVolume, socketVolume } from "../operations/derived-volumes.ts";
+import { agentVolume, scratchVolume, socketVolume } from "../operations/derived-volumes.ts";
 import { dockerEngine } from "../operations/docker.ts";
 import { LABEL_AGENT, type ResolvedImage } from "../operations/image.ts";
 import { type SchemaVersion, wantedSchema } from "../operations/migrations/wanted.ts";
@@ -134,6 +134,7 @@ function derivedNames({ backup, containerName, configurationVolumeName }: Settin
     ...(backup
       ? ([
           { kind: "container", name: agentContainer(containerName), setting },
+          { kind: "volume", name: agentVolume(containerName), setting },
           { kind: "volume", name: socketVolume(containerName), setting },
           { kind: "volume", name: scratchVolume(containerName), setting },
         ] as const)

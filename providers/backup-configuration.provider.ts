@@ -1,6 +1,6 @@
 import { agentFiles } from "../operations/agent-files.ts";
 import { audited } from "../operations/audit.ts";
-import { BACKUP_FILES, repositoryConfiguration } from "../operations/backup-files.ts";
+import { BACKUP_FILES, removeFormerFiles, repositoryConfiguration } from "../operations/backup-files.ts";
 import { dockerEngine, findVolume } from "../operations/docker.ts";
 import { UserError } from "../operations/user-error.ts";
 import { writeVolumeFiles } from "../operations/volume-files.ts";
@@ -8,20 +8,34 @@ import type { BackupConfigurationInputs } from "./backup-configuration.ts";
 import { dynamicProvider } from "./provider.ts";
 import { UNKNOWN } from "./unknown.ts";
 
-/** Writes what backups need into the configuration volume. */
+/** As earlier versions have left it in the state: the files were in the volume that the server has. */
+interface FormerInputs {
+  readonly configurationVolume?: string;
+}
+
+/** Writes what backups need into the agent's volume. */
 export const provider = dynamicProvider<BackupConfigurationInputs, Record<never, never>>({
-  replacedBy: ["configurationVolume"],
+  replacedBy: ["volume"],
   async create(inputs) {
     await write(inputs);
-    return { id: `${inputs.configurationVolume}/${BACKUP_FILES.agent}`, results: {} };
+    return { id: `${inputs.volume}/${BACKUP_FILES.agent}`, results: {} };
   },
   async update(inputs) {
     await write(inputs);
     return {};
   },
+  // The agent's own volume goes with what is in it; what the server had goes when nothing is left that needs it.
+  async remove(state: BackupConfigurationInputs & FormerInputs) {
+    if (state.configurationVolume === undefined) return;
+    await removeFormerFiles(dockerEngine(state.target.dockerHost), {
+      volume: state.configurationVolume,
+      image: state.imageId,
+    });
+  },
   refuse: requireSameKey,
-  async exists({ target, configurationVolume }) {
-    return (await findVolume(dockerEngine(target.dockerHost), configurationVolume)) !== undefined;
+  async exists({ target, volume, configurationVolume }: BackupConfigurationInputs & FormerInputs) {
+    const name = configurationVolume ?? volume;
+    return (await findVolume(dockerEngine(target.dockerHost), name)) !== undefined;
   },
 });
 
@@ -37,18 +51,17 @@ async function requireSameKey(
 }
 
 async function write(inputs: BackupConfigurationInputs): Promise<void> {
-  const { target, configurationVolume, logsDirectory, key, storageAuthority } = inputs;
-  const parameters = { volume: configurationVolume, code: inputs.code };
+  const { target, volume, logsDirectory, key, storageAuthority } = inputs;
+  const parameters = { volume, code: inputs.code };
   await audited({ logsDirectory, stack: target.stack }, "backup.configure", parameters, async () => {
     await writeVolumeFiles(dockerEngine(target.dockerHost), {
-      volume: configurationVolume,
+      volume,
       image: inputs.imageId,
       directory: "",
       files: [
         ...(await agentFiles()),
         { path: BACKUP_FILES.agent, content: inputs.agent, mode: 0o600 },
         { path: BACKUP_FILES.pgbackrest, content: inputs.pgbackrest, mode: 0o600 },
-        { path: BACKUP_FILES.archiveScript, content: inputs.archiveScript, mode: 0o600 },
         ...Object.entries(inputs.repositories).map(([name, content]) => ({
           ...{ path: repositoryConfiguration(name), content, mode: 0o600 },
         })),

@@ -2,10 +2,10 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { Target } from "../operations/target.ts";
 import { OperationResource } from "./operation-resource.ts";
 
-/** What the configuration volume holds for backups. */
+/** What the agent's volume holds. */
 export interface BackupConfigurationInputs {
   readonly target: Target;
-  readonly configurationVolume: string;
+  readonly volume: string;
   /** Image whose postgres user owns the files. */
   readonly imageId: string;
   /** Text of agent.json. */
@@ -14,8 +14,6 @@ export interface BackupConfigurationInputs {
   readonly pgbackrest: string;
   /** The same for each of several repositories alone, by its name. Secret. */
   readonly repositories: Readonly<Record<string, string>>;
-  /** Text of the archive script. */
-  readonly archiveScript: string;
   /** What logical backups are encrypted with; empty: they are not. Secret. */
   readonly key: string;
   /** Certificate of an object storage's authority as PEM; empty: the machine's own authorities. */
@@ -26,7 +24,7 @@ export interface BackupConfigurationInputs {
   readonly logsDirectory: string;
 }
 
-/** The agent's code and configuration, and pgBackRest's, in the configuration volume. */
+/** The agent's code and configuration, and pgBackRest's, in a volume that the server does not have. */
 export class BackupConfiguration extends OperationResource {
   constructor(
     name: string,

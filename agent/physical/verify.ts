@@ -38,7 +38,7 @@ export async function verifyPhysicalDeep(
     const target = { type: "backup", id: entry.id } as const;
     const { problems, warnings } = await prepareCluster(
       configuration,
-      { directory, target, end: "promote", failedToo: true },
+      { directory, target, failedToo: true },
       context,
     );
     return { problems, warnings };

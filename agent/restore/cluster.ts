@@ -173,12 +173,18 @@ export function lastError(log: string): string {
   );
 }
 
-/** The parameters that recovery needs to be at least as large as they were: they stand in the control file. */
+/**
+ * The parameters that recovery needs to be at least as large as they were, and those whose change is recorded in the
+ * cluster, with loss of what they kept: all stand in the control file.
+ */
 export async function recoveryParameters(dataDirectory: string): Promise<Parameters> {
   const text = await output("pg_controldata", ["-D", dataDirectory]);
-  const number = (name: string): number =>
-    Number(new RegExp(`^${name} setting:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
+  const setting = (name: string) => new RegExp(`^${name} setting:\\s+(\\w+)`, "m").exec(text)?.[1];
+  const number = (name: string): number => Number(setting(name) ?? 0);
   return {
+    wal_level: setting("wal_level") === "logical" ? "logical" : "replica",
+    wal_log_hints: setting("wal_log_hints") ?? "off",
+    track_commit_timestamp: setting("track_commit_timestamp") ?? "off",
     max_connections: Math.max(20, number("max_connections")),
     max_worker_processes: Math.max(8, number("max_worker_processes")),
     max_wal_senders: Math.max(10, number("max_wal_senders")),
@@ -191,6 +197,14 @@ export async function recoveryParameters(dataDirectory: string): Promise<Paramet
 export async function clusterIdentifier(dataDirectory: string): Promise<string> {
   const text = await output("pg_controldata", ["-D", dataDirectory]);
   return /^Database system identifier:\s+(\d+)/m.exec(text)?.[1] ?? "unknown";
+}
+
+/** The timeline that a cluster was on when its server stopped. */
+export async function clusterTimeline(dataDirectory: string): Promise<number> {
+  const text = await output("pg_controldata", ["-D", dataDirectory]);
+  const [, timeline] = /^Latest checkpoint's TimeLineID:\s+(\d+)/m.exec(text) ?? [];
+  if (timeline === undefined) throw new Error(`the control file of ${dataDirectory} names no timeline`);
+  return Number(timeline);
 }
 
 /** Waits for a server's recovery to be paused at its target. */

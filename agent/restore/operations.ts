@@ -70,7 +70,7 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
         const { restored } = folders(configuration, name);
         const prepared = await prepareCluster(
           configuration,
-          { directory: restored, target, end: "pause" },
+          { directory: restored, target, inPlace: true },
           context,
         );
         const phase = prepared.problems.length === 0 ? "prepared" : "failed verification";
@@ -188,7 +188,14 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
   ],
 ];
 
-/** The timelines of the stack once the server has opened on the restored cluster, by PostgreSQL's own choice of a number. */
+/** PostgreSQL's own choice of a number, for a cluster that ends its recovery when it is opened. */
+function nextTimeline(followed: number, taken: ReadonlySet<number>): number {
+  let timeline = followed + 1;
+  while (taken.has(timeline)) timeline += 1;
+  return timeline;
+}
+
+/** The timelines of the stack once the server has opened on the restored cluster. */
 async function lineageAfter(
   configuration: Parameters<Operation>[0],
   { id, prepared, lineage }: Journal & { readonly lineage: Lineage },
@@ -204,8 +211,12 @@ async function lineageAfter(
     prepared.timeline,
     context,
   );
-  let timeline = prepared.timeline + 1;
-  while (root.histories.has(timeline)) timeline += 1;
+  const timeline = prepared.ownTimeline ?? nextTimeline(prepared.timeline, root.histories);
+  if (prepared.ownTimeline !== undefined && root.histories.has(timeline)) {
+    throw new Refusal(
+      `timeline ${timeline}, which restore ${id} has begun, was begun by another one meanwhile: restore again`,
+    );
+  }
   const chain = forkedFrom(parent, prepared.lsn, timeline);
   return withChain(lineage, { chain, by: `restore ${id}`, owed: true });
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
@@ -13,8 +13,10 @@ import { ProgramFailed } from "../program.ts";
 import { psql, query } from "../sql.ts";
 import { isRecordWhole } from "../stream/record.ts";
 import { NOTHING_STAGED, type StagedLog, stageReceived } from "../stream/stage.ts";
+import { removeRecoverySettings } from "./automatic-settings.ts";
 import {
   clusterIdentifier,
+  clusterTimeline,
   lastError,
   recoveryParameters,
   type TemporaryServer,
@@ -31,11 +33,8 @@ export interface PrepareOptions {
   /** Folder for the cluster; it must not exist. */
   readonly directory: string;
   readonly target: RecoveryTarget;
-  /**
-   * `pause`: recovered to the target and stopped there, so that the server that starts on it next ends the recovery and
-   * archives its new timeline. `promote`: a cluster of its own.
-   */
-  readonly end: "pause" | "promote";
+  /** It is to take the place of the stack's own cluster. Default: it is looked at and thrown away, or another stack's. */
+  readonly inPlace?: boolean;
   /** Take a backup that failed verification, to verify it again. */
   readonly failedToo?: boolean;
 }
@@ -43,8 +42,10 @@ export interface PrepareOptions {
 /** A cluster that was recovered and checked; what to make of the problems that were found is for the caller. */
 export interface PreparedCluster extends Inspection {
   readonly backup: string;
-  /** The timeline that recovery followed; the server that goes on begins another. */
+  /** The timeline that recovery followed. */
   readonly timeline: number;
+  /** The one that it has begun there; absent in what an earlier version has prepared. */
+  readonly ownTimeline?: number;
   /** The last record that was replayed. */
   readonly lsn: string;
   /** The last commit that is in it; absent when none came after the backup. */
@@ -93,7 +94,7 @@ async function recover(
   configuration: AgentConfiguration,
   base: BackupEntry,
   plan: RecoveryPlan,
-  { directory, end }: PrepareOptions,
+  { directory, inPlace = false }: PrepareOptions,
   context: Context,
 ): Promise<PreparedCluster> {
   const started = performance.now();
@@ -114,9 +115,6 @@ async function recover(
       ...targetOptions(target),
       ...(plan.exclusive ? ["--target-exclusive"] : []),
       ...timelineOptions(target, lastTimeline(chain)),
-      // For the server that goes on with the cluster.
-      `--recovery-option=restore_command=${archive} archive-get %f "%p"`,
-      "--recovery-option=recovery_target_action=promote",
       "--log-level-console=warn",
     ],
     context,
@@ -136,6 +134,8 @@ async function recover(
     ...(await recoveryParameters(directory)),
     restore_command: `${archive} --pg1-path=${directory} archive-get %f "%p"`,
     ...(target.type === "latest" ? {} : { recovery_target_action: "pause" }),
+    // What is complete of the timeline that begins here is marked so, for the stack's server to hand over.
+    ...(inPlace ? { archive_mode: "on", archive_command: "" } : {}),
   };
   const prepared = await withTemporaryServer(directory, parameters, context, async (server, ended) => {
     try {
@@ -148,17 +148,16 @@ async function recover(
     }
     const secondsToFirstQuery = (performance.now() - started) / 1_000;
     const reached = await position(server, context);
-    if (end === "promote") await psql(server, "SELECT pg_promote(true, 600);", context);
+    const promote = () => psql(server, "SELECT pg_promote(true, 600);", context);
+    if (!inPlace) await promote();
     context.step("checking what was restored", 0.7);
-    const inspection = await inspectCluster(configuration, server, end === "promote", context);
+    const inspection = await inspectCluster(configuration, server, !inPlace, context);
+    if (inPlace) await promote();
     const timeline = lastTimeline(chain);
     return { backup: base.id, timeline, ...reached, ...inspection, secondsToFirstQuery };
   });
-  // The archive was seen to be whole to its end: there the next server may end its recovery.
-  if (target.type === "latest" && end === "pause") {
-    await rename(join(directory, "standby.signal"), join(directory, "recovery.signal"));
-  }
-  return prepared;
+  await removeRecoverySettings(directory);
+  return { ...prepared, ownTimeline: await clusterTimeline(directory) };
 }
 
 /** pgBackRest takes no timeline with the end of a backup, where PostgreSQL by itself would follow the latest. */

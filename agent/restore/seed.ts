@@ -1,16 +1,14 @@
 import { existsSync } from "node:fs";
-import { readFile, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { Refusal } from "../failure.ts";
-import { syncPath, writeWhole } from "../files.ts";
+import { syncPath } from "../files.ts";
 import { firstLines } from "../verification/outcome.ts";
 import { type PreparedCluster, prepareCluster } from "./prepare.ts";
 import type { RecoveryTarget } from "./target.ts";
 
-/** Where ALTER SYSTEM, and so a recovery, leaves its settings. */
-const AUTOMATIC = "postgresql.auto.conf";
 /** By this the stack that the backup is of knows its own cluster: the new one is not that. */
 const PROOF = "pgstack.json";
 
@@ -31,7 +29,7 @@ export async function seedCluster(
   if (existsSync(dataDirectory)) throw new Refusal("the data volume holds a cluster already");
   const directory = join(root, "restore-seed");
   await rm(directory, { recursive: true, force: true });
-  const prepared = await prepareCluster(configuration, { directory, target, end: "promote" }, context);
+  const prepared = await prepareCluster(configuration, { directory, target }, context);
   if (prepared.problems.length > 0 && !acceptance) {
     await rm(directory, { recursive: true, force: true });
     throw new Refusal(
@@ -39,17 +37,7 @@ export async function seedCluster(
     );
   }
   await rm(join(directory, PROOF), { force: true });
-  await withoutRecoverySettings(join(directory, AUTOMATIC));
   await rename(directory, dataDirectory);
   await syncPath(root);
   return prepared;
-}
-
-/** The archive that recovery read from is none of the new stack's. */
-async function withoutRecoverySettings(path: string): Promise<void> {
-  const lines = (await readFile(path, "utf8")).split("\n");
-  await writeWhole(
-    path,
-    lines.filter((line) => !/^\s*(restore_command|recovery_target\w*)\s*=/.test(line)).join("\n"),
-  );
 }

@@ -6,8 +6,7 @@ import type { Context } from "../context.ts";
 import type { BackupEntry } from "../entry.ts";
 import { readRecordedLineage } from "../lineage/record.ts";
 import { archivedIn, archiveRoot } from "../lineage/repository.ts";
-import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
-import { enqueue } from "../physical/queue.ts";
+import { pushToArchive } from "../physical/push.ts";
 import { archiveFolder, SEGMENT_BYTES, segmentNumber, segmentTimeline } from "../physical/segments.ts";
 import {
   type ReceivedSegment,
@@ -18,9 +17,6 @@ import {
   streamRoot,
 } from "./folder.ts";
 import type { StreamPosition } from "./slot.ts";
-
-/** One segment, compressed. */
-const PUSH_SECONDS = 60;
 
 /**
  * Removes what was received of segments that the archive holds. The server archives those of its own timeline; what it has
@@ -46,7 +42,7 @@ export async function tidyStream(
       if (!archived.has(segment.name)) {
         if (segmentTimeline(segment.name) === timeline) continue;
         if ((await receivedBytes(segment)) < SEGMENT_BYTES) continue;
-        await handOver(configuration, repository, segment, context);
+        await handOver(configuration, segment, context);
       }
       await rm(segment.path, { force: true });
     }
@@ -81,22 +77,14 @@ export async function expireStream(
 
 async function handOver(
   configuration: AgentConfiguration,
-  repository: string,
   segment: ReceivedSegment,
   context: Pick<Context, "signal">,
 ): Promise<void> {
-  const { physical } = configuration;
-  const alone = { ...physical, configurationFile: repositoryConfigurationFile(configuration, repository) };
   const folder = await mkdtemp(join(tmpdir(), "segment-"));
   try {
     const path = join(folder, segment.name);
     await writeFile(path, await receivedContent(configuration, segment), { mode: 0o600 });
-    await pgbackrest({ physical: alone }, "archive-push", {
-      path: [path],
-      timeoutSeconds: PUSH_SECONDS,
-      context,
-    });
-    if (physical.repositories.length > 1) await enqueue(configuration, segment.name);
+    await pushToArchive(configuration, path, context);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -1,8 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
+import { removeFormerFiles } from "../../operations/backup-files.ts";
+import { agentVolume } from "../../operations/derived-volumes.ts";
+import { dockerEngine, findContainer } from "../../operations/docker.ts";
 import { permitRebuild } from "../../operations/lost-state.ts";
-import { readRunningSecrets } from "../../operations/running-secrets.ts";
+import { readRunningSecrets, type StackVolumes } from "../../operations/running-secrets.ts";
 import { UserError } from "../../operations/user-error.ts";
 import { writeWhole } from "../../operations/write-whole.ts";
 import { ensurePassphrase } from "../../toolchain/passphrase.mjs";
@@ -45,7 +48,8 @@ export async function rebuildState(
   const unreadable = condition === "damaged" || condition === "locked";
   if (unreadable) requireMovable(stack);
   const locked = condition === "locked" || !(await opensSettings(stack, before));
-  const running = await readRunningSecrets(stack, configurationVolume(stack, before));
+  const volumes = volumesOf(stack, before);
+  const running = await readRunningSecrets(stack, volumes);
   const settings = rebuiltSettings(before, running, locked);
   explain(stack, condition, settings);
   if (!yes) await confirm();
@@ -67,6 +71,7 @@ export async function rebuildState(
         `pulumi up failed (exit code ${code}), the data is untouched: mend what it says and run pgstack --stack ${stack} state rebuild again; the settings from before are in ${aside}`,
       );
     }
+    await forgetFormerFiles(stack, before, volumes);
   });
   printLine(`
 Stack ${stack} has a new state: the data is as it was. New for clients:
@@ -75,9 +80,27 @@ Stack ${stack} has a new state: the data is as it was. New for clients:
 Keep a copy of .pgstack/passphrase, and commit Pulumi.${stack}.yaml.`);
 }
 
-function configurationVolume(stack: string, settings: string): string {
-  const given: unknown = parseDocument(settings).getIn(["config", "pgstack:configurationVolumeName"]);
-  return typeof given === "string" ? given : `pgstack-${stack}-configuration`;
+function volumesOf(stack: string, settings: string): StackVolumes {
+  return {
+    configuration: nameIn(settings, "configurationVolumeName") ?? `pgstack-${stack}-configuration`,
+    agent: agentVolume(containerOf(stack, settings)),
+  };
+}
+
+function containerOf(stack: string, settings: string): string {
+  return nameIn(settings, "containerName") ?? `pgstack-${stack}`;
+}
+
+function nameIn(settings: string, setting: string): string | undefined {
+  const given: unknown = parseDocument(settings).getIn(["config", `pgstack:${setting}`]);
+  return typeof given === "string" ? given : undefined;
+}
+
+/** The lost state would have known that the server's volume still has what earlier versions put there. */
+async function forgetFormerFiles(stack: string, settings: string, volumes: StackVolumes): Promise<void> {
+  const docker = dockerEngine();
+  const image = (await findContainer(docker, containerOf(stack, settings)))?.Image;
+  if (image !== undefined) await removeFormerFiles(docker, { volume: volumes.configuration, image });
 }
 
 function explain(stack: string, condition: Condition, { removed, secrets }: RebuiltSettings): void {

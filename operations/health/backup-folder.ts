@@ -2,8 +2,10 @@ import type { DrillResult } from "../../agent/drill.ts";
 import { type FolderIdentity, IDENTITY_FILE } from "../../agent/identity.ts";
 import type { Lineage, OwedBackup } from "../../agent/lineage/record.ts";
 import type { ScheduleState } from "../../agent/schedule/state.ts";
-import { ARCHIVE_QUEUE } from "../backup-files.ts";
+import { agentContainer } from "../agent.ts";
+import { ARCHIVE_QUEUE, BACKUP_FILES } from "../backup-files.ts";
 import { executeInContainer } from "../execute.ts";
+import { CONFIGURATION_DIRECTORY } from "../postgresql-conf.ts";
 import type { Target } from "../target.ts";
 
 /** Name of the option of `pgstack backups` that gives up what a lost folder held. */
@@ -11,7 +13,7 @@ export const REPLACE_LOST = "--replace-lost";
 /** Stands for the id of a folder that is not known. */
 export const UNKNOWN_FOLDER = "unknown";
 
-/** What is written in the backup folder, as the server's container sees it. */
+/** What is written in the backup folder, as the agent's container sees it: the server has none of it. */
 export interface BackupFolder {
   /** The folder's own id; undefined before the first backup. */
   readonly id: string | undefined;
@@ -39,14 +41,16 @@ const FILES = [
 ];
 const SCRIPT = `cd /backups || exit 3
 for file; do cat -- "$file" 2>/dev/null; printf '\\0'; done
-echo "$(($(date +%s) - $(stat -c %Y "$PGDATA/PG_VERSION" 2>/dev/null || echo 0)))"
+cluster=$(sed -n 's/^ *"dataDirectory": "\\(.*\\)",$/\\1/p' ${CONFIGURATION_DIRECTORY}/${BACKUP_FILES.agent})
+echo "$(($(date +%s) - $(stat -c %Y "$cluster/PG_VERSION" 2>/dev/null || echo 0)))"
 printf '\\0'
 set -- ${ARCHIVE_QUEUE}/*
 [ ! -e "$1" ] || echo "$# $(($(date +%s) - $(stat -c %Y "$1")))"`;
 
 /** Reads all of it by one execution. @throws Error when the folder cannot be seen. */
 export async function readBackupFolder(target: Target, timeoutMilliseconds = 10_000): Promise<BackupFolder> {
-  const { exitCode, stdout, stderr } = await executeInContainer(target, {
+  const agent = { ...target, container: agentContainer(target.container) };
+  const { exitCode, stdout, stderr } = await executeInContainer(agent, {
     command: ["sh", "-c", SCRIPT, "backups", ...FILES],
     timeoutMilliseconds,
   });

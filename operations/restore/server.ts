@@ -3,6 +3,7 @@ import { agentContainer } from "../agent.ts";
 import { dockerEngine, findContainer, statusCode } from "../docker.ts";
 import { waitUntilReady } from "../readiness.ts";
 import { RECOVERY_PARAMETERS } from "../recovery-parameters.ts";
+import { literal } from "../sql.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
 
@@ -36,10 +37,21 @@ export async function startAgent(target: Target): Promise<void> {
   if (agent !== undefined) await ignoringSame(docker.getContainer(agent.Id).start());
 }
 
-/** Clears what a recovery needed, so that the server runs with the stack's own files alone. */
-export async function endRecoverySettings(target: Target): Promise<void> {
+/**
+ * Clears what a recovery by an earlier version needed, so that the server runs with the stack's own files alone.
+ *
+ * @returns Whether there was any, which would wait for a restart for ever.
+ */
+export async function endRecoverySettings(target: Target): Promise<boolean> {
+  const names = RECOVERY_PARAMETERS.map(literal).join(", ");
+  const left = await queryAsSuperuser(
+    target,
+    `SELECT name FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf' AND name IN (${names})`,
+  );
+  if (left.length === 0) return false;
   const resets = RECOVERY_PARAMETERS.map((name) => `ALTER SYSTEM RESET ${name};\n`).join("");
   await runAsSuperuser(target, resets);
+  return true;
 }
 
 /** Whether the server answers and takes writes. */

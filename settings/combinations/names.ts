@@ -1,4 +1,4 @@
-import { scratchVolume, socketVolume } from "../../operations/derived-volumes.ts";
+import { agentVolume, scratchVolume, socketVolume } from "../../operations/derived-volumes.ts";
 import type { Combination } from "../combination.ts";
 import { LONGEST_DOCKER_NAME } from "../default-names.ts";
 import { dockerName } from "../names.ts";
@@ -32,7 +32,7 @@ export function nameProblems({ settings, given, context }: Combination): Problem
       mismatch(["backupVolumeName", taken], settings.backupVolumeName, `another name than ${taken}`),
     );
   }
-  const own = [socketVolume(settings.containerName), scratchVolume(settings.containerName)];
+  const own = [agentVolume, socketVolume, scratchVolume].map((volume) => volume(settings.containerName));
   for (const key of [...volumes, "backupVolumeName"] as const) {
     if (own.includes(settings[key])) {
       const right = "another name: the stack makes a volume of this name from containerName";

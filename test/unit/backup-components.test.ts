@@ -14,7 +14,7 @@ beforeEach(() => recorded.clear());
 const STORAGE = { stack: "dev", prefix: "pgstack-dev", volumeName: "pgstack-dev-backups" };
 const FILES = {
   target: { stack: "dev", container: "pgstack-dev", port: 5432, database: "app" },
-  ...{ configurationVolume: "pgstack-dev-configuration", imageId: "sha256:image", code: "code" },
+  ...{ volume: "pgstack-dev-agent", imageId: "sha256:image", code: "code" },
   ...{ dataDirectory: "/var/lib/postgresql/data/current", jobs: 2, local: true, fullDays: 7 },
   schedule: { backup: "0 2 * * *", drill: "30 4 * * 0" },
   retention: { days: 7, weeks: 4, months: 6 },
@@ -26,7 +26,7 @@ async function agentInputs(networkName?: string): Promise<Record<string, unknown
   const agent = new components.Agent("agent", {
     ...{ stack: "dev", containerName: "pgstack-dev-agent", imageId: "sha256:image" },
     imageVolumes: ["/var/lib/postgresql"],
-    ...{ dataVolume: "pgstack-dev-data", configurationVolume: "pgstack-dev-configuration" },
+    dataVolume: "pgstack-dev-data",
     storage: new components.BackupStorage("backup", STORAGE),
     fingerprint: "abc",
     ...(networkName === undefined ? {} : { networkName }),
@@ -38,7 +38,7 @@ async function agentInputs(networkName?: string): Promise<Record<string, unknown
 }
 
 describe("S7 the agent's container", () => {
-  test("S7 may read the data and nothing more of it, has no network and no way out", async () => {
+  test("S7 may read the data and nothing more of it, has nothing of the server's configuration, no network and no way out", async () => {
     const inputs = await agentInputs();
     expect(inputs).toMatchObject({
       ...{ user: "postgres", readOnly: true, privileged: false, networkMode: "none", init: true },
@@ -51,7 +51,7 @@ describe("S7 the agent's container", () => {
     });
     expect(inputs["mounts"]).toEqual([
       { type: "volume", source: "pgstack-dev-data", target: "/var/lib/postgresql/data", readOnly: true },
-      { type: "volume", source: "pgstack-dev-configuration", target: "/etc/pgstack", readOnly: true },
+      { type: "volume", source: "pgstack-dev-agent", target: "/etc/pgstack", readOnly: true },
       { type: "volume", source: "pgstack-dev-backups", target: "/backups" },
       { type: "volume", source: "pgstack-dev-socket", target: "/var/run/postgresql" },
       { type: "volume", source: "pgstack-dev-scratch", target: "/scratch" },
