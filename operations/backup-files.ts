@@ -37,8 +37,12 @@ export async function removeFormerFiles(
   { volume, image }: { readonly volume: string; readonly image: string },
 ): Promise<void> {
   if ((await findVolume(docker, volume)) === undefined) return;
-  const paths = FORMER_FILES.map((name) => `${HELPER_MOUNT}/${name}`);
-  const exitCode = await runOnVolume(docker, { volume, image }, ["rm", "-rf", "--", ...paths]);
+  // Each was written under a hidden name first, and linked from there.
+  const paths = FORMER_FILES.flatMap((name) => [name, `.${name}.new`]).map(
+    (name) => `${HELPER_MOUNT}/${name}`,
+  );
+  // The volume's root is the engine's.
+  const exitCode = await runOnVolume(docker, { volume, image, asRoot: true }, ["rm", "-rf", "--", ...paths]);
   if (exitCode !== 0)
     throw new Error(
       `the keys of the backups could not be removed from volume ${volume} (exit code ${exitCode})`,

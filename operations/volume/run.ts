@@ -6,6 +6,8 @@ export interface RunOnVolumeOptions {
   readonly volume: string;
   /** Image id or reference; it must be on the Docker host. */
   readonly image: string;
+  /** Work also on what belongs to others than the server's user. Default: as that user. */
+  readonly asRoot?: boolean;
 }
 
 /**
@@ -15,12 +17,12 @@ export interface RunOnVolumeOptions {
  */
 export async function runOnVolume(
   docker: Docker,
-  { volume, image }: RunOnVolumeOptions,
+  { volume, image, asRoot = false }: RunOnVolumeOptions,
   command: readonly string[],
 ): Promise<number> {
   const container = await docker.createContainer({
     Image: image,
-    User: "postgres",
+    User: asRoot ? "root" : "postgres",
     Entrypoint: [...command],
     Cmd: [],
     Labels: { [LABEL_HELPER]: "true" },
@@ -28,6 +30,7 @@ export async function runOnVolume(
       NetworkMode: "none",
       ReadonlyRootfs: true,
       CapDrop: ["ALL"],
+      ...(asRoot ? { CapAdd: ["DAC_OVERRIDE"] } : {}),
       SecurityOpt: ["no-new-privileges"],
       Mounts: [
         {
