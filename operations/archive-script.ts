@@ -1,31 +1,69 @@
 import { AT_WORK_FILE, CONFIRMED_FOLDER } from "../agent/physical/archiver.ts";
+import { SEGMENT_BYTES } from "../agent/physical/segments.ts";
 import { SOCKET_DIRECTORY } from "./container-directories.ts";
+import { DEFAULT_PARAMETERS, type ParameterValue } from "./postgresql-conf/defaults.ts";
 
-/** Tenths of a second that the server waits for one confirmation before it says that there is none, and begins again. */
-const WAIT_TENTHS = 100;
-/** The same while it stops: what was not archived then is after its next start. */
-const STOPPING_TENTHS = 20;
+/** The parameter that says how much of the log the server keeps for whoever is away. */
+const LIMIT = "max_slot_wal_keep_size";
+/** Of a value of it. Source: memory units in src/backend/utils/misc/guc.c */
+const UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  kB: 1024,
+  MB: 1024 ** 2,
+  GB: 1024 ** 3,
+  TB: 1024 ** 4,
+};
 
 /**
  * What the server runs for each file of the write-ahead log that is complete: it waits until the agent, which has the
- * repositories and their keys, has archived it. An exit code above 125 ends PostgreSQL's archiver without further tries, so
- * that a server which stops does not wait for an agent that is not there.
+ * repositories and their keys, has archived it. When that is away for so long that more waits than the server keeps for it,
+ * the oldest is given up, and so the disk does not fill; the agent then owes a full backup. An exit code above 125 ends
+ * PostgreSQL's archiver without further tries, so that a server which stops does not wait for an agent that is not there.
  *
  * Source: shell_archive_file in src/backend/archive/shell_archive.c
  */
-export const ARCHIVE_SCRIPT = `folder=${SOCKET_DIRECTORY}/${CONFIRMED_FOLDER}
-mark=$(stat -c '%i %Y' "pg_wal/archive_status/$1.ready") || exit 1
-tenths=0
-while [ "$tenths" -lt ${WAIT_TENTHS} ]; do
-  if { read -r told <"$folder/$1"; } 2>/dev/null && [ "$told" = "$mark" ]; then exit 0; fi
-  if [ "$((tenths % 5))" -eq 0 ]; then
+export function renderArchiveScript(parameters: Readonly<Record<string, ParameterValue>>): string {
+  const most = mostWaiting(parameters);
+  const bound =
+    most === undefined
+      ? ""
+      : `set -- pg_wal/archive_status/*.ready
+if [ "$#" -gt ${2 * most} ]; then tenths=1; elif [ "$#" -gt ${most} ]; then tenths=10; fi
+`;
+  const giveUp =
+    most === undefined
+      ? ""
+      : `if [ "$#" -gt ${most} ]; then
+  echo "$name is given up: the agent has not archived it, and more waits than ${LIMIT} lets the server keep" >&2
+  exit 0
+fi
+`;
+  return `name=$1 tenths=100
+folder=${SOCKET_DIRECTORY}/${CONFIRMED_FOLDER}
+mark=$(stat -c '%i %Y' "pg_wal/archive_status/$name.ready") || exit 1
+${bound}waited=0
+while [ "$waited" -lt "$tenths" ]; do
+  if { read -r told <"$folder/$name"; } 2>/dev/null && [ "$told" = "$mark" ]; then exit 0; fi
+  if [ "$((waited % 5))" -eq 0 ]; then
     case $(sed -n 8p postmaster.pid) in
-      stopping*) if [ "$tenths" -ge ${STOPPING_TENTHS} ] || [ ! -e "$folder/${AT_WORK_FILE}" ]; then exit 255; fi ;;
+      stopping*) if [ "$waited" -ge 20 ] || [ ! -e "$folder/${AT_WORK_FILE}" ]; then exit 255; fi ;;
     esac
   fi
   sleep 0.1
-  tenths=$((tenths + 1))
+  waited=$((waited + 1))
 done
-echo "the agent has not archived $1 yet: it stays in pg_wal until then" >&2
+${giveUp}echo "the agent has not archived $name yet: it stays in pg_wal until then" >&2
 exit 1
 `;
+}
+
+/** Segments that may wait; undefined: without bound. */
+function mostWaiting(parameters: Readonly<Record<string, ParameterValue>>): number | undefined {
+  const byDefault = DEFAULT_PARAMETERS.flatMap(({ parameters: group }) => group).find(
+    ({ name }) => name === LIMIT,
+  )?.value;
+  const [, amount = "-1", unit = "MB"] =
+    /^\s*(-?[\d.]+)\s*(\w*)/.exec(String(parameters[LIMIT] ?? byDefault)) ?? [];
+  const bytes = Number(amount) * (UNITS[unit === "" ? "MB" : unit] ?? UNITS["MB"] ?? 1);
+  return bytes < 0 ? undefined : Math.max(1, Math.floor(bytes / SEGMENT_BYTES));
+}

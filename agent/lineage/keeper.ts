@@ -4,18 +4,21 @@ import { withExclusive } from "../exclusive.ts";
 import { messageOf, Refusal } from "../failure.ts";
 import { readJournal } from "../restore/swap.ts";
 import { lastTimeline } from "./chain.ts";
+import { oweForGap } from "./gap.ts";
 import { takeOwedBackup } from "./owed.ts";
 import { reconcileLineage } from "./reconcile.ts";
 import { mirrorLineage, readRecordedLineage } from "./record.ts";
 
 const FIRST_RETRY_MILLISECONDS = 15_000;
 const LONGEST_RETRY_MILLISECONDS = 3_600_000;
+const GAPS_MILLISECONDS = 3_600_000;
 
-/** Keeps the record of timelines true, and takes the full backup that a restore has left owed, with a back-off. */
+/** Keeps the record of timelines true, and takes the full backup that a restore or a gap has left owed, with a back-off. */
 export class TimelineKeeper {
   #reconciled = false;
   #next = 0;
   #failures = 0;
+  #gapsAt = 0;
 
   /** To be called again and again while the server answers; what fails is tried again later. */
   async look(
@@ -28,6 +31,11 @@ export class TimelineKeeper {
       if (!this.#reconciled) await this.#reconcile(configuration, context, say);
       const recorded = await readRecordedLineage(configuration);
       if (recorded?.unmirrored !== undefined) await mirrorLineage(configuration, context);
+      if (recorded !== undefined && recorded.owed === undefined && performance.now() >= this.#gapsAt) {
+        this.#gapsAt = performance.now() + GAPS_MILLISECONDS;
+        const lost = await oweForGap(configuration, context);
+        if (lost !== undefined) say(`segment ${lost} is missing from the archive: a full backup is owed`);
+      }
       if (recorded?.owed !== undefined && (await isIdle(configuration))) {
         const work = () => takeOwedBackup(configuration, context);
         const taken = await withExclusive(configuration, `the full backup owed by ${recorded.owed.by}`, work);

@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { isCode, messageOf } from "../failure.ts";
+import { lockPath } from "../exclusive.ts";
+import { isCode, messageOf, Refusal } from "../failure.ts";
 import { requireOwnFolder } from "../identity.ts";
+import { readJournal } from "../restore/swap.ts";
 import { pushToArchive } from "./push.ts";
 
 /** Folder beside the server's socket in which the agent confirms, a file each, what it has archived. */
@@ -15,6 +17,10 @@ export const AT_WORK_FILE = "at-work";
 const LOOK_MILLISECONDS = 200;
 const AGAIN_MILLISECONDS = 2_000;
 const READY = ".ready";
+/** In the backup folder, which whoever restores has as well. */
+const LOCK = ".archiving";
+/** Longer than one file may take. */
+const LOCK_SECONDS = 120;
 
 /**
  * Archives what the server says is complete, until the agent stops. The server has neither the repositories nor their keys:
@@ -52,32 +58,91 @@ export async function archiveComplete(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
 ): Promise<void> {
-  const log = join(configuration.dataDirectory, "pg_wal");
   const folder = confirmedFolder(configuration);
-  const complete = (await names(join(log, "archive_status")))
-    .filter((name) => name.endsWith(READY))
-    .map((name) => name.slice(0, -READY.length))
-    .sort((one, other) => rank(one).localeCompare(rank(other)));
+  const complete = await completeFiles(configuration);
   for (const name of complete) {
     context.signal.throwIfAborted();
-    const mark = await markOf(join(log, "archive_status", `${name}${READY}`));
-    // The server has just taken the confirmation, or has not come to it yet.
-    if (mark === undefined || (await confirmedMark(folder, name)) === mark) continue;
-    // The folder is the server's: what it puts there is not followed out of it.
-    if (!(await lstat(join(log, name))).isFile()) throw new Error(`${name} is no file`);
-    await requireOwnFolder(configuration);
-    await pushToArchive(configuration, join(log, name), context);
-    await confirm(folder, name, mark);
+    if ((await confirmedMark(folder, name)) === (await markOf(configuration, name))) continue;
+    if (!(await whileArchiving(configuration, () => archiveFile(configuration, name, context)))) return;
   }
   for (const name of await names(folder)) {
     if (name !== AT_WORK_FILE && !complete.includes(name)) await rm(join(folder, name), { force: true });
   }
 }
 
-/** By its place and time the server's mark is told from one of the same name that another cluster had. */
-async function markOf(path: string): Promise<string | undefined> {
+/**
+ * Keeps the archiver out while the stack's cluster changes places with another one, and until it is recorded which timelines
+ * that leads along: a file of the one is never archived as one of the other.
+ *
+ * @throws Refusal when it does not come to an end with what it has begun.
+ */
+export async function withoutArchiver<Value>(
+  { backupDirectory }: Pick<AgentConfiguration, "backupDirectory">,
+  { signal }: Pick<Context, "signal">,
+  work: () => Promise<Value>,
+): Promise<Value> {
+  const release = await lockPath(join(backupDirectory, LOCK), { waitSeconds: LOCK_SECONDS, signal });
+  if (release === undefined)
+    throw new Refusal(
+      `a file of the write-ahead log has been on its way to the archive for ${LOCK_SECONDS} seconds`,
+    );
   try {
-    const { ino, mtimeMs } = await stat(path);
+    return await work();
+  } finally {
+    await release();
+  }
+}
+
+/** @returns false when a restore has the clusters change places: what is there belongs to neither then. */
+async function whileArchiving(
+  configuration: AgentConfiguration,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  const release = await lockPath(join(configuration.backupDirectory, LOCK), {});
+  if (release === undefined) return false;
+  try {
+    const phase = (await readJournal(configuration))?.phase;
+    // It was cut off there: its end says which of the two is the stack's.
+    if (phase === "swapping" || phase === "undoing") return false;
+    await work();
+    return true;
+  } finally {
+    await release();
+  }
+}
+
+async function archiveFile(
+  configuration: AgentConfiguration,
+  name: string,
+  context: Pick<Context, "signal">,
+): Promise<void> {
+  const mark = await markOf(configuration, name);
+  if (mark === undefined) return;
+  const path = join(configuration.dataDirectory, "pg_wal", name);
+  // The folder is the server's: what it puts there is not followed out of it.
+  if (!(await lstat(path)).isFile()) throw new Error(`${name} is no file`);
+  await requireOwnFolder(configuration);
+  await pushToArchive(configuration, path, context);
+  await confirm(confirmedFolder(configuration), name, mark);
+}
+
+/** What the server says is complete and not archived, in the order in which it is archived. */
+async function completeFiles({
+  dataDirectory,
+}: Pick<AgentConfiguration, "dataDirectory">): Promise<string[]> {
+  return (await names(join(dataDirectory, "pg_wal", "archive_status")))
+    .filter((name) => name.endsWith(READY))
+    .map((name) => name.slice(0, -READY.length))
+    .sort((one, other) => rank(one).localeCompare(rank(other)));
+}
+
+/** By its place and time the server's mark is told from one of the same name that another cluster had. */
+async function markOf(
+  { dataDirectory }: Pick<AgentConfiguration, "dataDirectory">,
+  name: string,
+): Promise<string | undefined> {
+  try {
+    const { ino, mtimeMs } = await stat(join(dataDirectory, "pg_wal", "archive_status", `${name}${READY}`));
     return `${ino} ${Math.floor(mtimeMs / 1_000)}`;
   } catch (error) {
     if (isCode(error, "ENOENT")) return undefined;

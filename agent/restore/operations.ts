@@ -6,6 +6,7 @@ import { archivedChain, archiveHistory, lineageOf, reconcileLineage } from "../l
 import { type Lineage, withChain, writeLineage } from "../lineage/record.ts";
 import { archiveRoot } from "../lineage/repository.ts";
 import type { Operation } from "../operation.ts";
+import { withoutArchiver } from "../physical/archiver.ts";
 import { lsnNumber } from "../physical/segments.ts";
 import { query } from "../sql.ts";
 import { discardReceived } from "../stream/slot.ts";
@@ -105,12 +106,14 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
       const lineage = await lineageOf(configuration, context);
       const swapping = { ...journal, lineage };
       await writeJournal(configuration, { ...swapping, phase: "swapping" });
-      await withoutServer(configuration, context, () => swapIn(configuration, journal.id));
-      // Before the server opens: whatever it archives from now on is of the timeline that the stack is on.
-      const next = await lineageAfter(configuration, swapping, context);
-      await discardReceived(configuration, { ...next, timeline: lastTimeline(next.chain) }, 0);
-      await writeLineage(configuration, next, context);
-      await writeJournal(configuration, { ...swapping, phase: "swapped" });
+      await withoutArchiver(configuration, context, async () => {
+        await withoutServer(configuration, context, () => swapIn(configuration, journal.id));
+        // Before anything is archived: that is of the timeline that the stack is on.
+        const next = await lineageAfter(configuration, swapping, context);
+        await discardReceived(configuration, { ...next, timeline: lastTimeline(next.chain) }, 0);
+        await writeLineage(configuration, next, context);
+        await writeJournal(configuration, { ...swapping, phase: "swapped" });
+      });
       return null;
     },
   ],
@@ -125,8 +128,10 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
         return null;
       }
       await writeJournal(configuration, { ...journal, phase: "undoing" });
-      await withoutServer(configuration, context, () => swapBack(configuration, journal.id));
-      if (journal.lineage !== undefined) await writeLineage(configuration, journal.lineage, context);
+      await withoutArchiver(configuration, context, async () => {
+        await withoutServer(configuration, context, () => swapBack(configuration, journal.id));
+        if (journal.lineage !== undefined) await writeLineage(configuration, journal.lineage, context);
+      });
       if (keep === true) await keepRestored(configuration, journal.id);
       await discardRestored(configuration, journal.id);
       await removeJournal(configuration);

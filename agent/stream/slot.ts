@@ -61,7 +61,7 @@ async function keptFrom(
   const [lsn = "", status = ""] = slot;
   if (lsn !== "" && status !== "lost") return lsn;
   say(
-    "the agent was away for longer than the server keeps its log for it (max_slot_wal_keep_size): what lies between comes from the archive",
+    "the agent was away for longer than the server keeps its log for it (max_slot_wal_keep_size): what lies between comes from the archive, or a full backup is taken",
   );
   await connection.rows(`SELECT pg_catalog.pg_drop_replication_slot('${SLOT}')`);
   return undefined;

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,8 +20,8 @@ import {
 import type { StreamPosition } from "./slot.ts";
 
 /**
- * Removes what was received of segments that the archive holds. The server archives those of its own timeline; what it has
- * not archived of one that a restore has left is handed over here.
+ * Removes what was received of segments that the archive holds. What the server has complete is archived from there; what it
+ * has no more, since it gave it up or a restore has left its timeline, is archived as it was received.
  */
 export async function tidyStream(
   configuration: AgentConfiguration,
@@ -40,7 +41,7 @@ export async function tidyStream(
     const archived = await archivedIn(configuration, repository, root, folder, context);
     for (const segment of segments) {
       if (!archived.has(segment.name)) {
-        if (segmentTimeline(segment.name) === timeline) continue;
+        if (segmentTimeline(segment.name) === timeline && isWithServer(configuration, segment)) continue;
         if ((await receivedBytes(segment)) < SEGMENT_BYTES) continue;
         await handOver(configuration, segment, context);
       }
@@ -73,6 +74,15 @@ export async function expireStream(
       if (segmentNumber(name) < oldest) await rm(path, { force: true });
     }
   }
+}
+
+/** Whether the server has a segment that it has not handed over yet. */
+function isWithServer(
+  { dataDirectory }: Pick<AgentConfiguration, "dataDirectory">,
+  { name }: ReceivedSegment,
+): boolean {
+  const log = join(dataDirectory, "pg_wal");
+  return existsSync(join(log, name)) && !existsSync(join(log, "archive_status", `${name}.done`));
 }
 
 async function handOver(

@@ -1,4 +1,4 @@
-import { ARCHIVE_SCRIPT } from "../archive-script.ts";
+import { renderArchiveScript } from "../archive-script.ts";
 import { checkCertificatePair } from "../certificates/pair.ts";
 import { type PgHbaOptions, renderPgHba } from "../pg-hba.ts";
 import { CONFIGURATION_FILES, type ParameterValue, renderPostgresqlConf } from "../postgresql-conf.ts";
@@ -56,7 +56,13 @@ export function serverConfigurationFiles(configuration: ServerConfiguration): Vo
       : [{ path: CONFIGURATION_FILES.authority, content: authority, mode: 0o600 }]),
     ...(configuration.archiveTimeoutSeconds === undefined
       ? []
-      : [{ path: CONFIGURATION_FILES.archiveScript, content: ARCHIVE_SCRIPT, mode: 0o600 }]),
+      : [
+          {
+            path: CONFIGURATION_FILES.archiveScript,
+            content: renderArchiveScript(configuration.parameters),
+            mode: 0o600,
+          },
+        ]),
     { path: CONFIGURATION_FILES.pgHba, content: renderPgHba({ ...configuration.access, tls }), mode: 0o600 },
     {
       path: CONFIGURATION_FILES.postgresqlConf,

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { AgentConfiguration } from "../../agent/configuration.ts";
 import { archiveComplete, CONFIRMED_FOLDER } from "../../agent/physical/archiver.ts";
-import { ARCHIVE_SCRIPT } from "../../operations/archive-script.ts";
+import { renderArchiveScript } from "../../operations/archive-script.ts";
 import { SOCKET_DIRECTORY } from "../../operations/container-directories.ts";
 
 const [FIRST, SECOND] = ["000000010000000000000001", "000000010000000000000002"] as const;
@@ -67,10 +67,9 @@ const confirmed = () =>
 async function handOver(name: string, status = "ready"): Promise<number> {
   const folder = configuration.dataDirectory;
   await writeFile(join(folder, "postmaster.pid"), `1\n\n\n\n\n\n\n${status}\n`);
-  const script = ARCHIVE_SCRIPT.replaceAll(SOCKET_DIRECTORY, configuration.socketDirectory).replace(
-    '"$tenths" -lt 100',
-    '"$tenths" -lt 3',
-  );
+  const script = renderArchiveScript({ max_slot_wal_keep_size: "48MB" })
+    .replaceAll(SOCKET_DIRECTORY, configuration.socketDirectory)
+    .replace("tenths=100", "tenths=3");
   return promisify(execFile)("sh", ["-c", script, "handover", name], { cwd: folder }).then(
     () => 0,
     (error: { code: number }) => error.code,
@@ -120,6 +119,14 @@ describe("S7 L6 the archive is the agent's", () => {
     await symlink(configuration.physical.configurationFile, path);
     await expect(archiveComplete(configuration, NEVER)).rejects.toThrow(`${FIRST} is no file`);
     expect(await pushed()).toEqual([]);
+  });
+
+  test("F8 more than the server keeps for whoever is away is given up, the oldest first", async () => {
+    const segments = [1, 2, 3, 4].map((number) => `00000001000000000000000${number}`);
+    await complete(...segments.slice(1));
+    expect(await handOver(SECOND)).toBe(1);
+    await complete(FIRST);
+    expect(await handOver(FIRST)).toBe(0);
   });
 
   test("F8 a server that stops does not wait for an agent that is not there", async () => {
