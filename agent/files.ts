@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { constants, createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -8,7 +8,9 @@ import { pipeline } from "node:stream/promises";
 export async function writeWhole(path: string, content: string, mode = 0o600): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.new`;
-  const file = await open(draft, "w", mode);
+  // A link in its place is followed to nothing: the data volume is also the server's.
+  const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
+  const file = await open(draft, O_CREAT | O_NOFOLLOW | O_TRUNC | O_WRONLY, mode);
   try {
     await file.writeFile(content);
     await file.sync();

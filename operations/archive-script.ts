@@ -1,4 +1,4 @@
-import { AT_WORK_FILE, CONFIRMED_FOLDER } from "../agent/physical/archiver.ts";
+import { CONFIRMED_PREFIX } from "../agent/physical/archiver.ts";
 import { SEGMENT_BYTES } from "../agent/physical/segments.ts";
 import { SOCKET_DIRECTORY } from "./container-directories.ts";
 import { DEFAULT_PARAMETERS, type ParameterValue } from "./postgresql-conf/defaults.ts";
@@ -17,8 +17,8 @@ const UNITS: Readonly<Record<string, number>> = {
 /**
  * What the server runs for each file of the write-ahead log that is complete: it waits until the agent, which has the
  * repositories and their keys, has archived it. When that is away for so long that more waits than the server keeps for it,
- * the oldest is given up, and so the disk does not fill; the agent then owes a full backup. An exit code above 125 ends
- * PostgreSQL's archiver without further tries, so that a server which stops does not wait for an agent that is not there.
+ * the oldest is given up, and so the disk does not fill; the agent then owes a full backup. A server that stops lets in nobody
+ * who could tell it anything: an exit code above 125 ends PostgreSQL's archiver without further tries.
  *
  * Source: shell_archive_file in src/backend/archive/shell_archive.c
  */
@@ -39,14 +39,19 @@ if [ "$#" -gt ${2 * most} ]; then tenths=1; elif [ "$#" -gt ${most} ]; then tent
 fi
 `;
   return `name=$1 tenths=100
-folder=${SOCKET_DIRECTORY}/${CONFIRMED_FOLDER}
+told=${SOCKET_DIRECTORY}/${CONFIRMED_PREFIX}$name
 mark=$(stat -c '%i %Y' "pg_wal/archive_status/$name.ready") || exit 1
 ${bound}waited=0
 while [ "$waited" -lt "$tenths" ]; do
-  if { read -r told <"$folder/$name"; } 2>/dev/null && [ "$told" = "$mark" ]; then exit 0; fi
+  if { read -r line <"$told"; } 2>/dev/null && [ "$line" = "$mark" ]; then
+    rm -f "$told"
+    exit 0
+  fi
   if [ "$((waited % 5))" -eq 0 ]; then
     case $(sed -n 8p postmaster.pid) in
-      stopping*) if [ "$waited" -ge 20 ] || [ ! -e "$folder/${AT_WORK_FILE}" ]; then exit 255; fi ;;
+      stopping*)
+        echo "the agent archives $name after the next start" >&2
+        exit 255 ;;
     esac
   fi
   sleep 0.1

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { lstat, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AgentConfiguration } from "../configuration.ts";
@@ -7,20 +7,26 @@ import { lockPath } from "../exclusive.ts";
 import { isCode, messageOf, Refusal } from "../failure.ts";
 import { requireOwnFolder } from "../identity.ts";
 import { readJournal } from "../restore/swap.ts";
+import { psql } from "../sql.ts";
 import { pushToArchive } from "./push.ts";
 
-/** Folder beside the server's socket in which the agent confirms, a file each, what it has archived. */
-export const CONFIRMED_FOLDER = "pgstack-archived";
-/** In that folder while the agent is there to confirm anything. */
-export const AT_WORK_FILE = "at-work";
+/** Begins the name of the file beside the server's socket by which it is told that one of its own is archived. */
+export const CONFIRMED_PREFIX = "pgstack-archived-";
 
 const LOOK_MILLISECONDS = 200;
 const AGAIN_MILLISECONDS = 2_000;
+/** A confirmation that the server has not taken for so long has been lost. */
+const CONFIRM_MILLISECONDS = 90_000;
 const READY = ".ready";
+/** What a server hands over: segments, what a timeline left of one, histories of timelines, notes on backups. */
+const COMPLETE = /^([0-9A-F]{24}(\.partial|\.[0-9A-F]{8}\.backup)?|[0-9A-F]{8}\.history)$/;
 /** In the backup folder, which whoever restores has as well. */
 const LOCK = ".archiving";
 /** Longer than one file may take. */
 const LOCK_SECONDS = 120;
+
+/** Tells the server that a file is archived, by the mark that it made of it. */
+export type Confirm = (name: string, mark: string) => Promise<void>;
 
 /**
  * Archives what the server says is complete, until the agent stops. The server has neither the repositories nor their keys:
@@ -32,41 +38,65 @@ export async function archiveLog(
   say: (text: string) => void,
 ): Promise<void> {
   const { signal } = context;
-  const folder = confirmedFolder(configuration);
+  const archiver = new Archiver(configuration, (name, mark) =>
+    confirmBySql(configuration, { name, mark }, context),
+  );
   let said = "";
   while (!signal.aborted) {
+    let pause = LOOK_MILLISECONDS;
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      await writeFile(join(folder, AT_WORK_FILE), "", { mode: 0o600 });
-      for (;;) {
-        await archiveComplete(configuration, context);
-        said = "";
-        await delay(LOOK_MILLISECONDS, undefined, { signal });
-      }
+      await archiver.look(context);
+      said = "";
     } catch (error) {
       const message = messageOf(error);
       if (!signal.aborted && message !== said) say(`the write-ahead log is not archived: ${message}`);
       said = message;
+      pause = AGAIN_MILLISECONDS;
     }
-    await delay(AGAIN_MILLISECONDS, undefined, { signal }).catch(() => {});
+    await delay(pause, undefined, { signal }).catch(() => {});
   }
-  await rm(join(folder, AT_WORK_FILE), { force: true });
 }
 
-/** Archives and confirms what is complete now, histories of timelines first and then the oldest; @throws at the first that fails. */
-export async function archiveComplete(
-  configuration: AgentConfiguration,
-  context: Pick<Context, "signal">,
-): Promise<void> {
-  const folder = confirmedFolder(configuration);
-  const complete = await completeFiles(configuration);
-  for (const name of complete) {
-    context.signal.throwIfAborted();
-    if ((await confirmedMark(folder, name)) === (await markOf(configuration, name))) continue;
-    if (!(await whileArchiving(configuration, () => archiveFile(configuration, name, context)))) return;
+/** Knows what it has confirmed: the folders that the server writes to are read alone, by what they are themselves. */
+export class Archiver {
+  readonly #configuration: AgentConfiguration;
+  readonly #confirm: Confirm;
+  readonly #confirmed = new Map<string, { readonly mark: string; readonly at: number }>();
+
+  constructor(configuration: AgentConfiguration, confirm: Confirm) {
+    this.#configuration = configuration;
+    this.#confirm = confirm;
   }
-  for (const name of await names(folder)) {
-    if (name !== AT_WORK_FILE && !complete.includes(name)) await rm(join(folder, name), { force: true });
+
+  /**
+   * Archives and confirms what is complete now, histories of timelines first and then the oldest.
+   *
+   * @throws Error at the first that fails: what follows waits for it.
+   */
+  async look(context: Pick<Context, "signal">): Promise<void> {
+    const complete = await completeFiles(this.#configuration);
+    for (const name of complete) {
+      context.signal.throwIfAborted();
+      const before = this.#confirmed.get(name);
+      const mark = await markOf(this.#configuration, name);
+      const waits = performance.now() - (before?.at ?? 0) < CONFIRM_MILLISECONDS;
+      if (mark === undefined || (mark === before?.mark && waits)) continue;
+      if (!(await whileArchiving(this.#configuration, () => this.#archive(name, context)))) return;
+    }
+    for (const name of this.#confirmed.keys()) if (!complete.includes(name)) this.#confirmed.delete(name);
+  }
+
+  async #archive(name: string, context: Pick<Context, "signal">): Promise<void> {
+    const mark = await markOf(this.#configuration, name);
+    if (mark === undefined) return;
+    const path = join(this.#configuration.dataDirectory, "pg_wal", name);
+    // What the server puts in its place is not followed out of the folder.
+    if (!(await lstat(path)).isFile()) throw new Error(`${name} is no file`);
+    await requireOwnFolder(this.#configuration);
+    await pushToArchive(this.#configuration, path, context);
+    // One that stops, or recovers still, is told after its start.
+    await this.#confirm(name, mark);
+    this.#confirmed.set(name, { mark, at: performance.now() });
   }
 }
 
@@ -82,10 +112,11 @@ export async function withoutArchiver<Value>(
   work: () => Promise<Value>,
 ): Promise<Value> {
   const release = await lockPath(join(backupDirectory, LOCK), { waitSeconds: LOCK_SECONDS, signal });
-  if (release === undefined)
+  if (release === undefined) {
     throw new Refusal(
       `a file of the write-ahead log has been on its way to the archive for ${LOCK_SECONDS} seconds`,
     );
+  }
   try {
     return await work();
   } finally {
@@ -111,19 +142,17 @@ async function whileArchiving(
   }
 }
 
-async function archiveFile(
+/**
+ * The server itself writes the file: whoever has taken it over can put a link in the place of a folder that it writes to, and
+ * the agent, which has the backups, never writes or removes anything there.
+ */
+async function confirmBySql(
   configuration: AgentConfiguration,
-  name: string,
+  { name, mark }: { readonly name: string; readonly mark: string },
   context: Pick<Context, "signal">,
 ): Promise<void> {
-  const mark = await markOf(configuration, name);
-  if (mark === undefined) return;
-  const path = join(configuration.dataDirectory, "pg_wal", name);
-  // The folder is the server's: what it puts there is not followed out of it.
-  if (!(await lstat(path)).isFile()) throw new Error(`${name} is no file`);
-  await requireOwnFolder(configuration);
-  await pushToArchive(configuration, path, context);
-  await confirm(confirmedFolder(configuration), name, mark);
+  const path = join(configuration.socketDirectory, `${CONFIRMED_PREFIX}${name}`);
+  await psql(configuration, `COPY (SELECT '${mark}') TO '${path}';`, context);
 }
 
 /** What the server says is complete and not archived, in the order in which it is archived. */
@@ -133,6 +162,7 @@ async function completeFiles({
   return (await names(join(dataDirectory, "pg_wal", "archive_status")))
     .filter((name) => name.endsWith(READY))
     .map((name) => name.slice(0, -READY.length))
+    .filter((name) => COMPLETE.test(name))
     .sort((one, other) => rank(one).localeCompare(rank(other)));
 }
 
@@ -145,24 +175,10 @@ async function markOf(
     const { ino, mtimeMs } = await stat(join(dataDirectory, "pg_wal", "archive_status", `${name}${READY}`));
     return `${ino} ${Math.floor(mtimeMs / 1_000)}`;
   } catch (error) {
+    // The server has just taken the confirmation.
     if (isCode(error, "ENOENT")) return undefined;
     throw error;
   }
-}
-
-async function confirmedMark(folder: string, name: string): Promise<string | undefined> {
-  const text = await readFile(join(folder, name), "utf8").catch(() => undefined);
-  return text?.trimEnd();
-}
-
-async function confirm(folder: string, name: string, mark: string): Promise<void> {
-  const path = join(folder, name);
-  await writeFile(`${path}.new`, `${mark}\n`, { mode: 0o600 });
-  await rename(`${path}.new`, path);
-}
-
-function confirmedFolder({ socketDirectory }: Pick<AgentConfiguration, "socketDirectory">): string {
-  return join(socketDirectory, CONFIRMED_FOLDER);
 }
 
 function rank(name: string): string {

@@ -6,6 +6,7 @@ import type { AgentStatus } from "../../agent/status.ts";
 import type { VerifyResult } from "../../agent/verify.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine } from "../../operations/docker.ts";
+import { executeInContainer } from "../../operations/execute.ts";
 import { runAsSuperuser } from "../../operations/superuser.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
@@ -151,6 +152,39 @@ describe("L2 L5 L6 backups of a stack", () => {
     expect(await inAgent("touch /var/lib/postgresql/data/x 2>&1 || true")).toMatch(/Read-only file system/);
   });
 
+  test("S7 whoever runs programs in the server's container reaches neither the backups nor their key", async () => {
+    const key = (await stack.project.pgstack(["backups", "--show-key"])).stdout.trim();
+    const files = async () => (await inAgent("find /backups/pgbackrest-encrypted -type f")).split("\n");
+    const before = await files();
+    const { stdout } = await executeInContainer(stack.target, {
+      command: [
+        "sh",
+        "-c",
+        'key=$(cat); grep -rlsF -- "$key" /etc /tmp /var/run /backups /scratch "$PGDATA/.."; true',
+      ],
+      input: key,
+    });
+    expect(stdout).toBe("");
+    expect(await stack.inside("grep -cE ' /(backups|scratch) ' /proc/mounts || true")).toBe("0\n");
+    // What it can write to: its data, with what it hands over, and the folder of its socket.
+    const forged = "00000001000000000000FFFF";
+    await stack.inside(
+      `rm -rf /backups/* /var/run/postgresql/pgstack-archived-*; cd "$PGDATA/pg_wal" && ln -s /backups/metadata.json ${forged} && touch archive_status/${forged}.ready`,
+    );
+    try {
+      await expect
+        .poll(() => agentLog(), { timeout: 20_000 })
+        .toContain(`the write-ahead log is not archived: ${forged} is no file`);
+    } finally {
+      await stack.inside(`cd "$PGDATA/pg_wal" && rm -f ${forged} archive_status/${forged}.*`);
+    }
+    await callAgent(stack.target, "archive-now");
+    const after = await files();
+    expect(after).toEqual(expect.arrayContaining(before));
+    expect(after.length).toBeGreaterThan(before.length);
+    expect((await stack.project.pgstack(["verify", "--all"])).code).toBe(0);
+  });
+
   test.each([
     [["backup", "--label", "a\nb"], /is no label/],
     [["backup", "--kind", "half"], /Allowed choices are/],
@@ -174,11 +208,15 @@ describe("L2 L5 L6 backups of a stack", () => {
 });
 
 async function inAgent(script: string): Promise<string> {
-  const { executeInContainer } = await import("../../operations/execute.ts");
   const container = `${stack.target.container}-agent`;
   const { stdout } = await executeInContainer(
     { ...stack.target, container },
     { command: ["sh", "-c", script] },
   );
   return stdout.trim();
+}
+
+async function agentLog(): Promise<string> {
+  const agent = dockerEngine().getContainer(`${stack.target.container}-agent`);
+  return String(await agent.logs({ stdout: true, stderr: true }));
 }

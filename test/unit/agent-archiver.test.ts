@@ -5,15 +5,18 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { AgentConfiguration } from "../../agent/configuration.ts";
-import { archiveComplete, CONFIRMED_FOLDER } from "../../agent/physical/archiver.ts";
+import { Archiver, CONFIRMED_PREFIX, withoutArchiver } from "../../agent/physical/archiver.ts";
+import { writeJournal } from "../../agent/restore/swap.ts";
 import { renderArchiveScript } from "../../operations/archive-script.ts";
 import { SOCKET_DIRECTORY } from "../../operations/container-directories.ts";
 
 const [FIRST, SECOND] = ["000000010000000000000001", "000000010000000000000002"] as const;
+const JOURNAL = { format: 1, id: "one", startedAt: "2026-03-01T00:00:00Z", target: "now" } as const;
 const NEVER = { signal: new AbortController().signal };
 
 let root: string;
 let configuration: AgentConfiguration;
+let archiver: Archiver;
 /** Called by the stand-in of pgBackRest with its arguments, a line each. */
 let calls: string;
 
@@ -35,6 +38,10 @@ beforeEach(async () => {
       ...{ queueDirectory: join(backups ?? "", "archive-queue"), fullDays: 7 },
     },
   } as unknown as AgentConfiguration;
+});
+
+beforeEach(() => {
+  archiver = new Archiver(configuration, (name, mark) => writeFile(confirmation(name), `${mark}\n`));
 });
 
 afterEach(async () => {
@@ -60,8 +67,8 @@ const pushed = async () =>
     .split("\n")
     .filter((line) => line.includes("archive-push"))
     .map((line) => line.slice(line.lastIndexOf("/") + 1));
-const confirmed = () =>
-  readdir(join(configuration.socketDirectory, CONFIRMED_FOLDER)).then((names) => names.sort());
+const confirmed = () => readdir(configuration.socketDirectory).then((names) => names.sort());
+const confirmation = (name: string) => join(configuration.socketDirectory, `${CONFIRMED_PREFIX}${name}`);
 
 /** What the server's command says, by its exit code. */
 async function handOver(name: string, status = "ready"): Promise<number> {
@@ -77,39 +84,49 @@ async function handOver(name: string, status = "ready"): Promise<number> {
 }
 
 describe("S7 L6 the archive is the agent's", () => {
-  beforeEach(() => mkdir(join(configuration.socketDirectory, CONFIRMED_FOLDER)));
-
   test("L6 a history comes first, then the oldest; each is archived once and confirmed", async () => {
     await complete(SECOND, FIRST, "00000002.history");
-    await archiveComplete(configuration, NEVER);
-    await archiveComplete(configuration, NEVER);
+    await archiver.look(NEVER);
+    await archiver.look(NEVER);
     expect(await pushed()).toEqual(["00000002.history", FIRST, SECOND]);
-    expect(await confirmed()).toEqual([FIRST, SECOND, "00000002.history"]);
-    expect(await handOver(FIRST)).toBe(0);
+    expect(await confirmed()).toHaveLength(3);
+    for (const name of ["00000002.history", FIRST, SECOND]) expect(await handOver(name)).toBe(0);
+    expect(await confirmed()).toEqual([]);
   });
 
   test("L6 what the archive does not take is not confirmed, and what follows waits", async () => {
     await complete(FIRST, SECOND);
     await program('case "$*" in *1) exit 1;; esac');
-    await expect(archiveComplete(configuration, NEVER)).rejects.toThrow("archive-push");
+    await expect(archiver.look(NEVER)).rejects.toThrow("archive-push");
     expect(await confirmed()).toEqual([]);
     expect(await handOver(FIRST)).toBe(1);
   });
 
-  test("L6 a confirmation goes when the server has taken it, and is none for another cluster's file of the name", async () => {
+  test("L6 a confirmation is none for another cluster's file of the same name", async () => {
     await complete(FIRST);
-    await archiveComplete(configuration, NEVER);
-    const confirmation = join(configuration.socketDirectory, CONFIRMED_FOLDER, FIRST);
-    const text = await readFile(confirmation, "utf8");
-    await rm(join(configuration.dataDirectory, "pg_wal", "archive_status", `${FIRST}.ready`));
-    await archiveComplete(configuration, NEVER);
-    expect(await confirmed()).toEqual([]);
-    await writeFile(confirmation, text.replace(/^\d+/, "1"));
-    await complete(FIRST);
+    await archiver.look(NEVER);
+    const text = await readFile(confirmation(FIRST), "utf8");
+    await writeFile(confirmation(FIRST), text.replace(/^\d+/, "1"));
     expect(await handOver(FIRST)).toBe(1);
-    await archiveComplete(configuration, NEVER);
-    expect(await handOver(FIRST)).toBe(0);
+    await archiver.look(NEVER);
+    expect(await pushed()).toEqual([FIRST]);
+    await rm(join(configuration.dataDirectory, "pg_wal", "archive_status", `${FIRST}.ready`));
+    await archiver.look(NEVER);
+    await complete(FIRST);
+    await archiver.look(NEVER);
     expect(await pushed()).toEqual([FIRST, FIRST]);
+    expect(await handOver(FIRST)).toBe(0);
+  });
+
+  test("L7 nothing is archived while two clusters change places, nor when that was cut off", async () => {
+    await complete(FIRST);
+    await withoutArchiver(configuration, NEVER, () => archiver.look(NEVER));
+    await writeJournal(configuration, { ...JOURNAL, phase: "swapping" });
+    await archiver.look(NEVER);
+    expect(await pushed()).toEqual([]);
+    await writeJournal(configuration, { ...JOURNAL, phase: "swapped" });
+    await archiver.look(NEVER);
+    expect(await pushed()).toEqual([FIRST]);
   });
 
   test("S7 what the server puts in the place of a segment is not followed out of its folder", async () => {
@@ -117,8 +134,15 @@ describe("S7 L6 the archive is the agent's", () => {
     const path = join(configuration.dataDirectory, "pg_wal", FIRST);
     await rm(path);
     await symlink(configuration.physical.configurationFile, path);
-    await expect(archiveComplete(configuration, NEVER)).rejects.toThrow(`${FIRST} is no file`);
+    await expect(archiver.look(NEVER)).rejects.toThrow(`${FIRST} is no file`);
     expect(await pushed()).toEqual([]);
+  });
+
+  test("S7 a name that no file of the log has is nothing to be archived", async () => {
+    await complete(`${FIRST}'; DROP DATABASE app; --`, "\\! id");
+    await archiver.look(NEVER);
+    expect(await pushed()).toEqual([]);
+    expect(await confirmed()).toEqual([]);
   });
 
   test("F8 more than the server keeps for whoever is away is given up, the oldest first", async () => {
