@@ -43,6 +43,8 @@ export interface PrepareOptions {
 /** A cluster that was recovered and checked; what to make of the problems that were found is for the caller. */
 export interface PreparedCluster extends Inspection {
   readonly backup: string;
+  /** Where that backup is. */
+  readonly repository?: string;
   /** The timeline that recovery followed; the server that goes on begins another. */
   readonly timeline: number;
   /** The last record that was replayed. */
@@ -152,7 +154,7 @@ async function recover(
     context.step("checking what was restored", 0.7);
     const inspection = await inspectCluster(configuration, server, end === "promote", context);
     const timeline = lastTimeline(chain);
-    return { backup: base.id, timeline, ...reached, ...inspection, secondsToFirstQuery };
+    return { backup: base.id, repository: from, timeline, ...reached, ...inspection, secondsToFirstQuery };
   });
   // The archive was seen to be whole to its end: there the next server may end its recovery.
   if (target.type === "latest" && end === "pause") {
