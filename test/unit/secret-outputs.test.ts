@@ -29,7 +29,5 @@ test.each([
   if (Resource === undefined) throw new Error(`${module} has no ${name}`);
   const resource = new Resource("one", {}, {});
   await new Promise<void>((resolve) => resource.urn.apply(() => resolve()));
-  expect(recorded.all.map(({ secretOutputs }) => secretOutputs)).toEqual([
-    expect.arrayContaining(secrets),
-  ]);
+  expect(recorded.all.map(({ secretOutputs }) => secretOutputs)).toEqual([expect.arrayContaining(secrets)]);
 });
