@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { writeWhole as agentWriteWhole, syncPath } from "../../agent/files.ts";
+import { appendAudit } from "../../operations/audit.ts";
 import { writeWhole as operationsWriteWhole, syncDirectory } from "../../operations/write-whole.ts";
 import {
   syncDirectory as toolchainSync,
@@ -95,4 +96,21 @@ test.each([
   await writeFile(join(folder, "renamed"), "");
   await sync(folder);
   expect(asked.calls).toEqual([`sync ${folder}`]);
+});
+
+test("an audit record is on disk before the head file counts it", async () => {
+  const entry = { operation: "x", parameters: {}, result: "ok", durationMilliseconds: 1 } as const;
+  await appendAudit({ logsDirectory: folder, stack: "dev" }, { ...entry, time: new Date("2026-11-01") });
+  const own = calls()
+    .filter((call) => !call.includes("lock"))
+    .map((call) => call.replace(/audit-dev\.head\.json\.\S+new/, "draft of the head"));
+  expect(own).toEqual([
+    "write audit-dev-2026-11.log",
+    "sync audit-dev-2026-11.log",
+    "sync ",
+    "write draft of the head",
+    "sync draft of the head",
+    "rename draft of the head audit-dev.head.json",
+    "sync ",
+  ]);
 });
