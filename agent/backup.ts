@@ -1,6 +1,6 @@
 import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
-import { type BackupEntry, type BackupKind, isGood } from "./entry.ts";
+import { type BackupEntry, type BackupKind, entryKey, isGood } from "./entry.ts";
 import { Refusal } from "./failure.ts";
 import { noLongerOwed } from "./lineage/owed.ts";
 import { logicalBackup } from "./logical/backup.ts";
@@ -33,7 +33,8 @@ export async function backup(
       : await physicalBackup(configuration, { kind, ...word }, context);
   const bad = taken.filter((entry) => !isGood(entry));
   if (kind === "full" && bad.length === 0) await noLongerOwed(configuration, context);
-  await writeMetadata(configuration, context, new Map(bad.map(({ id, verification }) => [id, verification])));
+  const found = new Map(bad.map((entry) => [entryKey(entry), entry.verification]));
+  await writeMetadata(configuration, context, (entry) => found.get(entryKey(entry)));
   if (bad.length > 0) {
     throw new Refusal(
       `the backup is not good and the ones before stay: ${bad.map(({ id, verification }) => `${id}: ${verification.message}`).join("; ")}`,

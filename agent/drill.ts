@@ -39,9 +39,11 @@ export async function drill(configuration: AgentConfiguration, context: Context)
   context.signal.throwIfAborted();
   const base = { at: started.toISOString(), ...(rpoSeconds === undefined ? {} : { rpoSeconds }) };
   let result: DrillResult;
+  let repository: string | undefined;
   const seconds = () => (Date.now() - started.getTime()) / 1_000;
   try {
     const prepared = await prepareCluster(configuration, { directory, target: { type: "latest" } }, context);
+    repository = prepared.repository;
     const { backup, problems, warnings, secondsToFirstQuery: rtoSeconds } = prepared;
     if (problems.length > 0)
       throw new Refusal(`what was restored failed verification: ${firstLines(problems)}`);
@@ -56,7 +58,11 @@ export async function drill(configuration: AgentConfiguration, context: Context)
   if (result.backup !== undefined) {
     const at = new Date().toISOString();
     const proof: Verification = { form: "restored", at, result: "ok", ...noted(result.warnings ?? []) };
-    await writeMetadata(configuration, context, new Map([[result.backup, proof]]));
+    await writeMetadata(configuration, context, ({ id, repositories }) =>
+      id === result.backup && (repository === undefined || repositories.includes(repository))
+        ? proof
+        : undefined,
+    );
   }
   return result;
 }

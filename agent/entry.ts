@@ -57,6 +57,11 @@ export function isGood(entry: BackupEntry): boolean {
   return entry.verification.result === "ok";
 }
 
+/** Tells a backup from all others: what was copied from one repository to another has the same id in both. */
+export function entryKey({ id, repositories }: Pick<BackupEntry, "id" | "repositories">): string {
+  return `${id} ${repositories.join()}`;
+}
+
 /** What is kept of findings and warnings where they are only for reading. */
 const MOST_NOTED = 20;
 const LONGEST_NOTE = 400;

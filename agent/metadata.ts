@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
-import type { BackupEntry, Verification } from "./entry.ts";
+import { type BackupEntry, entryKey, type Verification } from "./entry.ts";
 import { isCode, messageOf, Refusal } from "./failure.ts";
 import { writeWhole } from "./files.ts";
 import { leadsHere } from "./lineage/chain.ts";
@@ -53,7 +53,9 @@ async function storedBackups(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
 ): Promise<Backups> {
-  const known = new Map((await readMetadata(configuration))?.backups.map((entry) => [entry.id, entry]));
+  const known = new Map(
+    (await readMetadata(configuration))?.backups.map((entry) => [entryKey(entry), entry]),
+  );
   const problems: string[] = [];
   const closed: string[] = [];
   // What cannot be looked at now is not forgotten.
@@ -74,21 +76,21 @@ async function storedBackups(
     },
   );
   const entries = [...(await logicalEntries(configuration)), ...physical].map((entry) =>
-    withVerification(entry, known.get(entry.id)?.verification),
+    withVerification(entry, known.get(entryKey(entry))?.verification),
   );
   entries.sort((one, other) => one.finishedAt.localeCompare(other.finishedAt));
   return { entries, problems, unreadable: closed };
 }
 
-/** Writes metadata.json from what is there, with the verifications given over those known. To be called under the lock. */
+/** Writes metadata.json from what is there, with the verifications given before those known. To be called under the lock. */
 export async function writeMetadata(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
-  verifications: ReadonlyMap<string, Verification> = new Map(),
+  verificationOf: (entry: BackupEntry) => Verification | undefined = () => undefined,
 ): Promise<Backups> {
   const { entries, ...rest } = await storedBackups(configuration, context);
   const backups = entries.map((entry) => {
-    const verification = verifications.get(entry.id);
+    const verification = verificationOf(entry);
     return verification === undefined ? entry : { ...entry, verification };
   });
   const metadata: Metadata = { format: 1, backups };

@@ -2,6 +2,7 @@ import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
+import { entryKey } from "./entry.ts";
 import { logicalDirectory, unfinishedDirectory } from "./logical/folder.ts";
 import { readBackups, writeMetadata } from "./metadata.ts";
 import { expirePhysical } from "./physical/expire.ts";
@@ -26,13 +27,13 @@ export async function prune(
     await rename(join(logicalDirectory(configuration), id), unfinished);
     await rm(unfinished, { recursive: true, force: true });
   }
-  const labels = going.filter(({ kind }) => kind !== "logical").map(({ id }) => id);
-  if (labels.length > 0) await expirePhysical(configuration, labels, context);
+  const physical = going.filter(({ kind }) => kind !== "logical");
+  if (physical.length > 0) await expirePhysical(configuration, physical, context);
   if (going.length > 0) await writeMetadata(configuration, context);
-  const gone = new Set(going.map(({ id }) => id));
+  const gone = new Set(going.map(entryKey));
   await expireStream(
     configuration,
-    entries.filter(({ id }) => !gone.has(id)),
+    entries.filter((entry) => !gone.has(entryKey(entry))),
   );
   return fates;
 }

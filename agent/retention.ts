@@ -1,5 +1,5 @@
 import type { Retention } from "./configuration.ts";
-import { type BackupEntry, isGood } from "./entry.ts";
+import { type BackupEntry, entryKey, isGood } from "./entry.ts";
 
 const DAY_MILLISECONDS = 86_400_000;
 
@@ -22,7 +22,7 @@ export interface Fate {
 export function planRetention(entries: readonly BackupEntry[], retention: Retention, now: Date): Fate[] {
   const reasons = new Map<string, string>();
   const keep = (entry: BackupEntry, reason: string) => {
-    if (!reasons.has(key(entry))) reasons.set(key(entry), reason);
+    if (!reasons.has(entryKey(entry))) reasons.set(entryKey(entry), reason);
   };
   for (const group of groups(entries)) {
     const newestFirst = group.toSorted((one, other) => other.finishedAt.localeCompare(one.finishedAt));
@@ -57,7 +57,7 @@ export function planRetention(entries: readonly BackupEntry[], retention: Retent
   }
   keepWhatOthersNeed(entries, reasons);
   return entries.map((entry) => {
-    const reason = reasons.get(key(entry));
+    const reason = reasons.get(entryKey(entry));
     return {
       entry,
       kept: reason !== undefined,
@@ -67,9 +67,9 @@ export function planRetention(entries: readonly BackupEntry[], retention: Retent
 }
 
 function keepWhatOthersNeed(entries: readonly BackupEntry[], reasons: Map<string, string>): void {
-  for (const entry of entries.filter((one) => reasons.has(key(one)))) {
+  for (const entry of entries.filter((one) => reasons.has(entryKey(one)))) {
     for (let needed = priorOf(entry, entries); needed !== undefined; needed = priorOf(needed, entries)) {
-      if (!reasons.has(key(needed))) reasons.set(key(needed), `${entry.id} rests on it`);
+      if (!reasons.has(entryKey(needed))) reasons.set(entryKey(needed), `${entry.id} rests on it`);
     }
   }
 }
@@ -114,8 +114,4 @@ function weekOf({ finishedAt }: BackupEntry): string {
   const day = new Date(`${finishedAt.slice(0, 10)}T00:00:00Z`);
   day.setUTCDate(day.getUTCDate() - ((day.getUTCDay() + 6) % 7));
   return day.toISOString().slice(0, 10);
-}
-
-function key({ id, repositories }: BackupEntry): string {
-  return `${id} ${repositories.join()}`;
 }

@@ -1,6 +1,6 @@
 import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
-import { type BackupEntry, isGood, noted, type Verification } from "./entry.ts";
+import { type BackupEntry, entryKey, isGood, noted, type Verification } from "./entry.ts";
 import { messageOf, Refusal } from "./failure.ts";
 import { oweBackup } from "./lineage/owed.ts";
 import { verifyLogical, verifyLogicalDeep } from "./logical/verify.ts";
@@ -38,7 +38,7 @@ export async function verify(
   for (const [index, entry] of chosen.entries()) {
     context.step(`verifying ${entry.id}`, index / chosen.length);
     const { problems, warnings } = await look(configuration, entry, request.deep === true, context);
-    verifications.set(entry.id, {
+    verifications.set(entryKey(entry), {
       form: request.deep === true ? "restored" : "read back",
       at: new Date().toISOString(),
       result: problems.length === 0 ? "ok" : "failed",
@@ -54,10 +54,12 @@ export async function verify(
   if (failed !== undefined) {
     await oweBackup(configuration, `verification of ${failed.entry.id}, which failed`, context);
   }
-  const { entries: written } = await writeMetadata(configuration, context, verifications);
+  const { entries: written } = await writeMetadata(configuration, context, (entry) =>
+    verifications.get(entryKey(entry)),
+  );
   return results.map((result) => ({
     ...result,
-    entry: written.find(({ id }) => id === result.entry.id) ?? result.entry,
+    entry: written.find((entry) => entryKey(entry) === entryKey(result.entry)) ?? result.entry,
   }));
 }
 

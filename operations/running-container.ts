@@ -1,5 +1,11 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { dockerEngine, findContainer } from "./docker.ts";
+import { SqlError } from "./superuser.ts";
 import type { Target } from "./target.ts";
+
+/** Between what fails by a container's end and the moment at which the engine says that it has ended. */
+const LONGEST_END_MILLISECONDS = 3_000;
+const POLL_MILLISECONDS = 100;
 
 /**
  * Does something in the server's container. Where Pulumi has removed that beside it, since the network is replaced for example, it
@@ -17,8 +23,20 @@ export async function inRunningContainer<Value>(
   try {
     return await work();
   } catch (error) {
-    if ((await idOfRunning(target)) === running) throw error;
+    if (await runsOn(target, running, error)) throw error;
     return instead();
+  }
+}
+
+/** Whether the container still runs after something in it has failed. */
+async function runsOn(target: Target, id: string, error: unknown): Promise<boolean> {
+  // What a server has refused does not come of its end.
+  const refused = error instanceof SqlError && error.code !== undefined;
+  const deadline = performance.now() + (refused ? 0 : LONGEST_END_MILLISECONDS);
+  for (;;) {
+    if ((await idOfRunning(target)) !== id) return false;
+    if (performance.now() >= deadline) return true;
+    await delay(POLL_MILLISECONDS);
   }
 }
 

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { link, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { STATE_DIRECTORY } from "./directories.mjs";
+import { syncDirectory } from "./write-whole.mjs";
 
 /** The file with the passphrase that the set-up makes. */
 export const PASSPHRASE = join(STATE_DIRECTORY, "passphrase");
@@ -23,6 +24,8 @@ export async function ensurePassphrase() {
   } finally {
     await rm(draft, { force: true });
   }
+  // Stacks are encrypted with it from now on.
+  await syncDirectory(dirname(PASSPHRASE));
 }
 
 /** Whether Pulumi has found a passphrase to be another one than a stack's secrets were encrypted with, or to be gone. */

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { PROJECT_DIRECTORY, STATE_DIRECTORY } from "./directories.mjs";
 import { checkpointFile, isOwnBackend, ownStacks } from "./own-stacks.mjs";
 import { run } from "./run.mjs";
 import { UserError } from "./user-error.mjs";
+import { writeWhole } from "./write-whole.mjs";
 
 /** Set for Pulumi's program when its starter saves the state itself, before and after. */
 const SAVED_BY_STARTER = { PGSTACK_STATE_SAVED: "1" };
@@ -227,19 +228,4 @@ async function prune(stack, environment) {
     days.add(day);
     if (index >= KEPT_NEWEST && !(ofItsDay && savedAt > oldest)) await rm(path, { force: true });
   }
-}
-
-/**
- * @param {string} path
- * @param {string} text
- */
-async function writeWhole(path, text) {
-  const file = await open(`${path}.new`, "w", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
 }

@@ -42,6 +42,8 @@ export interface PrepareOptions {
 /** A cluster that was recovered and checked; what to make of the problems that were found is for the caller. */
 export interface PreparedCluster extends Inspection {
   readonly backup: string;
+  /** Where that backup is. */
+  readonly repository?: string;
   /** The timeline that recovery followed. */
   readonly timeline: number;
   /** The one that it has begun there; absent in what an earlier version has prepared. */
@@ -154,7 +156,7 @@ async function recover(
     const inspection = await inspectCluster(configuration, server, !inPlace, context);
     if (inPlace) await promote();
     const timeline = lastTimeline(chain);
-    return { backup: base.id, timeline, ...reached, ...inspection, secondsToFirstQuery };
+    return { backup: base.id, repository: from, timeline, ...reached, ...inspection, secondsToFirstQuery };
   });
   await removeRecoverySettings(directory);
   return { ...prepared, ownTimeline: await clusterTimeline(directory) };

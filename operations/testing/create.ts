@@ -40,7 +40,8 @@ export async function createSnapshot(target: Target, options: CreateOptions): Pr
       target.database,
       [],
       (piece) => {
-        written = written.then(() => draft.write(piece));
+        // Unlike write, it goes on until all is written.
+        written = written.then(() => draft.writeFile(piece));
       },
       signal,
     );

@@ -95,15 +95,6 @@ export class LeaseTable {
     return row && { lease, database: row.database, expiresAt: new Date(row.until).toISOString() };
   }
 
-  /** The lease, as long as it holds. */
-  async find(lease: string): Promise<Lease | undefined> {
-    const [row] = await this.#query<{ database: string; until: string }>(
-      `SELECT database, until::text FROM ${LEASES} WHERE lease = $1 AND until > now()`,
-      [lease],
-    );
-    return row && { lease, database: row.database, expiresAt: new Date(row.until).toISOString() };
-  }
-
   /** Takes a database back; false when there is no such lease. */
   async giveBack(lease: string): Promise<boolean> {
     const rows = await this.#query<{ database: string }>(

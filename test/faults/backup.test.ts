@@ -69,6 +69,7 @@ describe("F17 a backup that is cut off", () => {
     "F17 killed while %s: nothing half made is entered or has a final name; the older ones and the next run are fine",
     async (stage) => {
       const before = (await list()).map(({ id }) => id);
+      const folders = (await inAgent("ls -A /backups/logical")).split("\n");
       const work = callAgent<BackupEntry[]>(
         stack.target,
         "backup",
@@ -84,6 +85,8 @@ describe("F17 a backup that is cut off", () => {
       if (stage !== "storing") expect(String(ended)).toMatch(/without an answer/);
       const after = (await list()).map(({ id }) => id);
       if (stage !== "storing") expect(after).toEqual(before);
+      // Listed or not.
+      if (stage !== "storing") expect((await inAgent("ls -A /backups/logical")).split("\n")).toEqual(folders);
       for (const id of after.filter((one) => !before.includes(one))) await expectGood(id);
       const next = await backup();
       expect((await list()).map(({ id }) => id)).toEqual([...after, next.id]);
@@ -277,6 +280,11 @@ describe("F19 F24 F52 F54 what is damaged", () => {
     await inAgent(`find /backups/pgbackrest/archive -name '${lacking}*' -delete`);
     const { gaps } = await callAgent<{ gaps: { segments: string[] }[] }>(stack.target, "archive");
     expect(gaps).toEqual([{ repository: "local", segments: [lacking] }]);
+    // Recovery to the end of the log would end there as if all were well: nothing but a newer backup leads past it.
+    expect(await callAgent(stack.target, "drill", { waitSeconds: 60 })).toMatchObject({
+      result: "failed",
+      message: expect.stringContaining(`segment ${lacking} is missing from the archive`),
+    });
     const time = new Date().toISOString();
     const refused = await stack.project.pgstack(["restore", "--time", time, "--yes"]);
     expect(refused.code).not.toBe(0);

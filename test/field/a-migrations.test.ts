@@ -232,6 +232,22 @@ describe("an index that is there", () => {
   });
 });
 
+test("what a migration does and the record of it are there together or not at all [A9]", async () => {
+  await folder.file("0001_first", "SELECT 1;");
+  await folder.up();
+  await server.inDatabase(
+    "ALTER TABLE pgstack_migrations.migrations ADD CONSTRAINT no_more CHECK (name NOT LIKE '0002%') NOT VALID",
+  );
+  await folder.file("0002_visits", "CREATE TABLE visits ();");
+  expect(await folder.refusal()).toMatch(
+    /^migration 0002_visits failed, and the schema is as it was before it: .*no_more/,
+  );
+  expect(await value("to_regclass('public.visits')")).toBeNull();
+  expect(await folder.applied()).toEqual(["0001_first"]);
+  await server.inDatabase("ALTER TABLE pgstack_migrations.migrations DROP CONSTRAINT no_more");
+  expect(await folder.up()).toEqual(["0002_visits"]);
+});
+
 describe("other statements without a transaction", () => {
   test("run, and are recorded once [A9]", async () => {
     await asAdministrator("DROP TYPE IF EXISTS mood; CREATE TYPE mood AS ENUM ('good')");

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dockerEngine } from "../../operations/docker.ts";
-import { ensureNetwork, removeNetwork } from "../../operations/network.ts";
+import { ensureNetwork, networkExists, removeNetwork } from "../../operations/network.ts";
 import { LABEL_STACK } from "../../operations/target.ts";
 import { TEST_IMAGE } from "../support/image.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
@@ -79,6 +79,25 @@ describe("containers of others in a stack's network (C7)", () => {
     const preview = await stack.project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
     expect(preview.code, preview.output).toBe(0);
   });
+});
+
+test("a network of the right name that is not internal is none, and is made anew", async () => {
+  const stack = `t${randomBytes(4).toString("hex")}`;
+  const wanted = { stack, network: stack, internal: true, labels: { [LABEL_STACK]: stack } };
+  const { id } = await docker.createNetwork({ Name: stack, Internal: false, Labels: wanted.labels });
+  try {
+    expect(await networkExists(wanted)).toBe(false);
+    const made = await ensureNetwork(wanted);
+    expect(made).not.toBe(id);
+    expect(await docker.getNetwork(stack).inspect()).toMatchObject({ Id: made, Internal: true });
+    expect(await networkExists(wanted)).toBe(true);
+    expect(await ensureNetwork(wanted)).toBe(made);
+    // The other way round it is none either: nothing could be published from it.
+    expect(await networkExists({ ...wanted, internal: false })).toBe(false);
+    expect(await networkExists({ ...wanted, stack: "other" })).toBe(false);
+  } finally {
+    await removeNetwork(wanted);
+  }
 });
 
 test("a run that was killed between the two leaves it to the next, for stopped containers too (C7)", async () => {

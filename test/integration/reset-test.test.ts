@@ -197,6 +197,49 @@ describe("M3 row-level security", () => {
   /** Two tenants with their owners, and a tenant that the second one is in alone. */
   const PEOPLE = `SELECT m.user_id AS user, m.tenant_id AS tenant FROM public.memberships m WHERE m.role = 'owner' ORDER BY 1 LIMIT 2`;
 
+  /** Each table, and which of its rows are a user's. */
+  const TENANTS = "(SELECT tenant_id FROM public.memberships WHERE user_id = $1)";
+  const TABLES = {
+    tenants: `id IN ${TENANTS}`,
+    users: "id = $1",
+    memberships: "user_id = $1",
+    projects: `tenant_id IN ${TENANTS}`,
+    orders: `tenant_id IN ${TENANTS}`,
+    order_lines: `tenant_id IN ${TENANTS}`,
+    events: `tenant_id IN ${TENANTS}`,
+  };
+
+  test("M3 every table is closed: the user's own rows can be seen and written, and no other ones", async () => {
+    const administrator = await stack.session("administrator");
+    const { rows: listed } = await administrator.query<{ name: string }>(
+      "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'added' ORDER BY 1",
+    );
+    expect(listed.map(({ name }) => name)).toEqual(Object.keys(TABLES).toSorted());
+    const { rows: people } = await administrator.query<{ user: string }>(PEOPLE);
+    const user = people[0]?.user;
+    const application = await stack.session("application");
+    for (const [table, own] of Object.entries(TABLES)) {
+      const { rows } = await administrator.query<{ all: number; own: number }>(
+        `SELECT count(*)::int AS all, (count(*) FILTER (WHERE ${own}))::int AS own FROM public.${table}`,
+        [user],
+      );
+      const [there] = rows;
+      expect(there?.own, table).toBeGreaterThan(0);
+      expect(there?.own, table).toBeLessThan(there?.all ?? 0);
+      const seen = async () =>
+        (await application.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`)).rows[0]?.n;
+      expect(await seen(), table).toBe(0);
+      await application.query("BEGIN");
+      await application.query("SELECT set_app_user($1)", [user]);
+      expect(await seen(), table).toBe(there?.own);
+      // What cannot be seen cannot be changed either; the cascade of a deletion is the owner's.
+      const { rowCount } = await application.query(`DELETE FROM ${table}`);
+      expect(rowCount, table).toBe(there?.own);
+      await application.query("ROLLBACK");
+    }
+    await Promise.all([application.end(), administrator.end()]);
+  });
+
   test("M3 each user sees the tenants that are theirs, and nothing without one; the application cannot get around it", async () => {
     const administrator = await stack.session("administrator");
     const { rows: people } = await administrator.query<{ user: string; tenant: string }>(PEOPLE);
@@ -286,6 +329,17 @@ describe("T2 F34 each of the three places refuses by itself", () => {
       "postgres",
     );
     await expect(resetToSnapshot(stack.target, options())).rejects.toThrow(/does not bear the mark/);
+    // A copy of the cluster that was made with a name of its own, and one that was made with the identifier alone.
+    for (const mark of [
+      "json_build_object('stack', '%s', 'systemIdentifier', '1')",
+      "json_build_object('systemIdentifier', system_identifier::text)",
+    ].map((text) => text.replace("%s", stack.target.stack))) {
+      await sql(
+        `SELECT format('COMMENT ON ROLE pgstack_test_environment IS %L', ${mark}::text) FROM pg_control_system() \\gexec\n`,
+        "postgres",
+      );
+      await expect(resetToSnapshot(stack.target, options())).rejects.toThrow(/does not bear the mark/);
+    }
     const preview = await stack.project.pulumi(["preview", "--refresh"]);
     expect(preview.output).toMatch(/drift: the mark of the test environment is gone/);
     await stack.up();

@@ -72,6 +72,13 @@ describe("L5 L7 restores", () => {
     await stack.write("DROP TABLE IF EXISTS public.later; CREATE TABLE public.later AS SELECT 1 AS n;");
     const ended = await restore("--time", one);
     expect(ended.stdout).toMatch(/A new chain of backups begins with \S+F\./);
+    const [, safety] = /and as backup (\S+):/.exec(ended.stdout) ?? [];
+    const { entries } = await callAgent<{ entries: BackupEntry[] }>(stack.target, "list");
+    expect(entries.find(({ id }) => id === safety)).toMatchObject({
+      ...{ kind: "incremental", label: expect.stringMatching(/^before restore /) },
+      // It has what the restore has left.
+      abandoned: true,
+    });
     expect(await steps()).toEqual(["one"]);
     await expectWhole();
     const kept = (await inVolume()).filter((name) => name.startsWith("previous-"));
@@ -117,7 +124,18 @@ describe("L5 L7 restores", () => {
     const result = await restoreInPlace(
       stack.target,
       { type: "backup", id: full.id },
-      { confirm: async () => false, prove: async () => {} },
+      {
+        confirm: async () => {
+          const restorer = await dockerEngine().getContainer(`${stack.target.container}-restore`).inspect();
+          expect(restorer.Config.User).toBe("postgres");
+          expect(restorer.HostConfig).toMatchObject({
+            ...{ CapDrop: ["ALL"], CapAdd: null, Privileged: false, ReadonlyRootfs: true },
+            ...{ SecurityOpt: ["no-new-privileges:true"], NetworkMode: "none" },
+          });
+          return false;
+        },
+        prove: async () => {},
+      },
     );
     expect(result.done).toBe(false);
     expect(await steps()).toContain("nine");

@@ -12,6 +12,8 @@ export interface Registered {
   readonly deleteBeforeReplace: boolean;
   /** URN; empty when there is none. */
   readonly deletedWith: string;
+  /** Outputs that are encrypted in the state. */
+  readonly secretOutputs: readonly string[];
 }
 
 /** The parts of the request that Pulumi's own mocks do not hand on. */
@@ -22,6 +24,7 @@ interface Request {
   getIgnorechangesList(): string[];
   getDeletebeforereplace(): boolean;
   getDeletedwith(): string;
+  getAdditionalsecretoutputsList(): string[];
 }
 
 type Answer = (error: unknown, response?: unknown) => void;
@@ -62,6 +65,7 @@ export async function recordResources(results: Readonly<Record<string, unknown>>
         ignoreChanges: request?.getIgnorechangesList() ?? [],
         deleteBeforeReplace: request?.getDeletebeforereplace() ?? false,
         deletedWith: request?.getDeletedwith() ?? "",
+        secretOutputs: request?.getAdditionalsecretoutputsList() ?? [],
       });
       return { id: `${name}-id`, state: { ...inputs, ...results } };
     },

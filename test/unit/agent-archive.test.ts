@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -92,6 +92,21 @@ describe("the archive by range [L12]", () => {
     const log = await open({ chain: ONE, from: FIRST });
     expect(missingSegments(log, ONE, FIRST)).toEqual([1, 255, 256, 300, 599].map((n) => segmentName(1, n)));
     expect([log.last(1), log.last(2), log.has(1, 600), log.has(1, 601)]).toEqual([600, -1, true, false]);
+  });
+
+  test("a segment of which a restore has cut off the rest is none, listed by folder or all together", async () => {
+    for (const folders of [1, 20]) {
+      for (let number = 0; number < folders; number += 1)
+        await archive(1, number * 256 + 1, number * 256 + 2);
+      const path = pathOf(1, 2);
+      await rename(path, path.replace(segmentName(1, 2), `${segmentName(1, 2)}.partial`));
+      const log = await open({ chain: ONE, from: FIRST });
+      expect([log.has(1, 1), log.has(1, 2), log.last(1)]).toEqual([
+        ...[true, false],
+        folders === 1 ? 1 : 256 * 19 + 2,
+      ]);
+      expect(missingSegments(log, ONE, FIRST).slice(0, 1)).toEqual(folders === 1 ? [] : [segmentName(1, 2)]);
+    }
   });
 
   test("what was seen to be whole is not looked into again for a day, then one folder at a time", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { planRetention } from "../../agent/retention.ts";
+import type { BackupEntry } from "../../agent/entry.ts";
+import { planRetention, priorOf } from "../../agent/retention.ts";
 import { backupEntry, badEntry } from "../support/backup-entry.ts";
 
 const NOW = new Date("2026-11-21T03:00:00Z");
@@ -102,6 +103,48 @@ describe("L4 retention", () => {
     expect(fates[3]?.reason).toBe("G_I1 rests on it");
     const wider = planRetention(entries, { days: 3, weeks: 0, months: 0 }, NOW);
     expect(wider.map((fate) => fate.kept)).toEqual([true, true, true, true, true]);
+  });
+
+  test("a bad backup takes the day, week or month of no good one [L4]", () => {
+    const entries = [
+      backupEntry("2026-10-19T02:00:00.000Z"),
+      badEntry("2026-10-20T02:00:00.000Z"),
+      backupEntry("2026-11-03T02:00:00.000Z"),
+      badEntry("2026-11-04T02:00:00.000Z"),
+      backupEntry("2026-11-19T02:00:00.000Z"),
+      badEntry("2026-11-19T09:00:00.000Z"),
+      backupEntry("2026-11-21T02:00:00.000Z"),
+    ];
+    const good = (retention: typeof RETENTION) => {
+      const fates = planRetention(entries, retention, NOW);
+      return fates.filter((fate) => fate.kept).map(({ entry }) => entry.finishedAt.slice(5, 13));
+    };
+    expect(good({ days: 2, weeks: 0, months: 0 })).toEqual(["11-19T02", "11-21T02"]);
+    expect(good({ days: 0, weeks: 2, months: 0 })).toEqual(["11-03T02", "11-21T02"]);
+    expect(good({ days: 0, weeks: 0, months: 2 })).toEqual(["10-19T02", "11-21T02"]);
+  });
+
+  test("a backup rests on that of its own repository, not on one of the same name in another [L4]", () => {
+    const entries = ["s3", "local"].flatMap((repository) => [
+      backupEntry("2026-10-01T02:00:00.000Z", { id: "F", kind: "full", repositories: [repository] }),
+      backupEntry(repository === "s3" ? "2026-10-02T02:00:00.000Z" : "2026-11-21T02:00:00.000Z", {
+        ...{ id: "F_I1", kind: "incremental", prior: "F", repositories: [repository] },
+      }),
+    ]);
+    entries.push(
+      backupEntry("2026-11-21T01:00:00.000Z", { id: "G", kind: "full", repositories: ["s3"] }),
+      // What it rests on is in the other repository alone.
+      backupEntry("2026-11-21T02:30:00.000Z", {
+        ...{ id: "G_I1", kind: "incremental", prior: "G", repositories: ["local"] },
+      }),
+    );
+    const fates = planRetention(entries, { days: 1, weeks: 0, months: 0 }, NOW);
+    const of = (repository: string) =>
+      fates.filter(({ entry, kept }) => kept && entry.repositories[0] === repository);
+    expect(of("local").map(({ entry }) => entry.id)).toEqual(["F", "F_I1", "G_I1"]);
+    expect(of("s3").map(({ entry }) => entry.id)).toEqual(["G"]);
+    expect(priorOf(entries[3] as BackupEntry, entries)).toBe(entries[2]);
+    expect(priorOf(entries.at(-1) as BackupEntry, entries)).toBeUndefined();
   });
 
   test("L4 dumps and physical backups are counted apart, and so is each repository", () => {

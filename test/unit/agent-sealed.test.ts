@@ -43,6 +43,21 @@ describe("L6 encrypted dumps", () => {
     ["a changed byte", (content: Buffer) => content.fill(content.readUInt8(400_000) ^ 1, 400_000, 400_001)],
     ["a cut end", (content: Buffer) => content.subarray(0, -1)],
     ["a missing last frame", (content: Buffer) => content.subarray(0, 24 + 2 * (21 + 262_144))],
+    [
+      "an earlier frame that was made the last one",
+      (content: Buffer) => {
+        const short = Buffer.from(content.subarray(0, 24 + 2 * (21 + 262_144)));
+        short.writeUInt8(1, 24 + 21 + 262_144 + 4);
+        return short;
+      },
+    ],
+    [
+      "a last frame that is none any more",
+      (content: Buffer) => {
+        content.writeUInt8(0, 24 + 2 * (21 + 262_144) + 4);
+        return content;
+      },
+    ],
     ["something added", (content: Buffer) => Buffer.concat([content, Buffer.from("x")])],
     [
       "two frames that changed places",

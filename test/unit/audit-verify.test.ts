@@ -2,6 +2,7 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
+import { type AuditRecord, recordLine, sealRecord } from "../../operations/audit/record.ts";
 import { appendAudit, verifyAudit } from "../../operations/audit.ts";
 import { type AuditLog, emptyAuditLog } from "../support/audit-log.ts";
 
@@ -13,6 +14,15 @@ beforeEach(async () => {
   log = await emptyAuditLog();
   logsDirectory = log.logsDirectory;
 });
+
+/** Writes one record of a file anew, with a hash that fits it. */
+async function rewrite(path: string, line: number, change: Partial<AuditRecord>): Promise<AuditRecord> {
+  const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+  const { hash: _, ...old } = JSON.parse(lines[line] ?? "") as AuditRecord;
+  const record = sealRecord({ ...old, ...change });
+  await writeFile(path, `${lines.with(line, recordLine(record)).join("\n")}\n`);
+  return record;
+}
 
 describe("F16 verifying the audit log", () => {
   test("F16 an untouched log over several months is whole", async () => {
@@ -130,6 +140,53 @@ describe("F16 verifying the audit log", () => {
     expect(repairs[0]).toMatchObject({
       operation: "audit repair",
       parameters: { found: "head file missing" },
+    });
+  });
+
+  test("a record that was written anew, with a hash that fits it, is found by the next one's link [F16]", async () => {
+    await log.appendMonths();
+    const [, second = ""] = await log.files();
+    await rewrite(second, 0, { operation: "nothing happened" });
+    expect((await verifyAudit(logsDirectory, stack)).firstBad).toEqual({
+      ...{ file: second, line: 2 },
+      reason: "record 4 does not follow the one before it: its previous hash differs",
+    });
+  });
+
+  test("so is a last one, by the head file's hash, where the log has come as far, or one further [F16]", async () => {
+    await log.appendMonths();
+    const [, second = ""] = await log.files();
+    const headFile = join(logsDirectory, "audit-dev.head.json");
+    const head = JSON.parse(await readFile(headFile, "utf8")) as { records: number };
+    const last = await rewrite(second, 1, { operation: "nothing happened" });
+    const found = { file: headFile, line: 0, reason: expect.stringMatching(/or another last one/) };
+    expect((await verifyAudit(logsDirectory, stack)).firstBad).toEqual(found);
+    // As if a crash had come between the two writes.
+    await writeFile(headFile, JSON.stringify({ records: head.records - 1, lastHash: last.hash }));
+    expect((await verifyAudit(logsDirectory, stack)).firstBad).toEqual(found);
+    await writeFile(headFile, JSON.stringify({ records: head.records - 1, lastHash: last.previousHash }));
+    expect((await verifyAudit(logsDirectory, stack)).firstBad).toBeUndefined();
+  });
+
+  test("a whole chain of another stack is not taken for this one's [F16]", async () => {
+    await log.appendMonths();
+    const [first = "", second = ""] = await log.files();
+    for (const path of [first, second, join(logsDirectory, "audit-dev.head.json")])
+      await rename(path, path.replace("audit-dev", "audit-prod"));
+    expect((await verifyAudit(logsDirectory, "prod")).firstBad).toEqual({
+      ...{ file: first.replace("audit-dev", "audit-prod"), line: 1 },
+      reason: "a record of stack dev",
+    });
+  });
+
+  test("a file that was named as another month's is found [F16]", async () => {
+    await log.appendMonths();
+    const [first = "", second = ""] = await log.files();
+    await writeFile(first, Buffer.concat([await readFile(first), await readFile(second)]));
+    await rm(second);
+    expect((await verifyAudit(logsDirectory, stack)).firstBad).toEqual({
+      ...{ file: first, line: 3 },
+      reason: "moved here from a later month",
     });
   });
 

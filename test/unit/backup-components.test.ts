@@ -49,6 +49,10 @@ describe("S7 the agent's container", () => {
         memorySwap: 512,
       },
     });
+    expect(inputs["tmpfs"]).toEqual({
+      "/tmp": expect.stringMatching(/^rw,noexec,nosuid,nodev,/),
+      "/var/lib/postgresql": expect.stringMatching(/^rw,noexec,nosuid,nodev,/),
+    });
     expect(inputs["mounts"]).toEqual([
       { type: "volume", source: "pgstack-dev-data", target: "/var/lib/postgresql/data", readOnly: true },
       { type: "volume", source: "pgstack-dev-agent", target: "/etc/pgstack", readOnly: true },

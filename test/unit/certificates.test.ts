@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { daysLeft, fingerprintOf, issueCertificates } from "../../operations/certificates.ts";
 import { openssl } from "../support/openssl.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -12,6 +12,8 @@ const request = {
   addresses: ["172.20.0.2", "::1"],
 };
 const DAY = 86_400_000;
+
+afterEach(() => void vi.useRealTimers());
 
 describe("S5 generated certificates", () => {
   test("S5 OpenSSL accepts the server's certificate by the authority, by name and by address", async () => {
@@ -49,6 +51,33 @@ describe("S5 generated certificates", () => {
     const authority = new X509Certificate(first.authority.certificate);
     expect(new X509Certificate(second.certificate).verify(authority.publicKey)).toBe(true);
     expect(new X509Certificate(second.certificate).checkIssued(authority)).toBe(true);
+  });
+
+  test("no certificate outlives its authority, whatever is asked for [S5 F11]", async () => {
+    const { authority } = await issueCertificates(request);
+    const end = new X509Certificate(authority.certificate).validToDate;
+    const longest = await issueCertificates({ ...request, validityDays: 3_650 }, authority);
+    const short = await issueCertificates({ ...request, validityDays: 30 }, authority);
+    expect(new X509Certificate(longest.certificate).validToDate <= end).toBe(true);
+    expect(Date.parse(short.notAfter) - Date.now()).toBeLessThanOrEqual(30 * DAY);
+    vi.useFakeTimers({ now: end.getTime() - 5 * DAY, toFake: ["Date"] });
+    const last = await issueCertificates({ ...request, validityDays: 365 }, authority);
+    expect(new X509Certificate(last.certificate).validToDate).toEqual(end);
+    expect(Date.parse(last.notAfter)).toBe(end.getTime());
+    vi.setSystemTime(end);
+    await expect(issueCertificates(request, authority)).rejects.toThrow(
+      `the certificate authority expired on ${end.toISOString()}: make a new one`,
+    );
+  });
+
+  test("a client whose clock is an hour behind takes both certificates [S5]", async () => {
+    const now = Date.now();
+    const issued = await issueCertificates(request);
+    for (const pem of [issued.certificate, issued.authority.certificate]) {
+      const begin = new X509Certificate(pem).validFromDate.getTime();
+      expect(begin).toBeLessThanOrEqual(Date.now() - 3_600_000);
+      expect(begin).toBeGreaterThan(now - 2 * 3_600_000);
+    }
   });
 
   test("S5 serial numbers are positive, of 16 bytes and never twice", async () => {

@@ -41,6 +41,12 @@ beforeAll(async () => {
 
 beforeEach(() => recorded.clear());
 
+/** Of what is written to these file systems nothing runs, and nothing is a device or somebody else's program. */
+function expectInert(tmpfs: unknown): void {
+  for (const [path, options] of Object.entries(tmpfs as Record<string, string>))
+    expect(options.split(","), path).toEqual(expect.arrayContaining(["noexec", "nosuid", "nodev"]));
+}
+
 describe("S7 the server's container", () => {
   test("S7 may do nothing but be PostgreSQL", async () => {
     const { inputs } = await container(SERVER);
@@ -59,6 +65,7 @@ describe("S7 the server's container", () => {
     });
     expect(inputs["capabilities"]).not.toHaveProperty("adds");
     expect(Object.keys(inputs["tmpfs"] as object)).toEqual(["/tmp", "/var/run/postgresql"]);
+    expectInert(inputs["tmpfs"]);
     expect(inputs["mounts"]).toEqual([
       { type: "volume", source: "pgstack-dev-data", target: "/var/lib/postgresql/data" },
       { type: "volume", source: "pgstack-dev-configuration", target: "/etc/pgstack", readOnly: true },
