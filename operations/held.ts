@@ -1,0 +1,16 @@
+import { HELD_FILE } from "./before-start/room.ts";
+import { executeInContainer } from "./execute.ts";
+import type { Target } from "./target.ts";
+
+/** Shell words that print why the server is held back, and nothing while it is not. */
+export const PRINT_HELD = `cat ${HELD_FILE} 2>/dev/null`;
+
+/** Why the server's container holds the server back, in a line; undefined where it does not, or cannot be asked. */
+export async function heldReason(target: Target): Promise<string | undefined> {
+  const command = ["sh", "-c", PRINT_HELD];
+  const text = await executeInContainer(target, { command, timeoutMilliseconds: 10_000 }).then(
+    ({ stdout }) => stdout.trim(),
+    () => "",
+  );
+  return text === "" ? undefined : text;
+}
