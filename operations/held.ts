@@ -5,11 +5,14 @@ import type { Target } from "./target.ts";
 /** Shell words that print why the server is held back, and nothing while it is not. */
 export const PRINT_HELD = `cat ${HELD_FILE} 2>/dev/null`;
 
+/** Shell words that print when that was written last, in seconds since the epoch; 0 while it is not held back. */
+export const PRINT_HELD_AT = `stat -c %Y ${HELD_FILE} 2>/dev/null || echo 0`;
+
 /** Why the server's container holds the server back, in a line; undefined where it does not, or cannot be asked. */
 export async function heldReason(target: Target): Promise<string | undefined> {
   const command = ["sh", "-c", PRINT_HELD];
   const text = await executeInContainer(target, { command, timeoutMilliseconds: 10_000 }).then(
-    ({ stdout }) => stdout.trim(),
+    ({ exitCode, stdout }) => (exitCode === 0 ? stdout.trim() : ""),
     () => "",
   );
   return text === "" ? undefined : text;

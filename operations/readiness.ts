@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import { dockerEngine, findContainer } from "./docker.ts";
 import { ContainerNotRunning, ExecutionTimeout, executeInContainer } from "./execute.ts";
-import { PRINT_HELD } from "./held.ts";
+import { PRINT_HELD, PRINT_HELD_AT } from "./held.ts";
 import { lastWords } from "./readiness/last-words.ts";
 import type { Target } from "./target.ts";
 import { UserError } from "./user-error.ts";
@@ -37,12 +37,17 @@ const SHORT_TRY_MILLISECONDS = 2_000;
 const POLL_MILLISECONDS = 25;
 /**
  * Over TCP: while a new cluster is made, the socket answers for a server that is taken down again. Asking within one
- * execution makes each try 20 times cheaper than one execution for each.
+ * execution makes each try 20 times cheaper than one execution for each. A reason for being held counts when it was written
+ * since: room may just have been made.
  */
-const SCRIPT = `until pg_isready --quiet --host=127.0.0.1 --port="$1" --timeout=3 \${2:+--username="$2"}; do
-  reason=$(${PRINT_HELD}) && echo "$reason" && exit 1
+const SCRIPT = `asked=$(date +%s)
+until pg_isready --quiet --host=127.0.0.1 --port="$1" --timeout=3 \${2:+--username="$2"}; do
+  if [ "$(${PRINT_HELD_AT})" -gt "$asked" ]; then
+    reason=$(${PRINT_HELD}) && echo "held: $reason" && exit 1
+  fi
   sleep 0.05
 done`;
+const HELD = /^held: (.+)$/;
 
 /**
  * Returns when the server accepts connections over TCP inside its container.
@@ -120,8 +125,8 @@ async function becomesReady(
       timeoutMilliseconds: milliseconds,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
-    const reason = stdout.trim();
-    if (exitCode !== 0 && reason !== "") {
+    const reason = HELD.exec(stdout.trim())?.[1];
+    if (reason !== undefined) {
       const { lines } = await lastWords(target);
       throw new ServerNotReady(`PostgreSQL in container ${target.container} is held: ${reason}`, lines);
     }

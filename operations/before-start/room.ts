@@ -1,9 +1,9 @@
 /** In the server's container, whose /tmp is in memory: why the server is held back; absent while it is not. */
 export const HELD_FILE = "/tmp/pgstack-held";
-/** Between two looks for room. */
-const POLL_SECONDS = 2;
+/** Between two looks for room, each of which writes the reason as it is then. */
+const POLL_SECONDS = 1;
 /** The log tells again after so many looks: every ten minutes. */
-const POLLS_PER_LINE = 300;
+const POLLS_PER_LINE = 600;
 /** What a server writes before its first query: its lock file, its log, its statistics. */
 const START_KILOBYTES = 1024;
 const SEGMENT_BYTES = 16 * 1024 ** 2;
