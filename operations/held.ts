@@ -1,6 +1,7 @@
 import { HELD_FILE } from "./before-start/room.ts";
 import { executeInContainer } from "./execute.ts";
 import type { Target } from "./target.ts";
+import { errorLine } from "./user-error.ts";
 
 /** Shell words that print why the server is held back, and nothing while it is not. */
 export const PRINT_HELD = `cat ${HELD_FILE} 2>/dev/null`;
@@ -16,4 +17,10 @@ export async function heldReason(target: Target): Promise<string | undefined> {
     () => "",
   );
   return text === "" ? undefined : text;
+}
+
+/** What work on the server failed of, in a line: that it is held back says more than that it does not answer. */
+export async function heldOr(target: Target, error: unknown): Promise<string> {
+  const reason = await heldReason(target);
+  return reason === undefined ? errorLine(error) : `the server is held: ${reason}`;
 }
