@@ -76,8 +76,7 @@ async function shutdown(
   const { shutDownServer } = await import("../operations/shutdown.ts");
   const parameters: Record<string, unknown> = {};
   return audited({ logsDirectory, stack: target.stack }, "server.shutdown", parameters, async () => {
-    // A server that has ended has nothing that a backup could be taken of.
-    if (options.backup && backupSchedule !== undefined && (await isRunning(target))) {
+    if (options.backup && backupSchedule !== undefined && (await canBeBackedUp(target))) {
       parameters.backups = (await backUp(target)).map(({ id }) => id);
     }
     note("stopping the server");
@@ -87,9 +86,15 @@ async function shutdown(
   });
 }
 
-async function isRunning({ dockerHost, container }: Stack["target"]): Promise<boolean> {
+/** A server that has ended, or is held back, has nothing that a backup could be taken of. */
+async function canBeBackedUp(target: Stack["target"]): Promise<boolean> {
   const { dockerEngine, findContainer } = await import("../operations/docker.ts");
-  return (await findContainer(dockerEngine(dockerHost), container))?.State.Running === true;
+  const { heldReason } = await import("../operations/held.ts");
+  const found = await findContainer(dockerEngine(target.dockerHost), target.container);
+  if (found?.State.Running !== true) return false;
+  const reason = await heldReason(target);
+  if (reason !== undefined) note(`no backup is taken, as the server is held: ${reason}`);
+  return reason === undefined;
 }
 
 async function backUp(target: Stack["target"]): Promise<BackupEntry[]> {

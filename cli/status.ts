@@ -58,7 +58,7 @@ function printStatus(
     ["stack", `${styled("bold", status.stack)} (${stack.environment})`],
     ["container", containerLine(status)],
     ...(status.image === undefined ? [] : [["image", imageLine(stack, status.image)]]),
-    ["server", status.serverVersion === undefined ? "does not answer" : `PostgreSQL ${status.serverVersion}`],
+    ["server", serverLine(status)],
     ...(status.roles ?? []).map((role, index) => [
       index === 0 ? "roles" : "",
       `${role.name}${role.exists ? "" : ` ${statusText("missing")}`}, ${count(role.connections, "connection")}`,
@@ -99,6 +99,11 @@ function containerLine({ container }: StackStatus): string {
     ...(uptimeSeconds === undefined ? [] : [`up ${formatDuration(uptimeSeconds)}`]),
     ...(restarts === 0 ? [] : [count(restarts, "restart")]),
   ].join(", ");
+}
+
+function serverLine({ serverVersion, held }: StackStatus): string {
+  if (serverVersion !== undefined) return `PostgreSQL ${serverVersion}`;
+  return held === undefined ? "does not answer" : statusText("held");
 }
 
 /** The name that the stack asks for says more than the digest that its container was made from. */

@@ -1,9 +1,10 @@
 import type { BackupEntry } from "../agent/entry.ts";
 import { type AgentCall, agentContainer, callAgent } from "./agent.ts";
 import { dockerEngine, findContainer } from "./docker.ts";
+import { heldOr } from "./held.ts";
 import { requireProvenBackup } from "./proven-backup.ts";
 import type { Target } from "./target.ts";
-import { errorLine, UserError } from "./user-error.ts";
+import { UserError } from "./user-error.ts";
 
 /** Set to `skip`, a change goes without a backup before it: for a stack that the change is to mend. */
 const VARIABLE = "PGSTACK_CHANGE_BACKUP";
@@ -48,7 +49,7 @@ export async function backUpBefore(target: Target, change: Change): Promise<Back
     return entry;
   } catch (error) {
     throw new UserError(
-      `nothing was changed: the backup before this change failed: ${errorLine(error)}. Mend that, or, where the change is to mend the server, go without: ${VARIABLE}=skip pulumi up`,
+      `nothing was changed: the backup before this change failed: ${await heldOr(target, error)}. Mend that, or, where the change is to mend the server, go without: ${VARIABLE}=skip pulumi up`,
       { cause: error },
     );
   }

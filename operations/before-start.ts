@@ -1,9 +1,8 @@
+import { MAKE_ROOM } from "./before-start/room.ts";
 import { CLUSTER_FOLDER } from "./data-directory.ts";
 
 /** Environment variable with the kilobytes of the ballast file; 0: none. */
 export const BALLAST_VARIABLE = "PGSTACK_BALLAST";
-/** Crash recovery writes at least one segment of the write-ahead log. */
-const SEGMENT_KILOBYTES = 16 * 1024;
 
 /**
  * What comes before the image's own start, as the container's entry point; the image's is its last word.
@@ -14,9 +13,8 @@ const SEGMENT_KILOBYTES = 16 * 1024;
  * what it needs; no server ever ran there before, as the missing file of its options tells.
  *
  * The cluster is made here: the image would start a server of its own for it, which the stack has no use for, as its
- * roles and databases are made later and its superuser has no password. A server without room cannot write into its log
- * why it ends; Docker's log of the container still can. A ballast file holds room back, so that a server that filled its
- * disk can recover: it goes at the start on a full disk, and comes back at a start with room for it.
+ * roles and databases are made later and its superuser has no password. A ballast file holds room back, so that a server
+ * that filled its disk can recover: it goes at the start on a full disk, and comes back at a start with room for it.
  *
  * Source: CreateLockFile in src/backend/utils/init/miscinit.c
  */
@@ -26,11 +24,6 @@ export const ENTRYPOINT: readonly string[] = [
   `root="\${PGDATA%/${CLUSTER_FOLDER}}"
 exec 9<"$root" || exit 1
 if ! flock -n 9; then echo "FATAL:  another server of this stack runs on the data volume" >&2; exit 1; fi
-ballast="$root/ballast"
-free() { df -Pk "$root" | { read -r _; read -r _ _ _ kilobytes _; echo "$kilobytes"; }; }
-if [ -e "$ballast" ] && [ "$(free)" -lt ${SEGMENT_KILOBYTES} ]; then
-  rm "$ballast" && echo "LOG:  the data volume is full: the ballast file is removed, to recover with its room" >&2
-fi
 if [ ! -d "$PGDATA" ]; then
   for other in "$root"/previous-* "$root"/restore-*; do
     [ ! -d "$other" ] || { echo "FATAL:  a restore was cut off between two renames: pgstack restore --resume" >&2; exit 1; }
@@ -44,11 +37,11 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   initdb --pgdata="$PGDATA" --username=postgres --no-instructions --data-checksums --encoding=UTF8 --locale=C \\
     --auth-local=peer --auth-host=scram-sha-256 >/dev/null || exit 1
 fi
+${MAKE_ROOM}
 size=\${${BALLAST_VARIABLE}:-0}
 if [ "$size" -gt 0 ] && [ "$root" != "$PGDATA" ] && [ ! -e "$ballast" ] && [ "$(free)" -gt $((size * 4)) ]; then
   fallocate -l $((size * 1024)) "$ballast" || rm -f "$ballast"
 fi
-[ "$(free)" -ge 1024 ] || echo "FATAL:  the data volume is full: No space left on device" >&2
 exec "$@"`,
   "pgstack",
   "docker-entrypoint.sh",

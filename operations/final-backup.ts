@@ -1,9 +1,10 @@
 import type { BackupEntry } from "../agent/entry.ts";
 import { callAgent } from "./agent.ts";
 import { audited } from "./audit.ts";
+import { heldOr } from "./held.ts";
 import { requireProvenBackup } from "./proven-backup.ts";
 import type { Target } from "./target.ts";
-import { errorLine, UserError } from "./user-error.ts";
+import { UserError } from "./user-error.ts";
 
 /** Set to `skip`, a stack goes without a last backup: for one that cannot be backed up any more. */
 const VARIABLE = "PGSTACK_FINAL_BACKUP";
@@ -29,7 +30,7 @@ export async function backUpLast(
       if (requireProof) await requireProvenBackup(target);
     } catch (error) {
       throw new UserError(
-        `nothing was removed: the final backup failed: ${errorLine(error)}. Mend that, or go without one: ${VARIABLE}=skip pulumi destroy`,
+        `nothing was removed: the final backup failed: ${await heldOr(target, error)}. Mend that, or go without one: ${VARIABLE}=skip pulumi destroy`,
         { cause: error },
       );
     }

@@ -3,6 +3,7 @@ import { archiveLag } from "./health/archive-lag.ts";
 import { backupAge } from "./health/backup-age.ts";
 import { backupContents } from "./health/backup-contents.ts";
 import { type BackupFolder, readBackupFolder } from "./health/backup-folder.ts";
+import { backupHeadroom } from "./health/backup-headroom.ts";
 import { certificateDays } from "./health/certificate-days.ts";
 import { type BackupPlan, type CheckContext, type HealthCheck, NoSession } from "./health/check.ts";
 import { checksumFailures } from "./health/checksum-failures.ts";
@@ -38,7 +39,7 @@ export interface HealthOptions {
   readonly credentials: Readonly<Record<RoleKind, Credential>>;
   /** Absent: TLS is off. */
   readonly trust?: ServerTrust;
-  /** True: every check. False: the quick form (readiness, query as administrator, connections, disk, version). */
+  /** True: every check. False: the quick form (readiness, query as administrator, connections, disks, version). */
   readonly full: boolean;
   /** Replace single defaults. */
   readonly thresholds?: Partial<HealthThresholds>;
@@ -61,6 +62,7 @@ const CHECKS: readonly HealthCheck[] = [
   writeProbe,
   serverVersion,
   diskHeadroom,
+  backupHeadroom,
   connectionHeadroom,
   replicationLag,
   archiveLag,

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import { dockerEngine, findContainer } from "./docker.ts";
 import { ContainerNotRunning, ExecutionTimeout, executeInContainer } from "./execute.ts";
+import { PRINT_HELD, PRINT_HELD_AT } from "./held.ts";
 import { lastWords } from "./readiness/last-words.ts";
 import type { Target } from "./target.ts";
 import { UserError } from "./user-error.ts";
@@ -36,16 +37,23 @@ const SHORT_TRY_MILLISECONDS = 2_000;
 const POLL_MILLISECONDS = 25;
 /**
  * Over TCP: while a new cluster is made, the socket answers for a server that is taken down again. Asking within one
- * execution makes each try 20 times cheaper than one execution for each.
+ * execution makes each try 20 times cheaper than one execution for each. A reason for being held counts when it was written
+ * since: room may just have been made.
  */
-const SCRIPT = `until pg_isready --quiet --host=127.0.0.1 --port="$1" --timeout=3 \${2:+--username="$2"}; do
+const SCRIPT = `asked=$(date +%s)
+until pg_isready --quiet --host=127.0.0.1 --port="$1" --timeout=3 \${2:+--username="$2"}; do
+  if [ "$(${PRINT_HELD_AT})" -gt "$asked" ]; then
+    reason=$(${PRINT_HELD}) && echo "held: $reason" && exit 1
+  fi
   sleep 0.05
 done`;
+const HELD = /^held: (.+)$/;
 
 /**
  * Returns when the server accepts connections over TCP inside its container.
  *
- * @throws ServerNotReady at once when the container has ended or restarts in a loop, else when the time is over.
+ * @throws ServerNotReady at once when the container has ended, restarts in a loop or holds the server back, else when the
+ * time is over.
  */
 export async function waitUntilReady(target: Target, options: ReadinessOptions): Promise<void> {
   const docker = dockerEngine(target.dockerHost);
@@ -112,11 +120,16 @@ async function becomesReady(
 ): Promise<boolean> {
   if (milliseconds <= 0) return false;
   try {
-    const { exitCode } = await executeInContainer(target, {
+    const { exitCode, stdout } = await executeInContainer(target, {
       command: ["sh", "-c", SCRIPT, "readiness", String(target.port), options.role ?? ""],
       timeoutMilliseconds: milliseconds,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
+    const reason = HELD.exec(stdout.trim())?.[1];
+    if (reason !== undefined) {
+      const { lines } = await lastWords(target);
+      throw new ServerNotReady(`PostgreSQL in container ${target.container} is held: ${reason}`, lines);
+    }
     return exitCode === 0;
   } catch (error) {
     if (error instanceof ContainerNotRunning || error instanceof ExecutionTimeout) return false;

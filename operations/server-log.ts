@@ -1,6 +1,7 @@
 import { type Duplex, PassThrough, type Readable } from "node:stream";
 import { demultiplex } from "./execute/demultiplex.ts";
 import { ContainerNotRunning, startExecution } from "./execute.ts";
+import { PRINT_HELD } from "./held.ts";
 import { LOG_DIRECTORY } from "./postgresql-conf.ts";
 import type { Target } from "./target.ts";
 import { UserError } from "./user-error.ts";
@@ -21,7 +22,8 @@ const MOST_LINES = 1_000_000;
  * Prints the last lines and, when following, what comes after. `current_logfiles` names the file in use
  * (https://www.postgresql.org/docs/16/storage-file-layout.html); after a rotation the old one is read to its end
  * first. The read with a time limit is both the pause and the way to notice that the reader is gone: Docker ends no
- * process whose client has left, but it closes its standard input.
+ * process whose client has left, but it closes its standard input. A server that is held back writes nothing itself: the
+ * container's words follow its last ones.
  */
 const SCRIPT = String.raw`
 cd "$PGDATA" || exit 3
@@ -42,6 +44,7 @@ if (( \${#recent[@]} > 0 && count > 0 )); then
   for one in "\${recent[@]}"; do [[ $one != "$now" ]] && older+=("$one"); done
   { (( \${#older[@]} > 0 )) && cat -- "\${older[@]}"; head -c "$position" -- "$now"; } 2> /dev/null | tail -n "$count"
 fi
+reason=$(${PRINT_HELD}) && echo "FATAL:  the server is held: $reason"
 [[ $follow == true ]] || exit 0
 copy() {
   local end

@@ -48,6 +48,8 @@ export interface StackStatus {
     | undefined;
   readonly volumes: readonly { readonly name: string; readonly path: string; readonly writable: boolean }[];
   readonly networks: readonly { readonly name: string; readonly address: string | undefined }[];
+  /** Why the container holds the server back; absent while it does not. */
+  readonly held?: string;
   readonly serverVersion: string | undefined;
   readonly connections: { readonly used: number; readonly maximum: number } | undefined;
   readonly roles: readonly RoleStatus[] | undefined;
@@ -91,11 +93,18 @@ export async function gatherStatus(target: Target, options: StatusOptions): Prom
     running ? await ask(what, question) : undefined;
   const { logsDirectory } = options;
 
-  const [facts, disk, image, lastHealth] = await Promise.all([
-    whenRunning("server", () => serverFacts(target, timeoutMilliseconds)),
-    whenRunning("disk", async () =>
-      parseDf((await lookInside(target, options.roles[0] ?? "postgres", timeoutMilliseconds)).df.output),
+  const role = options.roles[0] ?? "postgres";
+  const inside = running ? lookInside(target, role, timeoutMilliseconds) : undefined;
+  const reason = inside?.then((view) => view.held).catch(() => undefined);
+  const [held, facts, disk, image, lastHealth] = await Promise.all([
+    reason,
+    whenRunning("server", () =>
+      serverFacts(target, timeoutMilliseconds).catch(async (error: unknown) => {
+        const held = await reason;
+        throw held === undefined ? error : new Error(`held: ${held}`);
+      }),
     ),
+    inside === undefined ? undefined : ask("disk", async () => parseDf((await inside).df.output)),
     found === undefined ? undefined : ask("image", () => imageOf(docker, found)),
     logsDirectory === undefined
       ? undefined
@@ -110,6 +119,7 @@ export async function gatherStatus(target: Target, options: StatusOptions): Prom
     image,
     volumes: volumesOf(found),
     networks: networksOf(found),
+    ...(held === undefined ? {} : { held }),
     serverVersion: facts?.version,
     connections: facts === undefined ? undefined : { used: facts.used, maximum: facts.maximum },
     roles: facts === undefined ? undefined : options.roles.map((name) => roleStatus(name, facts)),

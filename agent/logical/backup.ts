@@ -4,10 +4,11 @@ import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { type BackupEntry, notedFindings } from "../entry.ts";
-import { messageOf, Refusal } from "../failure.ts";
+import { Refusal } from "../failure.ts";
 import { bytesBelow, filesBelow, freeBytes, hashFile, syncPath, syncTree, writeWhole } from "../files.ts";
 import { withLimitedLogin } from "../limited-login.ts";
 import { readRoles } from "../roles.ts";
+import { requireRoom, saysFull } from "../room.ts";
 import { query } from "../sql.ts";
 import { databaseFindings } from "../verification/findings.ts";
 import { tableContents } from "../verification/tables.ts";
@@ -27,10 +28,6 @@ import { PRIVILEGED_ROUTINES } from "./restore.ts";
 import { schemaFingerprint } from "./schema-fingerprint.ts";
 import { withSnapshot } from "./snapshot.ts";
 import { storeProperties, storeRoles } from "./stored-properties.ts";
-
-/** A compressed dump takes at least about this part of its database; below it a dump is not even begun. */
-const LEAST_PART = 0.1;
-const LEAST_BYTES = 8 * 1024 ** 2;
 
 /**
  * Dumps the application's database and the roles, reads the dump back, and only then gives it its name. Whatever ends
@@ -127,21 +124,12 @@ async function serverFacts(configuration: AgentConfiguration, { signal }: Contex
   return row;
 }
 
-async function requireRoom(configuration: AgentConfiguration, databaseBytes: number): Promise<void> {
-  const needed = Math.max(LEAST_BYTES, Math.round(databaseBytes * LEAST_PART));
-  const free = await freeBytes(configuration.backupDirectory);
-  if (free >= needed) return;
-  throw new Refusal(
-    `no room for a backup in ${configuration.backupDirectory}: at least ${needed} bytes are needed and ${free} are free`,
-  );
-}
-
 async function explained(
   error: unknown,
   configuration: AgentConfiguration,
   written: number,
 ): Promise<unknown> {
-  if (!/no space left|ENOSPC|disk quota/i.test(messageOf(error))) return error;
+  if (!saysFull(error)) return error;
   const free = await freeBytes(configuration.backupDirectory);
   return new Refusal(
     `the disk of ${configuration.backupDirectory} became full after ${written} bytes of the backup; ${free} bytes are free now that they are removed, and more than ${written} are needed`,

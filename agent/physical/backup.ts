@@ -4,6 +4,7 @@ import type { BackupEntry, BackupKind } from "../entry.ts";
 import { messageOf, Refusal } from "../failure.ts";
 import { withLimitedLogin } from "../limited-login.ts";
 import { schemaFingerprint } from "../logical/schema-fingerprint.ts";
+import { requireRoom, withRoom } from "../room.ts";
 import { query } from "../sql.ts";
 import { databaseFindings } from "../verification/findings.ts";
 import { ANNOTATION, physicalEntries } from "./info.ts";
@@ -35,12 +36,13 @@ export async function physicalBackup(
 ): Promise<BackupEntry[]> {
   await refuseOnStandby(configuration);
   // One repository that cannot be reached fails below, by its name; the others have their backup all the same.
-  await prepareStanza(configuration, context).catch((error: unknown) => {
-    if (context.signal.aborted || configuration.physical.repositories.length === 1) throw error;
+  await prepareStanza(configuration, context).catch(async (error: unknown) => {
+    if (context.signal.aborted) throw error;
+    if (configuration.physical.repositories.length === 1) throw await withRoom(error, configuration);
   });
   const notes = await annotations(configuration, request, context);
   const labels = new Map<string, readonly string[]>();
-  const failures: string[] = [];
+  const failures: { readonly message: string; readonly refused: boolean }[] = [];
   for (const [index, repository] of configuration.physical.repositories.entries()) {
     context.step(`${request.kind} backup into repository ${repository}`, 0);
     try {
@@ -48,12 +50,15 @@ export async function physicalBackup(
       labels.set(label, damage);
     } catch (error) {
       if (context.signal.aborted) throw error;
-      failures.push(`repository ${repository}: ${messageOf(error)}`);
+      const told = await withRoom(error, configuration);
+      const message = `repository ${repository}: ${messageOf(told)}`;
+      failures.push({ message, refused: told instanceof Refusal });
     }
   }
   if (failures.length > 0) {
     const done = labels.size === 0 ? "no backup was taken" : `taken: ${[...labels.keys()].join(", ")}`;
-    throw new Error(`${failures.join("; ")} (${done})`);
+    const message = `${failures.map((failure) => failure.message).join("; ")} (${done})`;
+    throw failures.every(({ refused }) => refused) ? new Refusal(message) : new Error(message);
   }
   const entries = await physicalEntries(configuration, context);
   return entries
@@ -70,6 +75,7 @@ async function backupInto(
 ): Promise<{ label: string; damage: readonly string[] }> {
   // A backup is whole with its archive.
   if (configuration.physical.repositories[repository - 1] === "s3") await flushQueue(configuration, context);
+  else await requireRoom(configuration, kind === "full" ? await clusterBytes(configuration, context) : 0);
   let label: string | undefined;
   const damage: string[] = [];
   let told = 0;
@@ -95,6 +101,15 @@ async function backupInto(
   });
   if (label === undefined) throw new Error("pgBackRest did not name its backup");
   return { label, damage };
+}
+
+async function clusterBytes(configuration: AgentConfiguration, context: Context): Promise<number> {
+  const [size] = await query<{ bytes: number }>(
+    configuration,
+    "SELECT coalesce(sum(pg_database_size(oid)), 0)::float8 AS bytes FROM pg_database",
+    context,
+  );
+  return size?.bytes ?? 0;
 }
 
 /** The files whose pages were found damaged while they were copied. */

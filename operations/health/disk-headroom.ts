@@ -33,11 +33,24 @@ export function parseDf(output: string): DiskUse {
 
 /** Judges the room that is left. */
 export function evaluateDisk(use: DiskUse, { disk }: Pick<HealthThresholds, "disk">): Finding {
-  const fraction = use.totalBytes === 0 ? 0 : use.freeBytes / use.totalBytes;
-  const under = (limit: RoomLimit) => fraction < limit.freeFraction && use.freeBytes < limit.freeBytes;
-  const room = `${formatBytes(use.freeBytes)} of ${formatBytes(use.totalBytes)} free (${Math.floor(fraction * 100)} %)`;
-  if (under(disk.fail)) {
+  const room = describeRoom(use);
+  if (isUnder(use, disk.fail)) {
     return { status: "failed", message: `${room}: make room before the server stops`, value: use.freeBytes };
   }
-  return { status: under(disk.warn) ? "warning" : "ok", message: room, value: use.freeBytes };
+  return { status: isUnder(use, disk.warn) ? "warning" : "ok", message: room, value: use.freeBytes };
+}
+
+/** Whether less is left than a limit says, both of the whole and in bytes. */
+export function isUnder(use: DiskUse, limit: RoomLimit): boolean {
+  return freeFraction(use) < limit.freeFraction && use.freeBytes < limit.freeBytes;
+}
+
+/** The room that is left, in words. */
+export function describeRoom(use: DiskUse): string {
+  const percent = Math.floor(freeFraction(use) * 100);
+  return `${formatBytes(use.freeBytes)} of ${formatBytes(use.totalBytes)} free (${percent} %)`;
+}
+
+function freeFraction({ totalBytes, freeBytes }: DiskUse): number {
+  return totalBytes === 0 ? 0 : freeBytes / totalBytes;
 }

@@ -6,12 +6,18 @@ export const readiness: HealthCheck = {
   name: "readiness",
   quick: true,
   async run({ inside, target }) {
-    return evaluateReadiness((await inside()).readyCode, target.port);
+    const { readyCode, held } = await inside();
+    return evaluateReadiness(readyCode, target.port, held);
   },
 };
 
-/** Judges the exit code of pg_isready: https://www.postgresql.org/docs/16/app-pg-isready.html */
-export function evaluateReadiness(exitCode: number, port: number): Finding {
+/**
+ * Judges the exit code of pg_isready: https://www.postgresql.org/docs/16/app-pg-isready.html
+ *
+ * @param held Why the container holds the server back; absent while it does not.
+ */
+export function evaluateReadiness(exitCode: number, port: number, held?: string): Finding {
+  if (held !== undefined && exitCode !== 0) return { status: "failed", message: `held: ${held}` };
   switch (exitCode) {
     case 0:
       return { status: "ok", message: `accepts connections on port ${port}` };

@@ -15,7 +15,7 @@ export interface RoomLimit {
 export interface HealthThresholds {
   /** Milliseconds of one round trip of a trivial query. Default: warn from 500; never fails (fail: {@link NEVER}). */
   readonly queryMilliseconds: Limits;
-  /** Room on the file system of the data directory. Default: warn under 20 % and 20 GB, fail under 5 % and 2 GB. */
+  /** Room on the file systems of the data directory and, only to warn, of the backups. Default: warn under 20 % and 20 GB, fail under 5 % and 2 GB. */
   readonly disk: { readonly warn: RoomLimit; readonly fail: RoomLimit };
   /** Used part of the connections that ordinary roles may have, 0 to 1. Default: warn 0.8, fail 0.95. */
   readonly connections: Limits;

@@ -52,7 +52,7 @@ describe("L1 health of a real server", { timeout: TIME_LIMIT }, () => {
     expect(full.status).not.toBe("failed");
     expect(full.serverVersion).toMatch(/^16\./);
     expect(full.disk?.totalBytes).toBeGreaterThan(0);
-    expect(full.checks).toHaveLength(20);
+    expect(full.checks).toHaveLength(21);
     expect(statusOf(full, "write probe")).toBe("ok");
     expect(statusOf(full, "certificate days left")).toBe("ok");
     expect(statusOf(full, "configuration files")).toBe("ok");
@@ -64,6 +64,7 @@ describe("L1 health of a real server", { timeout: TIME_LIMIT }, () => {
       "query as administrator",
       "server version",
       "disk headroom",
+      "backup headroom",
       "connection headroom",
     ]);
     // Checks are no reason for an operator to read the server's log.

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type ArchiveState, evaluateArchive } from "../../operations/health/archive-lag.ts";
+import { evaluateBackupRoom } from "../../operations/health/backup-headroom.ts";
 import { evaluateChecksums } from "../../operations/health/checksum-failures.ts";
 import { evaluateConfigurationFiles } from "../../operations/health/configuration-files.ts";
 import { evaluateConnections } from "../../operations/health/connection-headroom.ts";
@@ -26,6 +27,12 @@ describe("L1 readiness and queries", () => {
     [124, "failed"],
   ])("L1 pg_isready's code %i is %s", (code, status) => {
     expect(evaluateReadiness(code, 5432).status).toBe(status);
+  });
+
+  test("a server that is held says why, and one that answers is not held any more", () => {
+    const held = "the data volume is full: 3 MB are free";
+    expect(evaluateReadiness(2, 5432, held)).toEqual({ status: "failed", message: `held: ${held}` });
+    expect(evaluateReadiness(0, 5432, held).status).toBe("ok");
   });
 
   const answer = { role: "app", database: "shop", readOnly: false, milliseconds: 3.2 };
@@ -81,6 +88,18 @@ describe("L1 disk headroom", () => {
     ["no disk at all", use(0, 0), "failed"],
   ])("L1 %s", (_name, disk, status) => {
     expect(evaluateDisk(disk, DEFAULTS)).toMatchObject({ status, value: disk.freeBytes });
+  });
+
+  test.each([
+    ["a usual disk, 20 % free", use(100 * GB, 20 * GB), "ok", /20 GB of 100 GB free/],
+    ["a usual disk, 19 % free", use(100 * GB, 19 * GB), "warning", /make room in the backup place before/],
+    ["a usual disk, 1 % free", use(100 * GB, GB), "warning", /make room in the backup place before/],
+    ["room for a segment", use(0.2 * GB, 16 * 1024 ** 2), "warning", /before the archive stops/],
+    ["no room for a segment", use(0.2 * GB, 16 * 1024 ** 2 - 1), "warning", /the backup place is full/],
+  ])("backups on %s", (_name, disk, status, message) => {
+    const finding = evaluateBackupRoom(disk, DEFAULTS);
+    expect(finding).toMatchObject({ status, value: disk.freeBytes });
+    expect(finding.message).toMatch(message);
   });
 
   test("L1 df's output is read, also with spaces in the device's name", () => {
