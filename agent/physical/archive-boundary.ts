@@ -37,12 +37,13 @@ export function archiveBoundary(
   if (newestFirst.length === 0 || newestFirst.some(({ startWal, archiveId }) => !startWal || !archiveId))
     return undefined;
   const reaching = newestFirst.filter(({ ownEndOnly }) => ownEndOnly !== true);
+  if (reaching.length === 0) return undefined;
   const bases = reaching.filter((entry) => entry.abandoned !== true && isGood(entry));
   const base = pitrDays === undefined ? undefined : windowBase(bases, pitrDays, now);
   const full = bases.find(({ kind }) => kind === "full");
   const bounds = base === undefined || full === undefined ? reaching : [base, full];
   let count = 1 + Math.max(...bounds.map((entry) => newestFirst.indexOf(entry)));
-  for (; count <= reaching.length; count += 1) {
+  for (; count <= newestFirst.length; count += 1) {
     const backups = oldestKept(newestFirst, count);
     if (isSafe(newestFirst, backups, segments)) return { count, backups };
   }
@@ -74,6 +75,7 @@ function isSafe(
   segments: readonly string[],
 ): boolean {
   return boundaries.every((boundary) => {
+    if (boundary.ownEndOnly === true) return false;
     const of = newestFirst.filter(({ archiveId }) => archiveId === boundary.archiveId);
     const newer = of.slice(0, of.indexOf(boundary)).map(({ startWal = "" }) => startWal);
     const copied = boundary.archiveId === newestFirst[0]?.archiveId ? segments : [];
