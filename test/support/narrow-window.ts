@@ -11,8 +11,10 @@ export async function pruneWithWindow(target: Target, seconds: number): Promise<
   const text = await inAgent(target, ["cat", "/etc/pgstack/agent.json"]);
   const configuration = JSON.parse(text) as AgentConfiguration;
   const retention = { ...configuration.retention, pitrDays: seconds / DAY_SECONDS };
+  // The agent ends with its input: a pipe that is open at both ends has none.
   const script = `printf %s "$1" > /tmp/narrow.json
-    PGSTACK_AGENT_CONFIGURATION=/tmp/narrow.json exec node ${AGENT_MAIN} run prune '{"waitSeconds":60}'`;
+    test -p /tmp/open || mkfifo /tmp/open
+    PGSTACK_AGENT_CONFIGURATION=/tmp/narrow.json exec node ${AGENT_MAIN} run prune '{"waitSeconds":60}' <> /tmp/open`;
   const narrow = JSON.stringify({ ...configuration, retention });
   const said = await inAgent(target, ["sh", "-c", script, "prune", narrow]);
   if (!said.includes('"event":"result"')) throw new Error(said);
@@ -24,6 +26,6 @@ export async function inAgent(target: Target, command: readonly string[]): Promi
     { ...target, container: agentContainer(target.container) },
     { command: [...command] },
   );
-  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stdout}${stderr}`);
+  if (exitCode !== 0) throw new Error(stdout + stderr);
   return stdout;
 }
