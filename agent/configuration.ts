@@ -30,6 +30,8 @@ export interface AgentConfiguration {
     readonly queueDirectory: string;
     /** Days after which a scheduled backup is a full one. */
     readonly fullDays: number;
+    /** Folder of the repository `local`, whose archive is listed without pgBackRest; absent: it is listed by it. */
+    readonly localDirectory?: string;
   };
   /** Cron lines of five fields, in UTC. */
   readonly schedule: { readonly backup: string; readonly drill: string };
@@ -47,6 +49,8 @@ export interface Retention {
   readonly days: number;
   readonly weeks: number;
   readonly months: number;
+  /** Days that any point in time can be restored for. Absent: from the oldest backup on. */
+  readonly pitrDays?: number;
 }
 
 /** Where the stack puts the configuration. */

@@ -35,12 +35,18 @@ export interface BackupEntry {
   readonly stopLsn?: string;
   readonly startWal?: string;
   readonly stopWal?: string;
+  /** Of a physical one: the folder of the archive that its log is in, such as `16-1`. */
+  readonly archiveId?: string;
+  /** Of a physical one: the segment from which on the archive was kept, where it let go of what lay before. */
+  readonly logFrom?: string;
   /** Of a physical one: the first transaction id that had not been given out when it began. */
   readonly nextTransaction?: string;
   /** Of a physical one: the timeline that it was taken on. */
   readonly timeline?: number;
   /** True: on a timeline that a restore has left. */
   readonly abandoned?: boolean;
+  /** True: the log after it was let go, so that it can be restored as of its own end and no further. */
+  readonly ownEndOnly?: boolean;
   /** What an incremental one rests on. */
   readonly prior?: string;
   readonly repositories: readonly string[];

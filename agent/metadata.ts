@@ -8,6 +8,7 @@ import { writeWhole } from "./files.ts";
 import { leadsHere } from "./lineage/chain.ts";
 import { type Lineage, readRecordedLineage } from "./lineage/record.ts";
 import { logicalEntries } from "./logical/folder.ts";
+import { recordedBoundaries, withReach } from "./physical/archive-boundary.ts";
 import { describeUnreadable, physicalBackups } from "./physical/info.ts";
 import { segmentTimeline } from "./physical/segments.ts";
 import { priorOf } from "./retention.ts";
@@ -46,7 +47,11 @@ export async function readBackups(
 /** What follows from the backups together, which is never stored: another look may find it different. */
 async function judged(configuration: AgentConfiguration, { entries, ...rest }: Backups): Promise<Backups> {
   const lineage = await readRecordedLineage(configuration);
-  return { entries: entries.map((entry) => placed(withPrior(entry, entries), lineage)), ...rest };
+  const boundaries = recordedBoundaries(entries);
+  return {
+    entries: entries.map((entry) => placed(withReach(withPrior(entry, entries), boundaries), lineage)),
+    ...rest,
+  };
 }
 
 async function storedBackups(

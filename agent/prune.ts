@@ -2,20 +2,20 @@ import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "./configuration.ts";
 import type { Context } from "./context.ts";
-import { entryKey } from "./entry.ts";
+import { type BackupEntry, entryKey } from "./entry.ts";
 import { logicalDirectory, unfinishedDirectory } from "./logical/folder.ts";
 import { readBackups, writeMetadata } from "./metadata.ts";
-import { expirePhysical } from "./physical/expire.ts";
+import { expireArchive, expirePhysical, noteBoundaries } from "./physical/expire.ts";
 import { type Fate, planRetention } from "./retention.ts";
 import { expireStream } from "./stream/tidy.ts";
 
-/** Removes the backups that retention does not keep. To be called under the lock. */
+/** Removes the backups that retention does not keep, and the log before the window. To be called under the lock. */
 export async function prune(
   configuration: AgentConfiguration,
   { dryRun }: { readonly dryRun: boolean },
   context: Context,
 ): Promise<Fate[]> {
-  const { entries } = await readBackups(configuration, context);
+  const { entries, unreadable } = await readBackups(configuration, context);
   const fates = planRetention(entries, configuration.retention, new Date());
   if (dryRun) return fates;
   const going = fates.filter(({ kept }) => !kept).map(({ entry }) => entry);
@@ -27,13 +27,14 @@ export async function prune(
     await rename(join(logicalDirectory(configuration), id), unfinished);
     await rm(unfinished, { recursive: true, force: true });
   }
+  const gone = new Set(going.map(entryKey));
+  const staying = entries.filter((entry) => !gone.has(entryKey(entry)));
+  const within = (entry: BackupEntry) => !entry.repositories.some((name) => unreadable.includes(name));
+  await noteBoundaries(configuration, staying.filter(within), context);
   const physical = going.filter(({ kind }) => kind !== "logical");
   if (physical.length > 0) await expirePhysical(configuration, physical, context);
+  await expireArchive(configuration, context);
   if (going.length > 0) await writeMetadata(configuration, context);
-  const gone = new Set(going.map(entryKey));
-  await expireStream(
-    configuration,
-    entries.filter((entry) => !gone.has(entryKey(entry))),
-  );
+  await expireStream(configuration, staying);
   return fates;
 }

@@ -1,5 +1,6 @@
 import type { Retention } from "./configuration.ts";
 import { type BackupEntry, entryKey, isGood } from "./entry.ts";
+import { windowBase } from "./physical/archive-boundary.ts";
 
 const DAY_MILLISECONDS = 86_400_000;
 
@@ -13,8 +14,8 @@ export interface Fate {
 /**
  * Which backups stay: of each kind of backup (logical; physical, by repository) the newest good one of each of the last
  * days, weeks and months that have one; the last good one always; everything of the last 24 hours, and what has a label
- * for as many days as days are kept; what a kept one rests on; and what is not of the past, since the clock was moved
- * then.
+ * for as many days as days are kept; of physical ones the one that the window of points in time begins with; what a kept one
+ * rests on; and what is not of the past, since the clock was moved then.
  *
  * Days, weeks and months are counted by the backups that there are, not by the clock: a stack that was off for a month
  * keeps as many as one that was not.
@@ -49,6 +50,8 @@ export function planRetention(entries: readonly BackupEntry[], retention: Retent
     for (const entry of newestOfEach(good, retention.months, monthOf)) {
       keep(entry, `the newest of ${monthOf(entry)}`);
     }
+    const base = retention.pitrDays === undefined ? undefined : baseOf(good, retention.pitrDays, now);
+    if (base !== undefined) keep(base, "points in time are restored from it");
     // A bad one that is newer than the last good one may be looked into.
     for (const entry of newestFirst) {
       if (last !== undefined && !isGood(entry) && entry.finishedAt > last.finishedAt)
@@ -64,6 +67,14 @@ export function planRetention(entries: readonly BackupEntry[], retention: Retent
       reason: reason ?? "a newer one stands for its day, week and month",
     };
   });
+}
+
+/** What any point in time of the window can be restored from. */
+function baseOf(good: readonly BackupEntry[], pitrDays: number, now: Date): BackupEntry | undefined {
+  const bases = good.filter(
+    ({ kind, abandoned, ownEndOnly }) => kind !== "logical" && abandoned !== true && ownEndOnly !== true,
+  );
+  return windowBase(bases, pitrDays, now);
 }
 
 function keepWhatOthersNeed(entries: readonly BackupEntry[], reasons: Map<string, string>): void {

@@ -47,11 +47,12 @@ export async function status(configuration: AgentConfiguration, context: Context
       return undefined;
     });
   const now = new Date();
+  const read = readBackups(configuration, context);
   const [folder, backups, archive, point, queue, drill, state, runs, lineage, holder, restore, kept] =
     await Promise.all([
       noted(requireOwnFolder(configuration)),
-      noted(readBackups(configuration, context)),
-      noted(archiveState(configuration, context)),
+      noted(read),
+      noted(archiveState(configuration, context, read)),
       // That the server does not answer is told by the line before.
       recoveryPoint(configuration, context).catch(() => undefined),
       noted(queueState(configuration)),

@@ -1,4 +1,5 @@
 import { newestOfEach } from "../agent/entry.ts";
+import { describePointsInTime } from "../agent/point-in-time.ts";
 import type { AgentStatus } from "../agent/status.ts";
 import { firstLines } from "../agent/verification/outcome.ts";
 import { errorLine } from "../operations/user-error.ts";
@@ -33,6 +34,7 @@ export function backupLines(
     );
     return entry === undefined ? `${form} ${statusText("none")}` : `${entry.kind} ${ago(entry.finishedAt)}`;
   });
+  const points = describePointsInTime(status.backups);
   const warnings = sourceWarnings(newestOfEach(status.backups));
   const failed = status.lastRuns.at(-1)?.result === "failed" ? status.lastRuns.at(-1) : undefined;
   return [
@@ -58,6 +60,7 @@ export function backupLines(
             ) + recoveryPointText(status.recoveryPoint),
           ] as const,
         ]),
+    ...(points === undefined ? [] : [["point in time", points] as const]),
     [
       "drill",
       drill === undefined

@@ -12,6 +12,7 @@ export function backupTable(entries: readonly BackupEntry[], now: Date): string 
     verificationText(entry),
     [
       ...(entry.label === undefined ? [] : [harmless(entry.label)]),
+      ...(entry.ownEndOnly === true ? ["as of its own end only"] : []),
       ...(entry.abandoned === true ? [`timeline ${entry.timeline}, abandoned`] : []),
     ].join("; "),
   ]);

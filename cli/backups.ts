@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { BackupEntry } from "../agent/entry.ts";
 import { newestOfEach } from "../agent/entry.ts";
+import { describePointsInTime, pointsInTime } from "../agent/point-in-time.ts";
 import type { Fate } from "../agent/retention.ts";
 import { REPLACE_LOST, UNKNOWN_FOLDER } from "../operations/health/backup-folder.ts";
 import { UserError } from "../operations/user-error.ts";
@@ -52,10 +53,13 @@ async function list(name: string, { json }: BackupsOptions): Promise<void> {
     stack.target,
     "list",
   );
-  if (json) printJson({ backups: entries, problems });
+  const pointInTimeSince = pointsInTime(entries)?.from ?? null;
+  const points = describePointsInTime(entries);
+  if (json) printJson({ backups: entries, pointInTimeSince, problems });
   else if (entries.length === 0) printLine("There is no backup yet: pgstack backup takes one.");
   else {
     printLine(backupTable(entries, new Date()).trimEnd());
+    if (points !== undefined) printLine(`\nPoints in time that can be restored: ${points}.`);
     printWarnings(sourceWarnings(newestOfEach(entries)));
   }
   for (const problem of problems) note(`pgstack: ${harmless(problem)}`);

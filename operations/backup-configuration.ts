@@ -51,6 +51,7 @@ export function pgbackrestOptions(places: BackupPlaces, cipherPass: string | und
 /** What the agent is told. */
 export function agentConfiguration(places: BackupPlaces, plan: BackupPlan): AgentConfiguration {
   const { target } = places;
+  const options = pgbackrestOptions(places, undefined);
   return {
     format: 1,
     ...{ stack: target.stack, database: target.database, port: target.port },
@@ -63,9 +64,10 @@ export function agentConfiguration(places: BackupPlaces, plan: BackupPlan): Agen
     physical: {
       stanza: STANZA,
       configurationFile: `${CONFIGURATION_DIRECTORY}/${BACKUP_FILES.pgbackrest}`,
-      repositories: repositoryNames(pgbackrestOptions(places, undefined)),
+      repositories: repositoryNames(options),
       queueDirectory: `${BACKUP_DIRECTORY}/${ARCHIVE_QUEUE}`,
       fullDays: plan.fullDays,
+      ...(options.local === undefined ? {} : { localDirectory: options.local }),
     },
     schedule: plan.schedule,
     retention: plan.retention,

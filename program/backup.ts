@@ -105,6 +105,7 @@ export function backupArgs(
       days: settings.backupKeepDays,
       weeks: settings.backupKeepWeeks,
       months: settings.backupKeepMonths,
+      pitrDays: settings.pitrDays,
     },
     verification: { coreTables: settings.coreTables, sql: sources.verificationSql },
   };

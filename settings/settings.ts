@@ -177,6 +177,8 @@ export interface Settings {
   readonly backupKeepDays: number;
   readonly backupKeepWeeks: number;
   readonly backupKeepMonths: number;
+  /** Days that any point in time can be restored for. */
+  readonly pitrDays: number;
 
   readonly restore?: RestoreSettings | undefined;
   /** ISO 8601; absent: production is not restored in place. */

@@ -12,7 +12,7 @@ import { UserError } from "./user-error.mjs";
 /** The peer comes from here; Debian 12 has an older one. */
 const COMPOSE = { packages: ["docker-compose"], codename: "trixie", program: "usr/bin/docker-compose" };
 
-const BENCHMARKS = ["provision", "policies", "backup", "upgrade", "testing"];
+const BENCHMARKS = ["provision", "policies", "backup", "wear", "upgrade", "testing"];
 const HELP = `npm run bench                all benchmarks; the figures go to bench/output as well
 npm run bench -- NAME        one of ${BENCHMARKS.join(", ")}`;
 

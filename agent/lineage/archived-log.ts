@@ -2,21 +2,25 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { archiveFolder, segmentAt, segmentName, segmentNumber } from "../physical/segments.ts";
 import type { Chain, SegmentSource } from "./chain.ts";
-import { type ArchiveRoot, archivedIn, archiveRoot, eachArchived } from "./repository.ts";
+import { type ArchiveRoot, archiveRoot, eachArchived, isListedDirectly, segmentsIn } from "./repository.ts";
 
 /** What a folder of the archive holds: a 1 for each of its 256 segments that is there. */
 type Content = Uint8Array;
 
 const FOLDER_SEGMENTS = 256;
 const WHOLE: Content = new Uint8Array(FOLDER_SEGMENTS).fill(1);
-/** From as many folders on all are listed together. */
+/** From as many folders on all are listed together, where a folder costs a process. */
 const MANY = 16;
+/** Folders that are read at the same time. */
+const AT_ONCE = 8;
 
 /** The part of the archive that a question is about. */
 export interface LogRange {
   readonly chain: Chain;
   /** The first segment. */
   readonly from: string;
+  /** Folder of the archive, such as `16-1`. Default: that of the newest cluster. */
+  readonly id?: string | undefined;
   /** Folders of the archive `id` that were seen to be whole, and need not be looked at. Default: none. */
   readonly known?: { readonly id: string; readonly folders: ReadonlySet<string> };
 }
@@ -37,7 +41,7 @@ export class ArchivedLog implements SegmentSource {
     range: LogRange,
     context: Pick<Context, "signal">,
   ): Promise<ArchivedLog> {
-    const root = await archiveRoot(configuration, repository, context);
+    const root = await archiveRoot(configuration, repository, context, range.id);
     const wanted = root.folders.filter((folder) => isIn(range, folder));
     const known = range.known?.id === root.id ? range.known?.folders : undefined;
     // The last one of a timeline is the one that grows.
@@ -49,19 +53,29 @@ export class ArchivedLog implements SegmentSource {
       const content = folders.get(archiveFolder(segment));
       if (content !== undefined && content !== WHOLE) content[placeOf(segmentNumber(segment))] = 1;
     };
-    if (open.size > MANY) await eachArchived(configuration, repository, root, note, context);
+    const direct = isListedDirectly(configuration, repository);
+    if (open.size > MANY && !direct) await eachArchived(configuration, repository, root, note, context);
     else {
-      for (const folder of open) {
-        const segments = await archivedIn(configuration, repository, root, folder, context);
-        for (const segment of segments.keys()) note(segment);
-      }
+      const left = open.values();
+      const look = async () => {
+        for (const folder of left)
+          for (const segment of await segmentsIn(configuration, repository, root, folder, context))
+            note(segment);
+      };
+      await Promise.all(Array.from({ length: direct ? AT_ONCE : 1 }, look));
     }
+    for (const folder of open) if (folders.get(folder)?.includes(0) === false) folders.set(folder, WHOLE);
     return new ArchivedLog(root, folders);
   }
 
   has(timeline: number, number: number): boolean {
     const folder = archiveFolder(segmentName(timeline, number));
     return this.#folders.get(folder)?.[placeOf(number)] === 1;
+  }
+
+  through(timeline: number, number: number): number | undefined {
+    const content = this.#folders.get(archiveFolder(segmentName(timeline, number)));
+    return content === WHOLE ? number - placeOf(number) + FOLDER_SEGMENTS - 1 : undefined;
   }
 
   last(timeline: number): number {
@@ -75,7 +89,7 @@ export class ArchivedLog implements SegmentSource {
 
   /** The folders that are whole. */
   get whole(): string[] {
-    return [...this.#folders].flatMap(([folder, content]) => (content.includes(0) ? [] : [folder]));
+    return [...this.#folders].flatMap(([folder, content]) => (content === WHOLE ? [folder] : []));
   }
 }
 

@@ -74,6 +74,8 @@ export interface SegmentSource {
   has(timeline: number, number: number): boolean;
   /** Number of the last segment of a timeline; -1: there is none. */
   last(timeline: number): number;
+  /** Number up to which everything is there from one on, where that is known without asking for each; else undefined. */
+  through?(timeline: number, number: number): number | undefined;
 }
 
 /** Segments by their names, of any timeline. */
@@ -95,6 +97,7 @@ export function eitherOf(one: SegmentSource, other: SegmentSource): SegmentSourc
   return {
     has: (timeline, number) => one.has(timeline, number) || other.has(timeline, number),
     last: (timeline) => Math.max(one.last(timeline), other.last(timeline)),
+    through: (timeline, number) => one.through?.(timeline, number) ?? other.through?.(timeline, number),
   };
 }
 
@@ -111,7 +114,9 @@ export function missingSegments(there: SegmentSource, chain: Chain, first: strin
     if (begin === -1 || index < begin) continue;
     const last = until === undefined ? Math.max(from - 1, there.last(timeline)) : segmentBefore(until);
     for (let number = from; number <= last && missing.length < MOST_MISSING; number += 1) {
-      if (there.has(timeline, number)) continue;
+      const through = there.through?.(timeline, number);
+      if (through !== undefined) number = through;
+      if (through !== undefined || there.has(timeline, number)) continue;
       // A timeline begins with a copy of the segment that it forked in.
       const copied =
         number === last && chain.slice(index + 1).some((later) => there.has(later.timeline, number));

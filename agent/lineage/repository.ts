@@ -1,5 +1,8 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
+import { isCode } from "../failure.ts";
 import { info } from "../physical/info.ts";
 import { pgbackrest } from "../physical/pgbackrest.ts";
 import { historyName } from "../physical/segments.ts";
@@ -24,16 +27,20 @@ const LONG_LOOK_SECONDS = 600;
 /** Of a whole segment: what a restore has cut off is stored as `….partial-…`. */
 const SEGMENT = /^[0-9A-F]{24}-/;
 
-/** Looks at the archive, and not at each segment in it: there may be millions. */
+/**
+ * Looks at the archive, and not at each segment in it: there may be millions.
+ *
+ * @param known Its folder, where that is known.
+ */
 export async function archiveRoot(
   configuration: Reader,
   repository: string,
   context: Pick<Context, "signal">,
+  known?: string,
 ): Promise<ArchiveRoot> {
-  const found = await info(configuration, context, numberOf(configuration, repository));
-  const id = found?.archive.at(-1)?.id;
+  const id = known ?? (await newestArchive(configuration, repository, context));
   if (id === undefined) return { folders: [], histories: new Set() };
-  const names = Object.keys(await list(configuration, repository, id, context));
+  const names = await namesIn(configuration, repository, id, context);
   return {
     id,
     folders: names.filter((name) => /^[0-9A-F]{16}$/.test(name)).sort(),
@@ -43,6 +50,50 @@ export async function archiveRoot(
         .map((name) => Number.parseInt(name.slice(0, 8), 16)),
     ),
   };
+}
+
+async function newestArchive(
+  configuration: Reader,
+  repository: string,
+  context: Pick<Context, "signal">,
+): Promise<string | undefined> {
+  const found = await info(configuration, context, numberOf(configuration, repository));
+  return found?.archive.at(-1)?.id;
+}
+
+/** The segments in one folder of an archive by their 24 letters. */
+export async function segmentsIn(
+  configuration: Reader,
+  repository: string,
+  { id = "", folders }: ArchiveRoot,
+  folder: string,
+  context: Pick<Context, "signal">,
+): Promise<string[]> {
+  if (!folders.includes(folder)) return [];
+  const names = await namesIn(configuration, repository, `${id}/${folder}`, context);
+  return names.filter((name) => SEGMENT.test(name)).map((name) => name.slice(0, 24));
+}
+
+/** Whether an archive's folders are listed at once, without a process for each. */
+export function isListedDirectly({ physical }: Reader, repository: string): boolean {
+  return repository === "local" && physical.localDirectory !== undefined;
+}
+
+/** The names in a folder of the archive. */
+async function namesIn(
+  configuration: Reader,
+  repository: string,
+  path: string,
+  context: Pick<Context, "signal">,
+): Promise<string[]> {
+  const { localDirectory, stanza } = configuration.physical;
+  if (localDirectory === undefined || !isListedDirectly(configuration, repository))
+    return Object.keys(await list(configuration, repository, path, context));
+  context.signal.throwIfAborted();
+  return await readdir(join(localDirectory, "archive", stanza, path)).catch((error: unknown) => {
+    if (isCode(error, "ENOENT")) return [];
+    throw error;
+  });
 }
 
 /** The segments in one folder of an archive by their 24 letters, and when each was written, in seconds since 1970. */

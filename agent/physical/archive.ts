@@ -1,11 +1,14 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
+import type { BackupEntry } from "../entry.ts";
 import { ArchivedLog } from "../lineage/archived-log.ts";
 import { missingSegments } from "../lineage/chain.ts";
 import { lineageOf } from "../lineage/reconcile.ts";
-import { readBackups } from "../metadata.ts";
+import { segmentsIn } from "../lineage/repository.ts";
+import { type Backups, readBackups } from "../metadata.ts";
 import { query } from "../sql.ts";
 import { CheckedFolders } from "./checked-folders.ts";
+import { archiveFolder, segmentsBetween } from "./segments.ts";
 
 /** How the archive of the write-ahead log stands. */
 export interface ArchiveState {
@@ -23,10 +26,15 @@ export interface ArchiveState {
   readonly gaps: readonly { readonly repository: string; readonly segments: readonly string[] }[];
 }
 
-/** Asks the server and each repository about the archive. */
+/**
+ * Asks the server and each repository about the archive.
+ *
+ * @param backups The backups, where they are being read already.
+ */
 export async function archiveState(
   configuration: AgentConfiguration,
   context: Context,
+  backups: Promise<Backups> = readBackups(configuration, context),
 ): Promise<ArchiveState> {
   const [row] = await query<{
     segment: string | null;
@@ -49,33 +57,69 @@ export async function archiveState(
     ...(row.segment === null ? {} : { lastSegment: row.segment }),
     ...(row.at === null ? {} : { lastArchivedAt: row.at }),
     ...{ since: row.since, failures: row.failures, failing: row.failing, waiting: row.waiting },
-    gaps: await archiveGaps(configuration, context),
+    gaps: await archiveGaps(configuration, context, (await backups).entries),
   };
 }
 
 /**
- * The segments that lack for recovery along the stack's timelines, by repository: from the oldest backup to the last that was
- * archived.
+ * The segments that lack for recovery along the stack's timelines, by repository: from the oldest backup that log follows to the
+ * last that was archived, and those that an older one needs for its own consistency. What the window has let go of lacks nobody.
  */
 export async function archiveGaps(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
+  entries: readonly BackupEntry[],
 ): Promise<ArchiveState["gaps"]> {
   const { chain } = await lineageOf(configuration, context);
-  const entries = (await readBackups(configuration, context)).entries;
   const gaps: { repository: string; segments: string[] }[] = [];
   for (const repository of configuration.physical.repositories) {
-    const oldest = entries.find(
+    const physical = entries.filter(
       ({ kind, abandoned, repositories }) =>
         kind !== "logical" && abandoned !== true && repositories.includes(repository),
     );
+    const oldest = physical.find(({ ownEndOnly }) => ownEndOnly !== true);
     if (oldest?.startWal === undefined) continue;
     const checked = await CheckedFolders.read(configuration, repository);
-    const range = { chain, from: oldest.startWal, known: checked.known };
+    const range = { chain, id: oldest.archiveId, from: oldest.startWal, known: checked.known };
     const log = await ArchivedLog.open(configuration, repository, range, context);
-    await checked.remember(log.root.id, log.whole);
-    const segments = missingSegments(log, chain, oldest.startWal);
-    if (segments.length > 0) gaps.push({ repository, segments });
+    const older = physical.filter(
+      ({ ownEndOnly, archiveId }) => ownEndOnly === true && archiveId === oldest.archiveId,
+    );
+    const lacking = await lackingForOwnEnd(configuration, repository, { log, older, checked }, context);
+    const consistent = older.filter(({ id }) => !lacking.has(id)).map(({ id }) => id);
+    await checked.remember(log.root.id, [...log.whole, ...consistent]);
+    const segments = [...[...lacking.values()].flat(), ...missingSegments(log, chain, oldest.startWal)];
+    if (segments.length > 0) gaps.push({ repository, segments: [...new Set(segments)] });
   }
   return gaps;
+}
+
+/** What lacks of the log between begin and end of backups, by their ids. */
+async function lackingForOwnEnd(
+  configuration: AgentConfiguration,
+  repository: string,
+  {
+    log: { root },
+    older,
+    checked,
+  }: {
+    readonly log: ArchivedLog;
+    readonly older: readonly BackupEntry[];
+    readonly checked: CheckedFolders;
+  },
+  context: Pick<Context, "signal">,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const lacking = new Map<string, readonly string[]>();
+  for (const { id, startWal, stopWal } of older) {
+    const known = checked.known.id === root.id && checked.known.folders.has(id);
+    if (known || startWal === undefined || stopWal === undefined) continue;
+    const needed = segmentsBetween(startWal, stopWal);
+    const there = new Set<string>();
+    for (const folder of new Set(needed.map(archiveFolder)))
+      for (const segment of await segmentsIn(configuration, repository, root, folder, context))
+        there.add(segment);
+    const missing = needed.filter((segment) => !there.has(segment));
+    if (missing.length > 0) lacking.set(id, missing);
+  }
+  return lacking;
 }

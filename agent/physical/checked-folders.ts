@@ -8,7 +8,7 @@ import { writeWhole } from "../files.ts";
 interface Remembered {
   /** Folder of the archive, such as `16-1`: another cluster has another one. */
   readonly id: string;
-  /** Folders that were seen to be whole, and when; ISO 8601. */
+  /** Folders that were seen to be whole, and backups whose own log was, and when; ISO 8601. */
   readonly folders: Readonly<Record<string, string>>;
 }
 

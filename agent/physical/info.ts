@@ -49,6 +49,7 @@ export const ANNOTATION = {
   schemaFingerprint: "schema-fingerprint",
   findings: "findings",
   nextTransaction: "next-transaction",
+  logFrom: "log-from",
 } as const;
 
 /** A storage that is away is told of by pgBackRest itself after some tries. */
@@ -148,6 +149,7 @@ function entryOf(backup: InfoBackup, stanza: InfoStanza, repositories: readonly 
   const findings = readFindings(annotation[ANNOTATION.findings]);
   const schemaFingerprint = annotation[ANNOTATION.schemaFingerprint];
   const nextTransaction = annotation[ANNOTATION.nextTransaction];
+  const logFrom = annotation[ANNOTATION.logFrom];
   return {
     id: backup.label,
     kind: KINDS[backup.type],
@@ -165,6 +167,8 @@ function entryOf(backup: InfoBackup, stanza: InfoStanza, repositories: readonly 
     stopLsn: backup.lsn.stop,
     startWal: backup.archive.start,
     stopWal: backup.archive.stop,
+    ...(known === undefined ? {} : { archiveId: `${known.version}-${known.id}` }),
+    ...(logFrom === undefined ? {} : { logFrom }),
     ...(backup.prior === null ? {} : { prior: backup.prior }),
     repositories: [repositories[key - 1] ?? `repository ${key}`],
     ...(findings === undefined ? {} : { findings }),

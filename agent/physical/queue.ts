@@ -16,6 +16,7 @@ export interface QueueState {
 
 /** One segment, compressed. */
 const PUSH_SECONDS = 60;
+const SEGMENT = /^[0-9A-F]{24}$/;
 const WRITE_AHEAD_LOG = /^[0-9A-F]{24}$|^[0-9A-F]{8}\.history$/;
 
 /** How many segments wait for the object storage, and since when. */
@@ -73,6 +74,11 @@ export async function flushQueue(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The segments that the object storage lacks. */
+export async function queuedSegments({ physical }: AgentConfiguration): Promise<string[]> {
+  return (await queued(physical.queueDirectory)).filter((name) => SEGMENT.test(name));
 }
 
 async function queued(folder: string): Promise<string[]> {

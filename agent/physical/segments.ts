@@ -57,6 +57,13 @@ export function nextSegment(segment: string): string {
   return segmentName(segmentTimeline(segment), segmentNumber(segment) + 1);
 }
 
+/** The segments from one to another one of the same timeline, both with them. */
+export function segmentsBetween(first: string, last: string): string[] {
+  const from = segmentNumber(first);
+  const length = Math.max(0, segmentNumber(last) - from + 1);
+  return Array.from({ length }, (_, index) => segmentName(segmentTimeline(first), from + index));
+}
+
 function hex(value: number): string {
   return value.toString(16).toUpperCase().padStart(8, "0");
 }

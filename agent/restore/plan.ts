@@ -7,6 +7,7 @@ import { archivedChain, lineageOf } from "../lineage/reconcile.ts";
 import { type ArchiveRoot, archiveRoot } from "../lineage/repository.ts";
 import { readBackups } from "../metadata.ts";
 import { lsnNumber } from "../physical/segments.ts";
+import { describeOlder, pointsInTime } from "../point-in-time.ts";
 import { query } from "../sql.ts";
 import { describeTarget, type RecoveryTarget } from "./target.ts";
 import { recoveryWindow, restorePoints } from "./window.ts";
@@ -62,12 +63,10 @@ export async function planRecovery(
   const leading = physical.filter(
     (entry) => [systemIdentifier, "unknown"].includes(entry.systemIdentifier) && leadsTo(chain, entry),
   );
-  const good = leading.filter(isGood);
-  const window = await recoveryWindow(
-    configuration,
-    good.map(({ abandoned: _, ...entry }) => entry),
-    context,
-  );
+  const onChain = leading.filter(isGood).map(({ abandoned: _, ...entry }) => entry);
+  // What the window has let go of follows the others: recovery from them would end at a gap.
+  const good = onChain.filter(({ ownEndOnly }) => ownEndOnly !== true);
+  const window = await recoveryWindow(configuration, onChain, context);
   if (window === undefined) throw new Refusal(withoutBase(leading, chain));
   tellSkipped(leading, good, context);
   const possible = `possible is ${window.from} to ${window.to}${
@@ -76,7 +75,11 @@ export async function planRecovery(
   const exclusive = target.type === "latest" && stop !== undefined;
   const wanted: RecoveryTarget = exclusive ? { type: "lsn", value: stop } : target;
   const bases = await basesFor(configuration, target, good.toReversed(), context);
-  if (bases.length === 0) throw new Refusal(`${describeTarget(target)} cannot be reached: ${possible}`);
+  if (bases.length === 0) {
+    const older = describeOlder(pointsInTime(onChain)?.older ?? []);
+    const all = older === "" ? possible : `${possible}; ${older}`;
+    throw new Refusal(`${describeTarget(target)} cannot be reached: ${all}`);
+  }
   const searching = target.type === "name" || target.type === "xid";
   return { bases, chain, target: wanted, exclusive, searching, possible };
 }
@@ -202,6 +205,8 @@ function endedBefore(newestFirst: readonly BackupEntry[], lsn: string): BackupEn
 }
 
 function withoutBase(leading: readonly BackupEntry[], chain: Chain): string {
+  const older = describeOlder(leading.filter((entry) => entry.ownEndOnly === true && isGood(entry)));
+  if (older !== "") return `no log follows a good backup any more: pgstack backup --kind full; ${older}`;
   const failed = leading.at(-1);
   return failed === undefined
     ? `no physical backup leads to timeline ${lastTimeline(chain)}: pgstack backup --kind full`

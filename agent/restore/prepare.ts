@@ -201,7 +201,7 @@ async function untilReplayed(
   context: Context,
 ): Promise<void> {
   await untilAnswering(server, ended, context);
-  const range = { chain, from: base.startWal ?? "" };
+  const range = { chain, id: base.archiveId, from: base.startWal ?? "" };
   const archived = await ArchivedLog.open(configuration, from, range, context);
   const [missing] = missingSegments(eitherOf(archived, segmentsNamed(staged.names)), chain, range.from);
   if (missing !== undefined) throw new Error(`segment ${missing} is missing from the archive`);
@@ -308,7 +308,7 @@ async function explained(
   }
   const latest = /last completed transaction was at log time (.+)/.exec(log)?.[1];
   const last = [...log.matchAll(/restored log file "([0-9A-F]{24})"/g)].at(-1)?.[1];
-  const range = { chain: plan.chain, from: base.startWal ?? "" };
+  const range = { chain: plan.chain, id: base.archiveId, from: base.startWal ?? "" };
   const gaps = await ArchivedLog.open(configuration, from, range, context).then(
     (archived) => missingSegments(archived, range.chain, range.from),
     (): string[] => [],

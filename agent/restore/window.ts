@@ -3,16 +3,17 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { type BackupEntry, isGood } from "../entry.ts";
+import type { BackupEntry } from "../entry.ts";
 import { Refusal } from "../failure.ts";
 import { writeWhole } from "../files.ts";
 import { segmentTimeline } from "../physical/segments.ts";
+import { pointsInTime } from "../point-in-time.ts";
 import { psql, query } from "../sql.ts";
 import { recoveryPoint } from "../stream/recovery-point.ts";
 
 /** What can be reached by recovery. */
 export interface RecoveryWindow {
-  /** End of the oldest good backup. */
+  /** End of the oldest good backup that log follows. */
   readonly from: string;
   /** Last moment whose commits are in the backup place for sure. */
   readonly to: string;
@@ -33,12 +34,10 @@ export async function recoveryWindow(
   entries: readonly BackupEntry[],
   context: Pick<Context, "signal">,
 ): Promise<RecoveryWindow | undefined> {
-  const oldest = entries.find(
-    (entry) => entry.kind !== "logical" && entry.abandoned !== true && isGood(entry),
-  );
-  if (oldest === undefined) return undefined;
+  const points = pointsInTime(entries);
+  if (points === undefined) return undefined;
   const to = await loggedUntil(configuration, context);
-  return { from: oldest.finishedAt, to: to < oldest.finishedAt ? oldest.finishedAt : to };
+  return { from: points.from, to: to < points.from ? points.from : to };
 }
 
 /** The last commit that is in the backup place for sure. Without a server recovery itself tells where the log ends. */

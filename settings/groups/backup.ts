@@ -134,4 +134,14 @@ export const backupKeys = {
     caution: "Fewer: the next run removes backups.",
     variable: "BACKUP_KEEP_MONTHS",
   }),
+  pitrDays: setting(
+    wholeNumber(1, 3650, "days").default(7),
+    "Days that any point in time can be restored for, as far as backups are kept. Older ones are restored as of their own end: of the log before the window stays what they need for that.",
+    {
+      group: "Backup",
+      fallback: "7",
+      example: "14",
+      caution: "Fewer: the next run removes log, and more bring none back.",
+    },
+  ),
 };

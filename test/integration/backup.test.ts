@@ -8,6 +8,7 @@ import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { executeInContainer } from "../../operations/execute.ts";
 import { runAsSuperuser } from "../../operations/superuser.ts";
+import { pruneWithWindow } from "../support/narrow-window.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 let stack: LiveStack;
@@ -118,6 +119,47 @@ describe("L2 L5 L6 backups of a stack", () => {
     expect(fates.at(-1)?.reason).toBeTruthy();
     const pruned = await callAgent<Fate[]>(stack.target, "prune", { dryRun: false });
     expect(pruned.filter(({ kept }) => !kept)).toEqual([]);
+  });
+
+  test("C1 before the window each backup keeps its own log, and nothing takes what was let go for a gap", async () => {
+    const { target } = stack;
+    for (let count = 0; count < 3; count += 1) await callAgent(target, "archive-now");
+    const before = new Date().toISOString();
+    const [base] = await callAgent<BackupEntry[]>(target, "backup", { kind: "full", waitSeconds: 60 });
+    await callAgent(target, "archive-now");
+    await pgstack("backup", "--kind", "incr");
+    const segments = () => inAgent("find /backups/pgbackrest-encrypted/archive -name '0000*.zst' | wc -l");
+    const stored = Number(await segments());
+    await pruneWithWindow(target, 0);
+    expect(Number(await segments())).toBeLessThan(stored);
+    const told = await pgstack<{ backups: BackupEntry[]; pointInTimeSince: string }>("backups");
+    const physical = told.backups.filter(({ kind }) => kind !== "logical");
+    const older = physical.filter(({ ownEndOnly }) => ownEndOnly === true);
+    expect(older).toEqual(physical.slice(0, -2));
+    expect(older.length).toBeGreaterThanOrEqual(2);
+    expect(told.pointInTimeSince).toBe(base?.finishedAt);
+    const status = await stack.project.pgstack(["status"]);
+    expect(status.output).toContain(
+      `any since ${base?.finishedAt}; ${older.length} older backups as of their own end only`,
+    );
+    expect((await callAgent<{ gaps: unknown[] }>(target, "archive")).gaps).toEqual([]);
+    // Each of the older ones is whole, and so is the log inside the window.
+    for (const { id } of older) {
+      const [result] = await callAgent<VerifyResult[]>(target, "verify", { id, deep: true });
+      expect(result?.problems).toEqual([]);
+    }
+    expect(await callAgent<DrillResult>(target, "drill")).toMatchObject({ result: "ok" });
+    const refused = await stack.project.pgstack(["restore", "--time", before, "--yes"]);
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toContain(`possible is ${base?.finishedAt} to `);
+    for (const { id, finishedAt } of older) expect(refused.stderr).toContain(`${id} (${finishedAt})`);
+    // What an older one needs lacks, when it does.
+    const [needed = ""] = older.map(({ startWal }) => startWal);
+    const file = await inAgent(`find /backups/pgbackrest-encrypted/archive -name '${needed}-*'`);
+    await inAgent(`mv ${file} /scratch/kept; rm -f /backups/state/archive-local.json`);
+    const { gaps } = await callAgent<{ gaps: unknown[] }>(target, "archive");
+    await inAgent(`mv /scratch/kept ${file}`);
+    expect(gaps).toEqual([{ repository: "local", segments: [needed] }]);
   });
 
   test("O1 what a monitoring system asks is in a file", async () => {

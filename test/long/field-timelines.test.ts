@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { BackupEntry } from "../../agent/entry.ts";
+import type { VerifyResult } from "../../agent/verify.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { executeInContainer } from "../../operations/execute.ts";
 import { restoreInPlace } from "../../operations/restore.ts";
@@ -12,6 +13,7 @@ import {
   destroyDataDirectory,
   Ledger,
 } from "../support/ledger.ts";
+import { inAgent, pruneWithWindow } from "../support/narrow-window.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
 // Each test is several restores, one after the other.
@@ -235,5 +237,44 @@ describe("a target that cannot be reached [F25]", () => {
       );
     }
     expect(await callAgent(stack.target, "restore-journal")).toBeNull();
+  });
+});
+
+describe("before the window of points in time [C1]", () => {
+  test("each kept backup of each timeline stays whole, and a new timeline takes a number that none had", async () => {
+    const { target } = stack;
+    const histories = () =>
+      inAgent(target, ["sh", "-c", "cd /backups/pgbackrest/archive/main/16-1 && cksum *.history"]);
+    const [base] = await take("full");
+    await archiveAll(stack);
+    const before = await histories();
+    const newest = (await agentStatus(stack)).lineage?.chain.at(-1)?.timeline ?? 0;
+    expect(before.trim().split("\n")).toHaveLength(newest - 1);
+    await pruneWithWindow(target, 0);
+    expect(await histories()).toBe(before);
+    const found = await backups(stack);
+    expect(found.findLast(({ kind }) => kind === "full")).toMatchObject({ id: base?.id, timeline: newest });
+    const older = found.filter((entry) => entry.ownEndOnly === true && entry.verification.result === "ok");
+    expect(new Set(older.map(({ timeline }) => timeline)).size).toBeGreaterThan(2);
+    for (const { id } of older) {
+      const [result] = await callAgent<VerifyResult[]>(target, "verify", { id, deep: true, waitSeconds: 60 });
+      expect(result?.problems, id).toEqual([]);
+    }
+    expect((await callAgent<{ gaps: readonly unknown[] }>(target, "archive")).gaps).toEqual([]);
+    const refused = await stack.project.pgstack([
+      "restore",
+      "--time",
+      afterMistake,
+      "--timeline",
+      "1",
+      "--yes",
+    ]);
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toMatch(
+      /; from before that, backups as of their own end: |no log follows a good backup any more/,
+    );
+    await pgstack("restore", older[0]?.id ?? "", "--yes");
+    const { lineage } = await agentStatus(stack);
+    expect(lineage?.chain.at(-1)?.timeline).toBe(newest + 1);
   });
 });

@@ -57,6 +57,7 @@ export const WRONG_VALUES: readonly Wrong[] = [
     { passwordLength: "8" },
     'pgstack:passwordLength is "8"; it must be a whole number of characters from 16 to 128',
   ],
+  [{ pitrDays: "0" }, 'pgstack:pitrDays is "0"; it must be a whole number of days from 1 to 3650'],
   [{ backupKeepDays: "0" }, 'pgstack:backupKeepDays is "0"; it must be a whole number from 1 to 3650'],
   [
     { healthTimeoutSeconds: "0" },

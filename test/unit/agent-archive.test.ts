@@ -150,6 +150,46 @@ describe("the archive by range [L12]", () => {
     ]);
   });
 
+  test("the local repository is listed without a process, by id without any, and to the same end", async () => {
+    await archive(1, 0, 700);
+    for (const number of [3, 300]) await rm(pathOf(1, number));
+    await writeFile(pathOf(1, 3).replace(/-(?=0{40})/, ".partial-"), "");
+    const direct = {
+      ...configuration(),
+      physical: { ...configuration().physical, localDirectory: join(folder, "repository") },
+    };
+    const range = { chain: ONE, from: FIRST };
+    const by = async (of: AgentConfiguration, more: Partial<LogRange> = {}) => {
+      const log = await ArchivedLog.open(of, "local", { ...range, ...more }, CONTEXT);
+      return {
+        missing: missingSegments(log, ONE, FIRST),
+        last: log.last(1),
+        root: log.root,
+        whole: log.whole,
+      };
+    };
+    const found = await by(configuration());
+    expect(found).toMatchObject({ missing: [3, 300].map((n) => segmentName(1, n)), last: 700 });
+    await asked();
+    expect(await by(direct)).toEqual(found);
+    vi.stubEnv("PATH", "");
+    expect(await by(direct, { id: "16-1" })).toEqual(found);
+    expect(await by(direct, { id: "16-2" })).toMatchObject({ missing: [], last: -1 });
+  });
+
+  test("whole folders are passed over, and each other segment is asked for", () => {
+    const asked: number[] = [];
+    const there = {
+      has: (_: number, number: number) => asked.push(number) > 0 && number !== 600,
+      last: () => 1_000,
+      through: (_: number, number: number) => (number >= 256 && number < 512 ? 511 : undefined),
+    };
+    expect(missingSegments(there, ONE, segmentName(1, 250))).toEqual([segmentName(1, 600)]);
+    expect(asked.filter((number) => number < 520)).toEqual([
+      250, 251, 252, 253, 254, 255, 512, 513, 514, 515, 516, 517, 518, 519,
+    ]);
+  });
+
   test("only what lies on the way of the timelines is looked into", async () => {
     await archive(1, 0, 1_000);
     await archive(2, 300, 1_000);

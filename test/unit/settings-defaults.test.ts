@@ -84,6 +84,7 @@ describe("P6 defaults", () => {
       backupKeepDays: 7,
       backupKeepWeeks: 4,
       backupKeepMonths: 6,
+      pitrDays: 7,
       logsDirectory: "logs",
       healthTimeoutSeconds: 60,
     });
