@@ -1,13 +1,12 @@
-import type Docker from "dockerode";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { dockerEngine, findVolume } from "../../operations/docker.ts";
-import { executeInContainer } from "../../operations/execute.ts";
 import { waitUntilReady } from "../../operations/readiness.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { LABEL_STACK, type Target } from "../../operations/target.ts";
 import { readVolumeFile, writeVolumeFiles } from "../../operations/volume-files.ts";
 import { TEST_IMAGE } from "../support/image.ts";
 import { TestProject } from "../support/project.ts";
+import { inside, smallVolume } from "../support/small-volume.ts";
 import { errorsOf, writeSql } from "../support/up.ts";
 import { removeVolumeQuietly, uniqueName } from "../support/volumes.ts";
 
@@ -168,24 +167,6 @@ describe("F06 no room", () => {
   });
 });
 
-/** A volume of a few megabytes. What is in memory lasts as long as a container has it: that is returned, at work. */
-async function smallVolume(name: string, size: string): Promise<Docker.Container> {
-  const { uid, gid } = await postgresIds();
-  await docker.createVolume({
-    Name: name,
-    Driver: "local",
-    DriverOpts: { type: "tmpfs", device: "tmpfs", o: `size=${size},uid=${uid},gid=${gid},mode=0700` },
-  });
-  const holder = await docker.createContainer({
-    Image: TEST_IMAGE,
-    User: "postgres",
-    Entrypoint: ["sleep", "600"],
-    HostConfig: { NetworkMode: "none", Mounts: [{ Type: "volume", Source: name, Target: "/data" }] },
-  });
-  await holder.start();
-  return holder;
-}
-
 /** A cluster as somebody may have made it before, with a row in it. */
 async function makeCluster(name: string): Promise<void> {
   const container = await docker.createContainer({
@@ -204,25 +185,4 @@ async function makeCluster(name: string): Promise<void> {
   } finally {
     await container.remove({ force: true, v: true });
   }
-}
-
-async function postgresIds(): Promise<{ uid: string; gid: string }> {
-  const container = await docker.createContainer({
-    Image: TEST_IMAGE,
-    User: "postgres",
-    Entrypoint: ["sleep", "60"],
-    HostConfig: { NetworkMode: "none" },
-  });
-  try {
-    await container.start();
-    const [uid = "", gid = ""] = (await inside(container, "id -u; id -g")).trim().split("\n");
-    return { uid, gid };
-  } finally {
-    await container.remove({ force: true, v: true });
-  }
-}
-
-async function inside(container: Docker.Container, script: string): Promise<string> {
-  const target: Target = { stack: "", container: container.id, port: 5432, database: "" };
-  return (await executeInContainer(target, { command: ["bash", "-c", script] })).stdout;
 }
