@@ -7,6 +7,7 @@ import { agentContainer, callAgent } from "../../../operations/agent.ts";
 import { dockerEngine } from "../../../operations/docker.ts";
 import { waitUntilReady } from "../../../operations/readiness.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../../operations/superuser.ts";
+import { LABEL_PROJECT, LABEL_STACK } from "../../../operations/target.ts";
 import { untilFirstBackup } from "../first-backup.ts";
 import type { Ended, RunOptions } from "../project.ts";
 import { LiveStack } from "../security/live-stack.ts";
@@ -18,6 +19,7 @@ import type { Loss, Victim } from "./step.ts";
 const VOLUME = "1200m";
 /** A run of all sequences takes hours. */
 const VOLUME_SECONDS = 86_400;
+const SETTINGS = { backup: true, ballastMegabytes: 32 };
 /** What the loss of the host may cost, as docs/backup.md says. */
 export const RECOVERY_POINT_SECONDS = 2;
 const PATIENCE_SECONDS = 120;
@@ -29,43 +31,42 @@ export type OnRow = (row: { readonly id: number; readonly acknowledged: boolean 
 /** A stack on a small volume, and all that sequences do to one. */
 export class Subject {
   readonly #stack: LiveStack;
-  readonly #volume: string;
   readonly #holder: Docker.Container;
   readonly #docker = dockerEngine();
   #nextId = 1;
 
-  private constructor(stack: LiveStack, volume: string, holder: Docker.Container) {
+  private constructor(stack: LiveStack, holder: Docker.Container) {
     this.#stack = stack;
-    this.#volume = volume;
     this.#holder = holder;
   }
 
   /** A new stack, which has backed itself up. */
   static async bringUp(): Promise<Subject> {
-    const volume = uniqueName("sequences");
-    const holder = await smallVolume(volume, VOLUME, VOLUME_SECONDS);
+    const name = uniqueName("sequences");
+    let holder: Docker.Container | undefined;
+    let stack: LiveStack | undefined;
     try {
-      const stack = await LiveStack.bringUp({
-        ...{ backup: true, dataVolumeName: volume, adoptDataVolume: true, ballastMegabytes: 32 },
+      stack = await LiveStack.bringUp(SETTINGS, async (project) => {
+        const labels = { [LABEL_STACK]: project.stack, [LABEL_PROJECT]: "pgstack" };
+        holder = await smallVolume(name, VOLUME, { labels, seconds: VOLUME_SECONDS });
+        return { dataVolumeName: name, adoptDataVolume: true };
       });
-      const subject = new Subject(stack, volume, holder);
-      try {
-        await stack.write("CREATE TABLE public.rows (id bigint PRIMARY KEY);");
-        await untilFirstBackup(stack.target);
-        return subject;
-      } catch (error) {
-        await stack.project.remove();
-        throw error;
-      }
+      if (holder === undefined) throw new Error("the volume was not made");
+      const subject = new Subject(stack, holder);
+      await stack.write("CREATE TABLE public.rows (id bigint PRIMARY KEY);");
+      await untilFirstBackup(stack.target);
+      return subject;
     } catch (error) {
-      await removeHeld(volume, holder);
+      await holder?.remove({ force: true, v: true });
+      await stack?.project.remove();
+      await removeVolumeQuietly(name);
       throw error;
     }
   }
 
   async remove(): Promise<void> {
+    await this.#holder.remove({ force: true, v: true });
     await this.#stack.project.remove();
-    await removeHeld(this.#volume, this.#holder);
   }
 
   /** Has the table empty. */
@@ -215,9 +216,4 @@ export class Subject {
     }
     throw new Error(`no session after ${PATIENCE_SECONDS} s`, { cause: last });
   }
-}
-
-async function removeHeld(volume: string, holder: Docker.Container): Promise<void> {
-  await holder.remove({ force: true, v: true });
-  await removeVolumeQuietly(volume);
 }
