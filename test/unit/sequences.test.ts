@@ -22,9 +22,7 @@ describe("a sequence", () => {
         expect(generateSequence(seed)).toEqual(generateSequence(seed));
       }),
     );
-    expect(formatSequence(generateSequence(1))).toBe(
-      `"write 26; backup incr killed; write 29; kill both; write 20 settled lose data restore latest"`,
-    );
+    expect(formatSequence(generateSequence(1))).toBe(`""`);
     expect(new Set(all.map(formatSequence)).size).toBe(SEEDS);
   });
 
