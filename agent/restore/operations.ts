@@ -17,6 +17,7 @@ import { seedCluster } from "./seed.ts";
 import {
   discardRestored,
   folders,
+  isClusterThere,
   isUntouched,
   type Journal,
   keepRestored,
@@ -122,7 +123,7 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
       if (isUntouched(journal)) {
         await discardRestored(configuration, journal.id);
         await removeJournal(configuration);
-        return null;
+        return { there: isClusterThere(configuration) };
       }
       await writeJournal(configuration, { ...journal, phase: "undoing" });
       await withoutServer(configuration, context, () => swapBack(configuration, journal.id));
@@ -130,7 +131,7 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
       if (keep === true) await keepRestored(configuration, journal.id);
       await discardRestored(configuration, journal.id);
       await removeJournal(configuration);
-      return null;
+      return { there: isClusterThere(configuration) };
     },
   ],
   [
