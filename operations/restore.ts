@@ -129,9 +129,9 @@ export async function resumeRestore(
       // A server that was started by hand may have been written to, whichever of the two directories it runs on.
       const keep = journal.openedAt !== undefined || (await isWritable(target));
       if (!isUntouched({ phase })) await stopServer(target);
-      await callAgent(target, "restore-undo", { id, keep }, { container });
+      const undone = await callAgent<Undone>(target, "restore-undo", { id, keep }, { container });
       // What failed verification was made beside a server that may not start, which is no matter of the restore.
-      if (phase !== "failed verification")
+      if (phase !== "failed verification" && isServerWanted(undone))
         await startServer(target, options.timeoutSeconds ?? TIMEOUT_SECONDS);
       return { id, state: "before" as const, accepted: false };
     }),
@@ -162,10 +162,9 @@ async function exchange(
     options.onStep?.("starting the restored server", 0.85);
     await settle(target, { container, id, lsn: prepared.lsn }, options);
   } catch (error) {
-    await putBack(target, container, id, options, error);
-    throw new UserError(`the restore failed and the state before is back, checked: ${errorLine(error)}`, {
-      cause: error,
-    });
+    const there = await putBack(target, container, id, options, error);
+    const state = there ? "the state before is back, checked" : "the data directory is lost as it was before";
+    throw new UserError(`the restore failed and ${state}: ${errorLine(error)}`, { cause: error });
   }
   await withoutSignal(target, container, "restore-done", id);
 }
@@ -199,18 +198,21 @@ function inUse({ id, openedAt }: Journal, error: unknown): string {
   );
 }
 
+/** @returns False where there was no cluster to put back. */
 async function putBack(
   target: Target,
   container: string,
   id: string,
   { onStep, timeoutSeconds = TIMEOUT_SECONDS }: RestoreOptions,
   reason: unknown,
-): Promise<void> {
+): Promise<boolean> {
   onStep?.("putting back what was there", 0.9);
   try {
     await stopServer(target);
-    await withoutSignal(target, container, "restore-undo", id);
-    await startServer(target, timeoutSeconds);
+    const undone = await callAgent<Undone>(target, "restore-undo", { id }, { container });
+    const there = isServerWanted(undone);
+    if (there) await startServer(target, timeoutSeconds);
+    return there;
   } catch (error) {
     throw new UserError(
       `the restore failed (${errorLine(reason)}), and so did putting back what was there: ${errorLine(error)}. ` +
@@ -218,6 +220,14 @@ async function putBack(
       { cause: error },
     );
   }
+}
+
+/** What an agent says of a restore that it has undone; one of an earlier version says nothing. */
+type Undone = { readonly there: boolean } | null;
+
+/** Where the data directory was lost altogether, a server would begin with an empty one: nobody wants that in its place. */
+function isServerWanted(undone: Undone): boolean {
+  return undone?.there !== false;
 }
 
 /** Puts the kept cluster of a restore in use that failed verification and is accepted now; undefined when there is none. */

@@ -18,6 +18,7 @@ import { seedCluster } from "./seed.ts";
 import {
   discardRestored,
   folders,
+  isClusterThere,
   isUntouched,
   type Journal,
   keepRestored,
@@ -125,7 +126,7 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
       if (isUntouched(journal)) {
         await discardRestored(configuration, journal.id);
         await removeJournal(configuration);
-        return null;
+        return { there: isClusterThere(configuration) };
       }
       await writeJournal(configuration, { ...journal, phase: "undoing" });
       await withoutArchiver(configuration, context, async () => {
@@ -135,7 +136,7 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
       if (keep === true) await keepRestored(configuration, journal.id);
       await discardRestored(configuration, journal.id);
       await removeJournal(configuration);
-      return null;
+      return { there: isClusterThere(configuration) };
     },
   ],
   [

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import { isCode, Refusal } from "../failure.ts";
@@ -77,14 +77,18 @@ export async function removeJournal({ dataDirectory }: AgentConfiguration): Prom
   await syncPath(dirname(dataDirectory));
 }
 
-/** Puts the restored cluster in use; the one before is kept. Done again after being cut off, it goes on. */
+/** Puts the restored cluster in use; the one before is kept, where there is one. Done again after being cut off, it goes on. */
 export async function swapIn(configuration: AgentConfiguration, id: string): Promise<void> {
   const { root, current, restored, previous } = folders(configuration, id);
   if (!existsSync(restored)) {
     if (existsSync(previous) && existsSync(current)) return;
     throw new Refusal(`restore ${id} has no cluster to put in use`);
   }
-  if (!existsSync(previous)) await rename(current, previous);
+  if (!existsSync(previous)) {
+    if (existsSync(current)) await rename(current, previous);
+    // It was lost altogether: an empty folder in its place tells the next run how far this one came.
+    else await mkdir(previous, { mode: 0o700 });
+  }
   await rename(restored, current);
   await syncPath(root);
 }
@@ -94,8 +98,14 @@ export async function swapBack(configuration: AgentConfiguration, id: string): P
   const { root, current, restored, previous } = folders(configuration, id);
   if (!existsSync(previous)) return;
   if (existsSync(current) && !existsSync(restored)) await rename(current, restored);
-  await rename(previous, current);
+  if ((await readdir(previous)).length === 0) await rmdir(previous);
+  else await rename(previous, current);
   await syncPath(root);
+}
+
+/** Whether there is a cluster to start a server on: without one it would make a new, empty one. */
+export function isClusterThere({ dataDirectory }: AgentConfiguration): boolean {
+  return existsSync(dataDirectory);
 }
 
 /** Removes the cluster that was restored and is not in use. */

@@ -122,6 +122,12 @@ export class TestProject {
     return project;
   }
 
+  /** A stack that a checkout has brought up, with the state and the passphrase in it. */
+  static async in(directory: string, stack: string): Promise<TestProject> {
+    const passphrase = await readFile(join(directory, ".pgstack", "passphrase"), "utf8");
+    return new TestProject(directory, stack, passphrase.trim());
+  }
+
   /** Another stack of the same project, which a test makes by the project's own means; it goes with this one. */
   sibling(suffix: string): TestProject {
     const other = new TestProject(this.directory, `${this.stack}${suffix}`, this.passphrase);

@@ -4,27 +4,46 @@ import { executeInContainer } from "../../operations/execute.ts";
 import type { Target } from "../../operations/target.ts";
 import { TEST_IMAGE } from "./image.ts";
 
-const docker = dockerEngine();
-
-/** A volume of a few megabytes. What is in memory lasts as long as a container has it: that is returned, at work. */
-export async function smallVolume(name: string, size: string): Promise<Docker.Container> {
-  const { uid, gid } = await postgresIds();
+/**
+ * A volume of a few megabytes. What is in memory lasts as long as a container has it: that is returned, at work, with the volume
+ * at /data.
+ *
+ * @param options.seconds After which the container ends by itself, for a test that was killed. Default: 600.
+ * @param options.labels The volume's. Default: none.
+ */
+export async function smallVolume(
+  name: string,
+  size: string,
+  {
+    seconds = 600,
+    labels = {},
+  }: { readonly seconds?: number; readonly labels?: Readonly<Record<string, string>> } = {},
+): Promise<Docker.Container> {
+  const docker = dockerEngine();
+  const { uid, gid } = await postgresIds(docker);
   await docker.createVolume({
     Name: name,
     Driver: "local",
+    Labels: { ...labels },
     DriverOpts: { type: "tmpfs", device: "tmpfs", o: `size=${size},uid=${uid},gid=${gid},mode=0700` },
   });
   const holder = await docker.createContainer({
     Image: TEST_IMAGE,
     User: "postgres",
-    Entrypoint: ["sleep", "600"],
+    Entrypoint: ["sleep", String(seconds)],
     HostConfig: { NetworkMode: "none", Mounts: [{ Type: "volume", Source: name, Target: "/data" }] },
   });
   await holder.start();
   return holder;
 }
 
-async function postgresIds(): Promise<{ uid: string; gid: string }> {
+/** What a script in a container prints. */
+export async function inside(container: Docker.Container, script: string): Promise<string> {
+  const target: Target = { stack: "", container: container.id, port: 5432, database: "" };
+  return (await executeInContainer(target, { command: ["bash", "-c", script] })).stdout;
+}
+
+async function postgresIds(docker: Docker): Promise<{ uid: string; gid: string }> {
   const container = await docker.createContainer({
     Image: TEST_IMAGE,
     User: "postgres",
@@ -38,10 +57,4 @@ async function postgresIds(): Promise<{ uid: string; gid: string }> {
   } finally {
     await container.remove({ force: true, v: true });
   }
-}
-
-/** What a script prints in a container. */
-export async function inside(container: Docker.Container, script: string): Promise<string> {
-  const target: Target = { stack: "", container: container.id, port: 5432, database: "" };
-  return (await executeInContainer(target, { command: ["bash", "-c", script] })).stdout;
 }
