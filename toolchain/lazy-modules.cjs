@@ -19,6 +19,14 @@ const COMPILER = /(^|[\\/])(ts-node|typescript)(@[\d.]+)?([\\/]typescript\.js)?$
 const RUNNER_OF_POLICIES = /[\\/]@pulumi[\\/]pulumi[\\/](cmd[\\/]run-policy-pack[\\/]run|tsutils)\.js$/;
 const noCompiler = { version: "5.0.0", register: () => {} };
 
+/** Pulumi ends these by SIGINT, at which Node.js forgets what it has compiled, and would compile it at each run again. */
+const ENDED_BY_SIGNAL = /[\\/]cmd[\\/](dynamic-provider|run-policy-pack)[\\/]index\.js$/;
+if (ENDED_BY_SIGNAL.test(process.argv[1] ?? ""))
+  process.once("SIGINT", () => {
+    require("node:module").flushCompileCache?.();
+    process.kill(process.pid, "SIGINT");
+  });
+
 /** @param {unknown} parent */
 function isRunnerOfPolicies(parent) {
   return RUNNER_OF_POLICIES.test(/** @type {{filename?: string}} */ (parent)?.filename ?? "");

@@ -2,16 +2,24 @@ import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { runAsSuperuser } from "../../operations/superuser.ts";
-import { resetToSnapshot } from "../../operations/testing.ts";
+import { type ResetOptions, resetToSnapshot } from "../../operations/testing.ts";
 import { Manual } from "../support/manual.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
-const FAST = { serverSettings: { fsync: false, full_page_writes: false, synchronous_commit: false } };
+const SETTINGS = {
+  serverSettings: {
+    fsync: false,
+    full_page_writes: false,
+    synchronous_commit: false,
+    max_prepared_transactions: 2,
+  },
+  testSnapshot: "standard",
+};
 
 let stack: LiveStack;
 
 beforeAll(async () => {
-  stack = await LiveStack.bringUp({ ...FAST, testSnapshot: "standard" });
+  stack = await LiveStack.bringUp(SETTINGS);
 });
 
 afterAll(() => stack?.project.remove());
@@ -20,8 +28,24 @@ async function sql(text: string, database = "app"): Promise<void> {
   await runAsSuperuser(stack.target, text, { database });
 }
 
-async function reset(...names: string[]) {
-  const ended = await stack.project.pgstack(["reset-test", ...names]);
+/** What a reset goes by in this stack. */
+function options(name = "standard"): ResetOptions {
+  return {
+    project: stack.project.directory,
+    name,
+    specification: {
+      ...{ name: "app", administrator: "administrator", application: "application", readonly: "readonly" },
+      ...{ schemas: [], extensions: ["uuid-ossp", "pgcrypto", "pg_stat_statements"] },
+    },
+  };
+}
+
+async function reset(name?: string): Promise<void> {
+  await resetToSnapshot(stack.target, options(name));
+}
+
+async function resetByCommand() {
+  const ended = await stack.project.pgstack(["reset-test"]);
   expect(ended.code, ended.output).toBe(0);
   return ended;
 }
@@ -89,7 +113,7 @@ describe("T2 reset-test", () => {
       ALTER TABLE public.users ADD COLUMN extra int; CREATE TABLE public.mine (n int); CREATE SCHEMA other;
       GRANT ALL ON public.tenants TO PUBLIC; DROP EXTENSION pgcrypto; CREATE EXTENSION hstore;
       ALTER DATABASE app SET work_mem = '1GB';`);
-    await reset();
+    await resetByCommand();
     expect(
       await stack.value(`(SELECT json_build_array(
         (SELECT count(*) FROM public.order_lines), nextval('public.orders_id_seq'), to_regprocedure('public.set_app_user(uuid)') IS NOT NULL,
@@ -110,7 +134,7 @@ describe("T2 reset-test", () => {
       await client.query("BEGIN");
       await client.query("SELECT set_app_user(gen_random_uuid()), count(*) FROM public.orders");
     }
-    const ended = await reset();
+    const ended = await resetByCommand();
     const [, closed = "", sessions = ""] =
       /closed for ([\d.]+) ms, (\d+) sessions ended/.exec(ended.stdout) ?? [];
     expect(Number(sessions)).toBe(clients.length);
@@ -149,10 +173,6 @@ describe("T2 reset-test", () => {
   });
 
   test("T2 a prepared transaction is named, and the database stays open", async () => {
-    await stack.change({
-      ...{ ...FAST, testSnapshot: "standard" },
-      serverSettings: { ...FAST.serverSettings, max_prepared_transactions: 2 },
-    });
     await sql("BEGIN; CREATE TABLE public.half (n int); PREPARE TRANSACTION 'half';");
     expect(await refused("reset-test")).toMatch(/being accessed by other users|prepared/);
     expect(await stack.value("1")).toBe("1");
@@ -174,7 +194,7 @@ describe("T2 reset-test", () => {
   });
 
   test("T2 two at once: one after the other, both done", async () => {
-    const both = await Promise.all([reset(), reset()]);
+    const both = await Promise.all([resetByCommand(), resetByCommand()]);
     expect(both).toHaveLength(2);
     expect(await stack.value("(SELECT count(*) FROM public.orders)")).toBe("12000");
   });
@@ -312,15 +332,6 @@ describe("T1 bad input", () => {
 });
 
 describe("T2 F34 each of the three places refuses by itself", () => {
-  const options = () => ({
-    project: stack.project.directory,
-    name: "standard",
-    specification: {
-      ...{ name: "app", administrator: "administrator", application: "application", readonly: "readonly" },
-      ...{ schemas: [], extensions: ["uuid-ossp", "pgcrypto", "pg_stat_statements"] },
-    },
-  });
-
   test("F34 the cluster's mark: config and container say test, and the mark is gone, or another stack's", async () => {
     await sql("DROP ROLE pgstack_test_environment;", "postgres");
     expect(await refused("reset-test")).toMatch(/the cluster does not bear the mark/);

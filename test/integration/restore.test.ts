@@ -3,6 +3,7 @@ import type { BackupEntry } from "../../agent/entry.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { executeInContainer } from "../../operations/execute.ts";
+import { type RecoveryTarget, restoreInPlace } from "../../operations/restore.ts";
 import { queryAsSuperuser } from "../../operations/superuser.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
@@ -40,6 +41,21 @@ async function step(name: string): Promise<string> {
     `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at`,
   );
   return row?.at ?? "";
+}
+
+/** How many steps there are at a target, as a restore to it finds them before it is confirmed; nothing in use is changed. */
+async function stepsAt(wanted: RecoveryTarget): Promise<number | undefined> {
+  let rows: number | undefined;
+  const { done } = await restoreInPlace(stack.target, wanted, {
+    confirm: async ({ problems, tables }) => {
+      expect(problems).toEqual([]);
+      rows = tables.find(({ table }) => table === "public.steps")?.rows;
+      return false;
+    },
+    prove: async () => {},
+  });
+  expect(done).toBe(false);
+  return rows;
 }
 
 async function restore(...options: string[]) {
@@ -89,22 +105,30 @@ describe("L5 L7 restores", () => {
     await step("three");
     expect((await stack.project.pgstack(["restore-point", "after-three"])).code).toBe(0);
     await step("four");
-    await restore("--name", "after-three");
-    expect(await steps()).toEqual(["one", "three"]);
+    expect(await stepsAt({ type: "name", value: "after-three" })).toBe(2);
+    expect(await steps()).toEqual(["one", "three", "four"]);
   });
 
   test("L5 to the end of a transaction", async () => {
     const xid = await transaction("five");
     await step("six");
-    await restore("--xid", xid);
-    expect(await steps()).toEqual(["one", "three", "five"]);
+    expect(await stepsAt({ type: "xid", value: xid })).toBe(4);
   });
 
   test("L7 a table that was dropped and one that a transaction held at that moment come back", async () => {
     const before = await step("seven");
     await stack.write("DROP TABLE public.steps;");
-    await restore("--time", before);
-    expect((await steps()).at(-1)).toBe("seven");
+    expect(await stepsAt({ type: "time", value: before })).toBe(6);
+  });
+
+  test.each([
+    ["--name", "never-set", /cannot be reached: .*possible is \S+ to \S+/],
+    ["--xid", "4000000000", /transaction 4000000000 cannot be reached/],
+  ])("L5 by command, %s %s is refused, and nothing is changed", async (option, value, message) => {
+    const refused = await stack.project.pgstack(["restore", option, value, "--yes"]);
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toMatch(message);
+    expect(await callAgent(stack.target, "restore-journal")).toBeNull();
   });
 
   test("L7 to a backup by its id, with a role's password that was rotated since", async () => {
@@ -120,7 +144,6 @@ describe("L5 L7 restores", () => {
   test("L7 not confirmed, nothing is changed", async () => {
     await step("nine");
     const before = await inVolume();
-    const { restoreInPlace } = await import("../../operations/restore.ts");
     const result = await restoreInPlace(
       stack.target,
       { type: "backup", id: full.id },
@@ -143,7 +166,6 @@ describe("L5 L7 restores", () => {
   });
 
   test("L7 F23 what is restored is not healthy: the state before is back, checked", async () => {
-    const { restoreInPlace } = await import("../../operations/restore.ts");
     const failing = restoreInPlace(
       stack.target,
       { type: "backup", id: full.id },

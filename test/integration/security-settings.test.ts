@@ -7,6 +7,7 @@ import { identifier } from "../../operations/sql.ts";
 import { TestProject } from "../support/project.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 import { handshake } from "../support/security/tls-handshake.ts";
+import { refusal } from "../support/settings.ts";
 
 const ODD = '\'; DROP TABLE x; -- "$(touch pwned)" `touch pwned` \\ %s $HOME';
 const DOMAIN = "db.example.org";
@@ -60,6 +61,16 @@ describe("F15 the settings of a stack", () => {
     await expectNothingRun(stack);
     expect((await stack.project.pulumi(["preview", "--expect-no-changes"])).code).toBe(0);
   });
+});
+
+describe("F15 names that are none", () => {
+  const KEYS = ["databaseName", "applicationRole", "schemas", "networkName", "extensions"];
+  let project: TestProject;
+
+  beforeAll(async () => {
+    project = await TestProject.create();
+  });
+  afterAll(() => project?.remove());
 
   test.each([
     ["a quote", "app'"],
@@ -68,25 +79,41 @@ describe("F15 the settings of a stack", () => {
     ["a line break", "app\nhost all all all trust"],
     ["a NUL byte", "app\u0000"],
     ["an option", "-c config_file=/tmp/x"],
-    ["10 MB", "a".repeat(10_000_000)],
-  ])("F15 names with %s are refused before anything is touched", async (_, name) => {
-    const all = { applicationRole: name, schemas: [name], networkName: name, extensions: [name] };
-    const project = await TestProject.create({ databaseName: name, ...(name.length < 1000 ? all : {}) });
-    try {
-      const { code, output } = await project.up();
-      expect(code).not.toBe(0);
-      expect(output.length).toBeLessThan(10_000);
-      // A longer text than the operating system hands to a program does not even reach the settings.
-      if (name.length < 1000) {
-        for (const key of ["databaseName", "applicationRole", "schemas", "networkName", "extensions"]) {
-          expect(output).toMatch(new RegExp(`pgstack:${key}(\\.0)? (is|has) [^\\n]*; it must be `));
-        }
-      }
-      expect(await project.things()).toEqual({ containers: [], volumes: [], networks: [] });
-      expect((await readdir(project.directory)).filter((file) => file.startsWith("pwned"))).toEqual([]);
-    } finally {
-      await project.remove();
-    }
+  ])("F15 names with %s are refused by every setting that takes one", (_, name) => {
+    const list = JSON.stringify([name]);
+    const refused = refusal({
+      ...{ databaseName: name, applicationRole: name, schemas: list, networkName: name, extensions: list },
+    });
+    for (const key of KEYS)
+      expect(refused).toContainEqual(
+        expect.stringMatching(new RegExp(`^pgstack:${key}(\\.0)? (is|has) .*; it must be `)),
+      );
+  });
+
+  test.each<[string, Record<string, unknown>, readonly string[]]>([
+    [
+      "quotes, semicolons, commands, line breaks and NUL bytes",
+      {
+        ...{
+          databaseName: "app'",
+          applicationRole: "app; DROP DATABASE postgres",
+          schemas: ["$(touch pwned)"],
+        },
+        ...{ networkName: "app\nhost all all all trust", extensions: ["app\u0000"] },
+      },
+      KEYS,
+    ],
+    // A longer text than the operating system hands to a program does not even reach the settings.
+    ["10 MB", { databaseName: "a".repeat(10_000_000) }, []],
+  ])("F15 names with %s end an up before anything is touched", async (_, settings, keys) => {
+    await project.configure(settings);
+    const { code, output } = await project.up();
+    expect(code).not.toBe(0);
+    expect(output.length).toBeLessThan(10_000);
+    for (const key of keys)
+      expect(output).toMatch(new RegExp(`pgstack:${key}(\\.0)? (is|has) [^\\n]*; it must be `));
+    expect(await project.things()).toEqual({ containers: [], volumes: [], networks: [] });
+    expect((await readdir(project.directory)).filter((file) => file.startsWith("pwned"))).toEqual([]);
   });
 });
 

@@ -98,7 +98,7 @@ describe("T3 by command", () => {
     const released = await stack.project.pgstack(["test-db", "release", lease]);
     expect(released.code, released.output).toBe(0);
     expect(await stack.value(`(SELECT count(*) FROM pg_database WHERE datname = '${database}')`)).toBe("0");
-    expect((await service.entries()).filter(({ state }) => state !== "ready")).toEqual([]);
+    expect((await service.listed()).filter(({ state }) => state !== "ready")).toEqual([]);
   });
 });
 

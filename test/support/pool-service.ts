@@ -4,7 +4,9 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { DatabaseSpecification } from "../../operations/database.ts";
 import type { PoolEntry } from "../../operations/testing/lease-table.ts";
+import { TestPool } from "../../operations/testing/pool.ts";
 import type { LiveStack } from "./security/live-stack.ts";
 
 const LONGEST_START_MILLISECONDS = 30_000;
@@ -14,6 +16,7 @@ export class PoolService {
   readonly #stack: LiveStack;
   readonly #name: string;
   #service: ChildProcess | undefined;
+  #specification: DatabaseSpecification | undefined;
 
   /** @param name Of the file with its address; `start` makes that the one that the vitest fixture finds. */
   constructor(stack: LiveStack, name = "test-db.json") {
@@ -52,8 +55,23 @@ export class PoolService {
     return service.exitCode;
   }
 
-  /** What the pool has, by the command line. */
+  /** What the pool has, as the command line finds it: what is to go is thrown away before. */
   async entries(): Promise<PoolEntry[]> {
+    const { project, target } = this.#stack;
+    const pool = await TestPool.open(target, {
+      ...{ project: project.directory, snapshot: "standard", specification: await this.#declared() },
+      connect: () => this.#stack.session("administrator", { database: "postgres" }),
+      ...{ ready: 0, maxDatabases: 10_000, maxBytes: 1024 ** 4 },
+    });
+    try {
+      return await pool.list();
+    } finally {
+      await pool.close();
+    }
+  }
+
+  /** The same by the command line itself. */
+  async listed(): Promise<PoolEntry[]> {
     const listed = await this.#stack.project.pgstack(["test-db", "list", "--json"]);
     if (listed.code !== 0) throw new Error(listed.output);
     return JSON.parse(listed.stdout);
@@ -64,5 +82,14 @@ export class PoolService {
     return Number(
       await this.#stack.value("(SELECT count(*) FROM pg_database WHERE datname LIKE 'pgstack\\_test\\_%')"),
     );
+  }
+
+  /** What the stack declares for its database. */
+  async #declared(): Promise<DatabaseSpecification> {
+    const { project } = this.#stack;
+    this.#specification ??= (
+      await project.outputs<{ testing: { specification: DatabaseSpecification } }>()
+    ).testing.specification;
+    return this.#specification;
   }
 }

@@ -15,6 +15,9 @@ import { endProcessesIn } from "./processes.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
 
+/** What Node.js has compiled, for all copies of the project: each knows it by paths from its own folder. */
+const COMPILED = process.env.NODE_COMPILE_CACHE || join(tmpdir(), "pgstack-compiled");
+
 /** What a copy of the project needs to run. */
 const PARTS = [
   "Pulumi.yaml",
@@ -84,6 +87,8 @@ export class TestProject {
     this.#environment = {
       PULUMI_BACKEND_URL: `${pathToFileURL(join(directory, ".pgstack", "state")).href}?metadata=skip`,
       PULUMI_CONFIG_PASSPHRASE: passphrase,
+      NODE_COMPILE_CACHE: join(directory, ".pgstack", "compiled"),
+      NODE_COMPILE_CACHE_PORTABLE: "1",
       PGSTACK_OPERATOR: "test",
       // What a test brings up for staging or production is not always as the policies want it.
       PGSTACK_POLICIES: "skip",
@@ -115,6 +120,8 @@ export class TestProject {
     const stack = `t${randomBytes(4).toString("hex")}`;
     const project = new TestProject(directory, stack, randomBytes(12).toString("hex"));
     await mkdir(join(directory, ".pgstack", "state"), { recursive: true });
+    await mkdir(COMPILED, { recursive: true });
+    await symlink(COMPILED, join(directory, ".pgstack", "compiled"));
     for (const part of PARTS) await cp(join(CHECKOUT, part), join(directory, part), { recursive: true });
     await symlink(join(CHECKOUT, "node_modules"), join(directory, "node_modules"));
     await project.configure(settings);

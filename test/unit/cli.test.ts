@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { helpOfCommands } from "../support/command-help.ts";
 import { ended, outputs, pgstack, startPgstack } from "../support/fake-pulumi.ts";
 
 const COMMANDS: readonly (readonly string[])[] = [
@@ -25,27 +26,54 @@ const COMMANDS: readonly (readonly string[])[] = [
 const SECRETS = /secret-(one|two|three)/;
 
 describe("help", () => {
+  let helps: ReadonlyMap<string, string>;
+
+  beforeAll(async () => {
+    helps = await helpOfCommands();
+  });
+
   test("the program's help names every command and every exit code", async () => {
     const { exitCode, stdout, stderr } = await pgstack(["--help"]);
     expect(exitCode).toBe(0);
     expect(stderr).toBe("");
-    for (const [name] of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
+    const names = [...helps.keys()].filter((name) => /^\S+$/.test(name));
+    expect(names).toEqual(expect.arrayContaining(COMMANDS.map(([name]) => name)));
+    for (const name of names) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
     for (const code of ["0", "1", "2", "3", "130"])
       expect(stdout).toMatch(new RegExp(`^  ${code} +\\w`, "m"));
   });
 
-  test.each(COMMANDS.map((words) => [words.join(" "), words] as const))(
+  test("a command's --help prints that, with exit code 0", async () => {
+    const { exitCode, stdout, stderr } = await pgstack(["audit", "verify", "--help"]);
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect(stdout).toBe(helps.get("audit verify"));
+  });
+
+  test.each(COMMANDS.map((words) => words.join(" ")))(
     "%s --help: what it does, its options, two examples, exit codes",
-    async (_name, words) => {
-      const { exitCode, stdout } = await pgstack([...words, "--help"]);
-      expect(exitCode).toBe(0);
-      expect(stdout).toMatch(/^Usage: pgstack /);
-      expect(stdout).toContain("--stack <name>");
-      const examples = /Examples:\n((?: {2}.*\n)+)/.exec(stdout)?.[1] ?? "";
+    (words) => {
+      const help = helps.get(words) ?? "";
+      expect(help).toMatch(/^Usage: pgstack /);
+      expect(help).toContain("--stack <name>");
+      const examples = /Examples:\n((?: {2}.*\n)+)/.exec(help)?.[1] ?? "";
       expect(examples.trim().split("\n")).toHaveLength(2);
-      expect(stdout).toContain("Exit codes:");
+      expect(help).toContain("Exit codes:");
     },
   );
+
+  test("every command that does something explains its options, with an example and the exit codes", () => {
+    const names = [...helps.keys()];
+    const families = names.filter((name) => names.some((below) => below.startsWith(`${name} `)));
+    const lacking = [...helps].filter(
+      ([name, help]) =>
+        !families.includes(name) &&
+        !/^Usage: pgstack .*\n\n\w[\s\S]*--stack <name>[\s\S]*\nExamples:\n {2}\S[\s\S]*\nExit codes:\n/.test(
+          help,
+        ),
+    );
+    expect(names.length).toBeGreaterThan(40);
+    expect(lacking.map(([name]) => name)).toEqual([]);
+  });
 
   test("no command at all prints the help and is wrong usage", async () => {
     const { exitCode, stdout, stderr } = await pgstack([]);

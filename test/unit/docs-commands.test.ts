@@ -1,9 +1,8 @@
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { PROJECT_DIRECTORY } from "../../toolchain/directories.mjs";
+import { helpOfCommands } from "../support/command-help.ts";
 
 const PAGES = [
   "operations",
@@ -33,31 +32,25 @@ function callsIn(file: string): string[] {
 
 const calls = [...new Set(FILES.flatMap(callsIn))].filter((call) => !call.startsWith("--stack NAME"));
 
-const helps = new Map<string, Promise<string>>();
-
-/** What a command says of itself; asked once. */
-function helpOf(path: readonly string[]): Promise<string> {
-  const known = helps.get(path.join(" "));
-  if (known !== undefined) return known;
-  const main = join(PROJECT_DIRECTORY, "cli", "main.ts");
-  const help = promisify(execFile)(process.execPath, [main, ...path, "--help"]).then(({ stdout }) => stdout);
-  helps.set(path.join(" "), help);
-  return help;
-}
-
 describe("P8 the commands that the documents show", () => {
+  let helps: ReadonlyMap<string, string>;
+
+  beforeAll(async () => {
+    helps = await helpOfCommands();
+  });
+
   test("P8 there are many", () => {
     expect(calls.length).toBeGreaterThan(20);
   });
 
-  test.each(calls)("P8 pgstack %s is a command with these options", async (call) => {
+  test.each(calls)("P8 pgstack %s is a command with these options", (call) => {
     const words = call.replace(/^--stack \S+ /, "").split(/\s+/);
     const [command = "", below = ""] = words;
     const path = FAMILIES.includes(command) && /^[a-z]/.test(below) ? [command, below] : [command];
-    const stdout = await helpOf(path);
-    expect(stdout).toMatch(new RegExp(`^Usage: pgstack (.*\\b)?${command}\\b`, "m"));
+    const help = helps.get(path.join(" "));
+    expect(help).toMatch(new RegExp(`^Usage: pgstack (.*\\b)?${command}\\b`, "m"));
     for (const option of words.filter((word) => /^--[a-z]/.test(word))) {
-      expect(stdout).toContain(option.replace(/[=),.;:].*$/, ""));
+      expect(help).toContain(option.replace(/[=),.;:].*$/, ""));
     }
   });
 });
