@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import { readBackups } from "../metadata.ts";
 import { archiveGaps } from "../physical/archive.ts";
 import { segmentNumber } from "../physical/segments.ts";
-import { oweBackup } from "./owed.ts";
+import { GAP, oweBackup } from "./owed.ts";
 
 /**
  * Notes that a full backup is to be taken where the log behind a repository's newest physical backup has a gap: no recovery
@@ -15,9 +15,8 @@ export async function oweForGap(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
 ): Promise<string | undefined> {
-  const gaps = await archiveGaps(configuration, context);
-  if (gaps.length === 0) return undefined;
   const { entries } = await readBackups(configuration, context);
+  const gaps = await archiveGaps(configuration, context, entries);
   for (const { repository, segments } of gaps) {
     const newest = entries.findLast(
       ({ kind, abandoned, repositories }) =>
@@ -28,7 +27,7 @@ export async function oweForGap(
       (segment) => from !== undefined && segmentNumber(segment) >= segmentNumber(from),
     );
     if (lost === undefined) continue;
-    await oweBackup(configuration, `a gap in the archive at ${lost}`, context);
+    await oweBackup(configuration, `${GAP} at ${lost}`, context);
     return lost;
   }
   return undefined;

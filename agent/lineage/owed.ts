@@ -5,6 +5,9 @@ import { type BackupEntry, isGood } from "../entry.ts";
 import { readBackups } from "../metadata.ts";
 import { type Lineage, readLineage, writeLineage } from "./record.ts";
 
+/** Begins the reason why a backup is owed for a gap in the archive. */
+export const GAP = "a gap in the archive";
+
 /**
  * Takes the full backup that is owed, so that the timeline that a restore began has a base of its own. To be called under
  * the lock: whoever comes second finds it taken.
@@ -26,7 +29,11 @@ export async function takeOwedBackup(
   const { entries } = await readBackups(configuration, context);
   const taken = entries.findLast((entry) => settles(entry, lineage));
   if (taken === undefined) {
-    const [entry] = await backup(configuration, { kind: "full", label: "after restore" }, context);
+    const [entry] = await backup(
+      configuration,
+      { kind: "full", label: lineage.owed.by.startsWith(GAP) ? "after a gap" : "after restore" },
+      context,
+    );
     return entry;
   }
   await noLongerOwed(configuration, context);
