@@ -8,6 +8,7 @@ import { secretText, tableName } from "../repository.ts";
 import { flag, listOf, wholeNumber } from "../values.ts";
 
 const ANEW = "A change makes the container anew: connections end.";
+const ANOTHER_PLACE = "What is in the place before stays there: move it along first.";
 
 /** Where backups go, when they are taken, how they are proven and how long they are kept. */
 export const backupKeys = {
@@ -23,14 +24,14 @@ export const backupKeys = {
       group: "Backup",
       fallback: "none: the volume backupVolumeName",
       example: "/srv/backups/shop",
-      caution: ANEW,
+      caution: ANOTHER_PLACE,
       common: true,
     },
   ),
   backupVolumeName: setting(
     dockerName().optional(),
     "Name of the volume that backups go to where backupDirectory names no folder.",
-    { group: "Backup", fallback: "pgstack-<stack>-backups", example: "shop-backups", caution: ANEW },
+    { group: "Backup", fallback: "pgstack-<stack>-backups", example: "shop-backups", caution: ANOTHER_PLACE },
   ),
   backupSchedule: setting(
     cronLine().default("0 2 * * *"),
@@ -91,7 +92,7 @@ export const backupKeys = {
       fallback: "none",
       example: "{endpoint: s3.example.com, bucket: backups, key: AKIDEXAMPLE, secret: EXAMPLEKEY}",
       structured: true,
-      caution: ANEW,
+      caution: ANOTHER_PLACE,
     },
   ),
   coreTables: setting(
