@@ -20,6 +20,8 @@ vi.mock("node:fs/promises", async (original) => {
 let folder: string;
 let passphrase: string;
 let ensurePassphrase: () => Promise<void>;
+/** Folders that were made to outlive a power cut, each with what was in it. */
+let synced: string[];
 
 beforeEach(async () => {
   folder = join(await temporaryFolder(), ".pgstack");
@@ -31,12 +33,18 @@ beforeEach(async () => {
     ...(await original<object>()),
     STATE_DIRECTORY: folder,
   }));
+  vi.doMock("../../toolchain/write-whole.mjs", () => ({
+    syncDirectory: async (directory: string) => {
+      synced.push(directory, ...(await readdir(directory)));
+    },
+  }));
+  synced = [];
   ({ ensurePassphrase } = await import("../../toolchain/passphrase.mjs"));
   hooks.writes = 0;
 });
 
 afterEach(() => {
-  vi.doUnmock("../../toolchain/directories.mjs");
+  for (const module of ["directories", "write-whole"]) vi.doUnmock(`../../toolchain/${module}.mjs`);
 });
 
 describe("the passphrase that set-up makes [S2]", () => {
@@ -50,6 +58,8 @@ describe("the passphrase that set-up makes [S2]", () => {
     expect((await stat(passphrase)).mode & 0o777).toBe(0o600);
     expect(Buffer.from((await readFile(passphrase, "utf8")).trim(), "base64url")).toHaveLength(32);
     expect(await readdir(folder)).toEqual(["passphrase"]);
+    // Whatever is encrypted with it next is there after a power cut, too.
+    expect(synced).toEqual([folder, "passphrase"]);
   });
 
   test("stays the first one's, where two make it at once", async () => {
