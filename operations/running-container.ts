@@ -1,4 +1,5 @@
 import { dockerEngine, findContainer } from "./docker.ts";
+import { heldReason } from "./held.ts";
 import type { Target } from "./target.ts";
 
 /**
@@ -20,6 +21,11 @@ export async function inRunningContainer<Value>(
     if ((await idOfRunning(target)) === running) throw error;
     return instead();
   }
+}
+
+/** Whether the container runs, and the server in it is not held back: else there is nothing to be asked for anything. */
+export async function mayBeAsked(target: Target): Promise<boolean> {
+  return (await idOfRunning(target)) !== undefined && (await heldReason(target)) === undefined;
 }
 
 async function idOfRunning({ dockerHost, container }: Target): Promise<string | undefined> {
