@@ -17,7 +17,7 @@ export async function smallVolume(name: string, size: string): Promise<Docker.Co
   const holder = await docker.createContainer({
     Image: TEST_IMAGE,
     User: "postgres",
-    Entrypoint: ["sleep", "600"],
+    Entrypoint: ["sleep", "3600"],
     HostConfig: { NetworkMode: "none", Mounts: [{ Type: "volume", Source: name, Target: "/data" }] },
   });
   await holder.start();
