@@ -8,6 +8,7 @@ import { writeMetadata } from "./metadata.ts";
 import { requireOwnPlaces } from "./own-places.ts";
 import { physicalBackup } from "./physical/backup.ts";
 import { readJournal } from "./restore/swap.ts";
+import { withRoom } from "./room.ts";
 
 /** A backup to be taken. */
 export interface BackupRequest {
@@ -15,8 +16,25 @@ export interface BackupRequest {
   readonly label?: string;
 }
 
-/** Takes a backup and enters it, once it is proven to be readable. To be called under the lock. */
+/**
+ * Takes a backup and enters it, once it is proven to be readable. To be called under the lock.
+ *
+ * @throws Refusal that names the room of the backup folder where that is what was lacking.
+ */
 export async function backup(
+  configuration: AgentConfiguration,
+  request: BackupRequest,
+  context: Context,
+): Promise<BackupEntry[]> {
+  try {
+    return await takeBackup(configuration, request, context);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    throw await withRoom(error, configuration);
+  }
+}
+
+async function takeBackup(
   configuration: AgentConfiguration,
   { kind, label }: BackupRequest,
   context: Context,

@@ -34,10 +34,11 @@ export function saysFull(error: unknown): boolean {
 }
 
 /**
- * What a physical backup failed of, with the room of the backup folder where that is what it lacked: a segment that finds none
+ * What a backup failed of, with the room of the backup folder where that is what it lacked: a segment that finds none
  * is not archived, and the backup waits for it in vain.
  */
 export async function withRoom(error: unknown, { backupDirectory }: Place): Promise<unknown> {
+  if (error instanceof Refusal) return error;
   const free = await freeBytes(backupDirectory);
   const waited = NOT_ARCHIVED.test(messageOf(error)) && free < SEGMENT_BYTES;
   if (!waited && !saysFull(error)) return error;

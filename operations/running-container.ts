@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { dockerEngine, findContainer } from "./docker.ts";
+import { heldReason } from "./held.ts";
 import { SqlError } from "./superuser.ts";
 import type { Target } from "./target.ts";
 
@@ -38,6 +39,11 @@ async function runsOn(target: Target, id: string, error: unknown): Promise<boole
     if (performance.now() >= deadline) return true;
     await delay(POLL_MILLISECONDS);
   }
+}
+
+/** Whether the container runs, and the server in it is not held back: else there is nothing to be asked for anything. */
+export async function mayBeAsked(target: Target): Promise<boolean> {
+  return (await idOfRunning(target)) !== undefined && (await heldReason(target)) === undefined;
 }
 
 async function idOfRunning({ dockerHost, container }: Target): Promise<string | undefined> {

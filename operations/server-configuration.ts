@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { checkCertificatePair } from "./certificates/pair.ts";
 import { dockerEngine } from "./docker.ts";
+import { heldReason } from "./held.ts";
 import { CONFIGURATION_FILES } from "./postgresql-conf.ts";
 import { inRunningContainer } from "./running-container.ts";
 import {
@@ -95,6 +96,8 @@ export async function applyServerConfiguration(
   async function takenOver(): Promise<AppliedServerConfiguration> {
     const wrong = parameters === undefined ? undefined : await tryParameters(target, parameters);
     if (wrong !== undefined) throw new UserError(`the server refuses the settings: ${wrong}`);
+    const held = changed.length > 0 ? await heldReason(target) : undefined;
+    if (held !== undefined) throw new UserError(`nothing was changed, the server is held: ${held}`);
     try {
       if (changed.length > 0) await write(changed);
       // Also when no file changed: a run that was killed after writing has left the server with the old ones.

@@ -1,6 +1,7 @@
 import { audited } from "../operations/audit.ts";
 import { dockerEngine, findContainer } from "../operations/docker.ts";
 import { applyRole, dropRole, planRole } from "../operations/roles.ts";
+import { mayBeAsked } from "../operations/running-container.ts";
 import { orAbandon } from "./first-provision.ts";
 import { waitForFirstStart } from "./first-start.ts";
 import { liveDrift } from "./live-drift.ts";
@@ -20,8 +21,7 @@ export const provider = dynamicProvider<RoleInputs, object>({
   },
   async remove(state) {
     // The role goes with its server; it is dropped only where the server stays.
-    const container = await findContainer(dockerEngine(state.target.dockerHost), state.target.container);
-    if (container?.State.Running !== true) return;
+    if (!(await mayBeAsked(state.target))) return;
     await audited(auditContext(state), "role.drop", { role: state.name }, () =>
       dropRole(state.target, state.name),
     );

@@ -1,6 +1,7 @@
 import { audited } from "../operations/audit.ts";
 import { dockerEngine, findContainer } from "../operations/docker.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
+import { mayBeAsked } from "../operations/running-container.ts";
 import { isMarked, markTestEnvironment, unmarkTestEnvironment } from "../operations/testing/environment.ts";
 import { liveDrift } from "./live-drift.ts";
 import { dynamicProvider } from "./provider.ts";
@@ -17,8 +18,7 @@ export const provider = dynamicProvider<TestEnvironmentInputs, object>({
   },
   // A stack that is for something else from now on has nothing reset any more.
   async remove({ target }) {
-    const container = await findContainer(dockerEngine(target.dockerHost), target.container);
-    if (container?.State.Running === true) await unmarkTestEnvironment(target);
+    if (await mayBeAsked(target)) await unmarkTestEnvironment(target);
   },
   async exists({ target }) {
     return (await findContainer(dockerEngine(target.dockerHost), target.container)) !== undefined;

@@ -36,9 +36,8 @@ export async function physicalBackup(
 ): Promise<BackupEntry[]> {
   await refuseOnStandby(configuration);
   // One repository that cannot be reached fails below, by its name; the others have their backup all the same.
-  await prepareStanza(configuration, context).catch(async (error: unknown) => {
-    if (context.signal.aborted) throw error;
-    if (configuration.physical.repositories.length === 1) throw await withRoom(error, configuration);
+  await prepareStanza(configuration, context).catch((error: unknown) => {
+    if (context.signal.aborted || configuration.physical.repositories.length === 1) throw error;
   });
   const notes = await annotations(configuration, request, context);
   const labels = new Map<string, readonly string[]>();

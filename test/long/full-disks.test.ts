@@ -224,6 +224,9 @@ describe("taking down a stack whose server is held", () => {
     await waitUntilReady(project.target, { timeoutSeconds: 60 });
     await fillUp();
     await expect.poll(() => heldReason(project.target), { timeout: 60_000 }).toBeDefined();
+    // The stack's own volume goes with it, where nothing else uses it.
+    await backups?.remove({ force: true, v: true });
+    backups = undefined;
     const started = performance.now();
     const destroyed = await project.pulumi(["destroy", "--yes", "--skip-preview"]);
     expect(destroyed.code, destroyed.output).toBe(0);

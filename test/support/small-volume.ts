@@ -8,14 +8,14 @@ import { TEST_IMAGE } from "./image.ts";
  * A volume of a few megabytes. What is in memory lasts as long as a container has it: that is returned, at work, with the volume
  * at /data.
  *
- * @param options.seconds After which the container ends by itself, for a test that was killed. Default: 600.
+ * @param options.seconds After which the container ends by itself, for a test that was killed. Default: 3,600.
  * @param options.labels The volume's. Default: none.
  */
 export async function smallVolume(
   name: string,
   size: string,
   {
-    seconds = 600,
+    seconds = 3_600,
     labels = {},
   }: { readonly seconds?: number; readonly labels?: Readonly<Record<string, string>> } = {},
 ): Promise<Docker.Container> {
