@@ -58,9 +58,14 @@ export class ArchivedLog implements SegmentSource {
     else {
       const left = open.values();
       const look = async () => {
-        for (const folder of left)
-          for (const segment of await segmentsIn(configuration, repository, root, folder, context))
-            note(segment);
+        for (const folder of left) {
+          const content = folders.get(folder);
+          const segments = await segmentsIn(configuration, repository, root, folder, context);
+          // By its last two digits alone: there may be millions.
+          for (const segment of segments)
+            if (content !== undefined && segment.startsWith(folder))
+              content[Number.parseInt(segment.slice(16), 16)] = 1;
+        }
       };
       await Promise.all(Array.from({ length: direct ? AT_ONCE : 1 }, look));
     }

@@ -152,7 +152,7 @@ describe("the archive by range [L12]", () => {
 
   test("the local repository is listed without a process, by id without any, and to the same end", async () => {
     await archive(1, 0, 700);
-    for (const number of [3, 300]) await rm(pathOf(1, number));
+    for (const number of [3, 512]) await rm(pathOf(1, number));
     await writeFile(pathOf(1, 3).replace(/-(?=0{40})/, ".partial-"), "");
     const direct = {
       ...configuration(),
@@ -169,7 +169,7 @@ describe("the archive by range [L12]", () => {
       };
     };
     const found = await by(configuration());
-    expect(found).toMatchObject({ missing: [3, 300].map((n) => segmentName(1, n)), last: 700 });
+    expect(found).toMatchObject({ missing: [3, 512].map((n) => segmentName(1, n)), last: 700 });
     await asked();
     expect(await by(direct)).toEqual(found);
     vi.stubEnv("PATH", "");
