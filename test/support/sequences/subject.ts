@@ -145,15 +145,16 @@ export class Subject {
     throw new Error(`commits are not received after ${PATIENCE_SECONDS} s: ${last}`);
   }
 
-  /** What a server needs is gone; whatever was killed stays ended, but the agent. */
+  /** What a server needs is gone; of what was killed the agent is started again. */
   async lose(what: Loss): Promise<void> {
     await this.kill(what === "data" ? "server" : "both");
     await inside(
       this.#holder,
-      what === "volume"
+      what === "volume" || what === "disk"
         ? "find /data -mindepth 1 -delete"
         : "rm -r /data/current/base /data/current/pg_wal /data/current/global/pg_control",
     );
+    if (what === "disk") return await this.start("both");
     if (what !== "data")
       await this.#docker.getContainer(agentContainer(this.#stack.target.container)).start();
   }
