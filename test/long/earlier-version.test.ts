@@ -128,7 +128,7 @@ describe("a stack that an earlier version of the project has brought up", () => 
     stack = await LiveStack.of(project);
     expect(stack.credential("application").password).not.toBe(old);
     await (await stack.session("application")).end();
-    await expect(stack.session("application", { password: old })).rejects.toThrow(/password authentication/);
+    await expect(stack.session("application", { password: old })).rejects.toThrow(/the password is refused/);
     await expectNoChanges();
   });
 
