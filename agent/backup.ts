@@ -5,6 +5,7 @@ import { Refusal } from "./failure.ts";
 import { noLongerOwed } from "./lineage/owed.ts";
 import { logicalBackup } from "./logical/backup.ts";
 import { writeMetadata } from "./metadata.ts";
+import { requireOwnCluster } from "./own-cluster.ts";
 import { requireOwnPlaces } from "./own-places.ts";
 import { physicalBackup } from "./physical/backup.ts";
 import { readJournal } from "./restore/swap.ts";
@@ -40,6 +41,7 @@ async function takeBackup(
   context: Context,
 ): Promise<BackupEntry[]> {
   await requireOwnPlaces(configuration, context);
+  await requireOwnCluster(configuration, context);
   const restoring = await readJournal(configuration);
   if (restoring !== undefined && !["swapped", "failed verification"].includes(restoring.phase)) {
     throw new Refusal(`restore ${restoring.id} was interrupted: pgstack restore --resume`);

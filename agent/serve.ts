@@ -5,6 +5,7 @@ import { withExclusive } from "./exclusive.ts";
 import { messageOf, Refusal } from "./failure.ts";
 import { TimelineKeeper } from "./lineage/keeper.ts";
 import { hasUnfinishedRestore, removeInterruptedRestore } from "./logical/places.ts";
+import { requireOwnCluster } from "./own-cluster.ts";
 import { requireOwnPlaces } from "./own-places.ts";
 import { archiveLog } from "./physical/archiver.ts";
 import { flushQueue } from "./physical/queue.ts";
@@ -60,6 +61,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
         // The archive is open before the first segment is full.
         if (!stanzaReady) {
           await requireOwnPlaces(configuration, context);
+          await requireOwnCluster(configuration, context);
           await prepareStanza(configuration, context);
         }
         stanzaReady = true;

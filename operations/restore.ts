@@ -284,6 +284,7 @@ async function recordedTarget(
   options: RestoreOptions,
 ): Promise<RecoveryTarget> {
   if (wanted.type === "backup" || wanted.timeline !== undefined || !(await isWritable(target))) return wanted;
+  if (!(await isOwnCluster(target))) return wanted;
   if (wanted.type !== "latest") {
     await callAgent(target, "archive-now", {}, call(options));
     return wanted;
@@ -293,9 +294,20 @@ async function recordedTarget(
   return { type: "name", value: name };
 }
 
+/** False on a data volume that was emptied. An agent of an earlier version cannot tell, and takes each for the stack's. */
+function isOwnCluster(target: Target): Promise<boolean> {
+  return callAgent<boolean>(target, "own-cluster").catch(() => true);
+}
+
 async function backUpFirst(target: Target, id: string, options: RestoreOptions): Promise<string | undefined> {
   if (!(await isWritable(target))) {
     options.onStep?.("the server does not answer: its directory alone is the way back");
+    return undefined;
+  }
+  if (!(await isOwnCluster(target))) {
+    options.onStep?.(
+      "the data volume was emptied, and the server has made a new cluster: it is kept, not backed up",
+    );
     return undefined;
   }
   options.onStep?.("backing up the present state", 0);

@@ -6,6 +6,7 @@ import { archivedChain, archiveHistory, lineageOf, reconcileLineage } from "../l
 import { type Lineage, withChain, writeLineage } from "../lineage/record.ts";
 import { archiveRoot } from "../lineage/repository.ts";
 import type { Operation } from "../operation.ts";
+import { isOwnCluster } from "../own-cluster.ts";
 import { withoutArchiver } from "../physical/archiver.ts";
 import { lsnNumber } from "../physical/segments.ts";
 import { query } from "../sql.ts";
@@ -55,6 +56,7 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
       return { base: bases[0]?.id ?? "", timeline: lastTimeline(chain), possible };
     },
   ],
+  ["own-cluster", (configuration, _, context) => isOwnCluster(configuration, context)],
   ["restore-journal", async (configuration) => (await readJournal(configuration)) ?? null],
   [
     "restore-prepare",

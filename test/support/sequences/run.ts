@@ -1,4 +1,5 @@
 import type { BackupEntry } from "../../../agent/entry.ts";
+import type { RecoveryTarget } from "../../../operations/restore.ts";
 import { onSaying } from "../project.ts";
 import { History, type Snapshot } from "./history.ts";
 import { formatSequence, formatStep, type Kind, type Place, STAGES, type Step } from "./step.ts";
@@ -28,7 +29,7 @@ const ROWS_MEANWHILE = 15;
  * @throws Error with the sequence in words, as far as it went, and what was lost or is wrongly there.
  */
 export async function runSequence(subject: Subject, steps: readonly Step[]): Promise<void> {
-  const run = new Run(subject);
+  const run = new Run(subject, steps.findLastIndex(leads) + 1);
   let done = 0;
   try {
     await run.begin();
@@ -55,8 +56,12 @@ class Run {
   /** Commits are known to be received since the last time that server or agent ended. */
   #receiving = false;
 
-  constructor(subject: Subject) {
+  /** The last step that restores: it does so by the command, with the `up` that brings what the stack declares. */
+  readonly #lastRestore: number;
+
+  constructor(subject: Subject, lastRestore: number) {
     this.#subject = subject;
+    this.#lastRestore = lastRestore;
   }
 
   async begin(): Promise<void> {
@@ -156,10 +161,7 @@ class Run {
   async #restore({ to, killed }: Extract<Step, { type: "restore" }>): Promise<void> {
     this.#receiving = false;
     const command = this.#command(to);
-    if (killed === undefined || command[0] === "restore-dump") {
-      await this.#subject.pgstack(...command);
-      return this.#arrive(to);
-    }
+    if (killed === undefined || command[0] === "restore-dump") return await this.#leadTo(to);
     const ended = await this.#subject.try(
       command,
       onSaying(STAGES[killed - 1] ?? "", (kill) => kill()),
@@ -182,8 +184,20 @@ class Run {
     await this.#subject.lose(what);
     if (!settled) this.#history.lose((id) => (this.#acknowledged.get(id) ?? 0) > safe);
     this.#receiving = false;
-    await this.#subject.pgstack(...this.#command(to));
+    await this.#leadTo(to);
+  }
+
+  async #leadTo(to: Place): Promise<void> {
+    const command = this.#command(to);
+    if (command[0] === "restore-dump" || this.#step === this.#lastRestore) {
+      await this.#subject.pgstack(...command);
+    } else await this.#subject.restore(this.#targetOf(to));
     this.#arrive(to);
+  }
+
+  #targetOf(to: Place): RecoveryTarget {
+    if (to.type === "time") return { type: "time", value: this.#momentOf(to.step).time };
+    return to.type === "backup" ? { type: "backup", id: this.#backupOf(to.step).id } : { type: "latest" };
   }
 
   #command(to: Place): string[] {
@@ -226,6 +240,10 @@ class Run {
     this.#acknowledged.set(id, performance.now());
     this.#history.write(id, acknowledged);
   };
+}
+
+function leads({ type }: Step): boolean {
+  return type === "restore" || type === "lose";
 }
 
 function isLogical(kind: Kind): boolean {

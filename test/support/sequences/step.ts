@@ -8,9 +8,9 @@ export type Kind = (typeof KINDS)[number];
 
 /**
  * What is lost: files of the cluster that no server starts without (`data`), also with the agent killed in the same moment (`host`),
- * or with everything else in the data volume (`volume`).
+ * or with everything else in the data volume (`volume`), where both may start again before anybody restores (`disk`).
  */
-export const LOSSES = ["data", "host", "volume"] as const;
+export const LOSSES = ["data", "host", "volume", "disk"] as const;
 export type Loss = (typeof LOSSES)[number];
 
 /** Where a restore leads to. Numbers are those of steps, from 1 on; the moment 0 is the one before the first step. */
