@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { endInOrder } from "./test/interruption/end-in-order.ts";
+import { UnitTestsLast } from "./test/order/unit-tests-last.ts";
 
 const long = process.env["PGSTACK_TEST_SCHEDULE"] === "long";
 
@@ -13,6 +14,7 @@ export default defineConfig({
     expect: { poll: { interval: 100 } },
     // Two at a time: each integration test has servers of its own, and the machine has two cores.
     maxWorkers: 2,
+    sequence: { sequencer: UnitTestsLast },
     setupFiles: ["test/interruption/worker.ts"],
     allowOnly: false,
     passWithNoTests: false,

@@ -1,7 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connect } from "../../operations/connection.ts";
 import { dockerEngine, findContainer } from "../../operations/docker.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { TEST_IMAGE } from "../support/image.ts";
@@ -41,35 +40,9 @@ describe("F39 two at once", () => {
   });
 });
 
-describe("F13 by hand in SQL", () => {
-  test("F13 S1 a role's password and attributes changed by hand: shown by preview, put right by up", async () => {
-    await runAsSuperuser(project.target, "ALTER ROLE application PASSWORD 'changed by hand' CREATEDB");
-    const preview = await project.pulumi(["preview"]);
-    expect(preview.output).toMatch(/drift: .*application/);
-    expect(preview.output).not.toContain("changed by hand");
-    const up = await project.up();
-    expect(up.code, up.output).toBe(0);
-    const { passwords } = await project.outputs<{ passwords: Record<string, string> }>();
-    const password = passwords["application"] ?? "";
-    await signIn(password);
-    await expect(signIn("changed by hand")).rejects.toThrow("password");
-    expect((await project.pulumi(NO_CHANGES)).code).toBe(0);
-  });
-});
-
 describe("F08 by hand in Docker", () => {
-  test("F08 the container removed by force: up makes it again on the same volume, nothing lost, init SQL not run again", async () => {
-    await insert(1);
-    const before = await findContainer(docker, project.container);
-    await docker.getContainer(project.container).remove({ force: true });
-    const up = await project.up();
-    expect(up.code, up.output).toBe(0);
-    expect((await findContainer(docker, project.container))?.Id).not.toBe(before?.Id);
-    expect(await rows()).toEqual([1]);
-    expect((await project.pulumi(NO_CHANGES)).code).toBe(0);
-  });
-
   test("F08 the container stopped by hand: up starts it", async () => {
+    await insert(1);
     await docker.getContainer(project.container).stop();
     const up = await project.up();
     expect(up.code, up.output).toBe(0);
@@ -190,12 +163,6 @@ async function runOnce(options: Docker.ContainerCreateOptions): Promise<{ exitCo
 /** Removes the server's container by hand, so that its volumes can be. */
 async function remove(): Promise<void> {
   await docker.getContainer(project.container).remove({ force: true });
-}
-
-async function signIn(password: string): Promise<void> {
-  const { connection } = await project.outputs<{ connection: { authority: string; serverName: string } }>();
-  const { authority, serverName } = connection;
-  await (await connect(project.target, { role: "application", password }, { authority, serverName })).end();
 }
 
 async function insert(n: number): Promise<void> {

@@ -4,11 +4,18 @@ import { freePort } from "../../cli/preview-change/free-port.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import type { Ended } from "../support/project.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
+import { writeSql } from "../support/up.ts";
+import { driftByCommand } from "./cli/drift.ts";
+
+const SETTINGS = { initSql: ["sql/rows.sql"] };
 
 let stack: LiveStack;
 
 beforeAll(async () => {
-  stack = await LiveStack.bringUp();
+  stack = await LiveStack.bringUp(SETTINGS, async (project) => {
+    await writeSql(project, "rows.sql", "CREATE TABLE public.rows (n int PRIMARY KEY);");
+    return {};
+  });
 });
 
 afterAll(() => stack?.project.remove());
@@ -97,6 +104,8 @@ describe("pgstack on a stack that is up", () => {
     expect(stderr).toMatch(/ failed\n.* (ok|warning)\n/s);
   });
 });
+
+driftByCommand(() => stack, SETTINGS);
 
 async function statusOf(port: number): Promise<number> {
   return fetch(`http://127.0.0.1:${port}/health`).then(

@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { issueCertificates } from "../../operations/certificates.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { checkHealth, type HealthOptions, type HealthReport } from "../../operations/health.ts";
@@ -7,7 +7,7 @@ import { serveHealth } from "../../operations/health-server.ts";
 import { reload } from "../../operations/server-configuration/live-checks.ts";
 import { runAsSuperuser } from "../../operations/superuser.ts";
 import { writeVolumeFiles } from "../../operations/volume-files.ts";
-import { linesOf, readyStack, session, type TestStack } from "../support/health-stack.ts";
+import { linesOf, readyStack, session, sharedStack, type TestStack } from "../support/health-stack.ts";
 import { TEST_IMAGE } from "../support/image.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -43,8 +43,16 @@ async function serveCertificate(
 }
 
 describe("L1 health of a real server", { timeout: TIME_LIMIT }, () => {
+  /** For the tests that leave it as it was, and the last one. */
+  let shared: Awaited<ReturnType<typeof sharedStack>>;
+
+  beforeAll(async () => {
+    shared = await sharedStack();
+  });
+  afterAll(() => shared?.remove());
+
   test("L1 S9 a sound stack is sound in all checks, fast, and logged", async () => {
-    const stack = await readyStack();
+    const stack = shared;
     const folder = await temporaryFolder();
     const before = (await linesOf(stack, { lines: 10_000 })).length;
     const full = await checkHealth(stack.target, options(stack));
@@ -108,7 +116,7 @@ describe("L1 health of a real server", { timeout: TIME_LIMIT }, () => {
   });
 
   test("L1 nothing but connections missing: the rest is not applicable, and the cause is told once", async () => {
-    const stack = await readyStack();
+    const stack = shared;
     const administrator = { ...stack.credentials.administrator, password: "wrong" };
     const credentials = { ...stack.credentials, administrator };
     const report = await checkHealth(stack.target, options(stack, { credentials }));
@@ -163,7 +171,7 @@ describe("L1 health of a real server", { timeout: TIME_LIMIT }, () => {
   });
 
   test("L1 a table that is locked against the probe fails it in time and harms no other check", async () => {
-    const stack = await readyStack();
+    const stack = shared;
     const application = await session(stack, "application");
     await application.query("begin");
     await application.query("insert into pgstack.health_probe values (current_user, now())");
@@ -175,7 +183,7 @@ describe("L1 health of a real server", { timeout: TIME_LIMIT }, () => {
   });
 
   test("O3 L1 the endpoint follows the server down", async () => {
-    const stack = await readyStack();
+    const stack = shared;
     const check = () =>
       checkHealth(stack.target, options(stack, { full: false, timeoutMilliseconds: 2_000 }));
     const server = await serveHealth({ port: 0, check, cacheSeconds: 0 });

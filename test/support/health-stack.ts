@@ -7,7 +7,7 @@ import { applyRole } from "../../operations/roles.ts";
 import type { ServerConfiguration } from "../../operations/server-configuration.ts";
 import { type ServerLogOptions, streamServerLog } from "../../operations/server-log.ts";
 import type { Credential, ServerTrust, Target } from "../../operations/target.ts";
-import { readyServer } from "./configured-server.ts";
+import { type ConfiguredServer, readyServer, sharedConfiguredServer } from "./configured-server.ts";
 
 export interface TestStack {
   readonly target: Target;
@@ -19,8 +19,22 @@ export interface TestStack {
 
 /** A server with roles and database as a stack has them; everything goes when the test is over. */
 export async function readyStack(parameters?: ServerConfiguration["parameters"]): Promise<TestStack> {
-  const { target, serverName, certificates, configuration, configurationVolume } =
-    await readyServer(parameters);
+  return await stackOf(await readyServer(parameters));
+}
+
+/** The same for several tests of a file; the caller calls `remove`. */
+export async function sharedStack(): Promise<TestStack & { remove(): Promise<void> }> {
+  const server = await sharedConfiguredServer();
+  try {
+    return { ...(await stackOf(server)), remove: server.remove };
+  } catch (error) {
+    await server.remove();
+    throw error;
+  }
+}
+
+async function stackOf(server: ConfiguredServer): Promise<TestStack> {
+  const { target, serverName, certificates, configuration, configurationVolume } = server;
   const { administrator, application, readonly } = configuration.access;
   const credentials = {
     administrator: { role: administrator, password: "administrator's p@ss/word" },
