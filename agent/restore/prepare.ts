@@ -313,9 +313,11 @@ async function explained(
     (archived) => missingSegments(archived, range.chain, range.from),
     (): string[] => [],
   );
-  const next = last === undefined ? gaps[0] : nextSegment(last);
+  // The server may be told to end before it has come to the gap.
+  const [, named] = /segment ([0-9A-F]{24}) is missing/.exec(message) ?? [];
+  const next = named ?? (last === undefined ? gaps[0] : nextSegment(last));
   const gap =
-    next !== undefined && gaps.includes(next)
+    next !== undefined && (next === named || gaps.includes(next))
       ? `segment ${next} is missing from the archive`
       : "the archive ends before it";
   const reachable = latest === undefined ? "no commit after the backup" : latest;
