@@ -65,10 +65,19 @@ async function commit(): Promise<void> {
   acknowledged = next;
 }
 
-async function fillUp(): Promise<void> {
-  await onData("cat /dev/zero >>/data/filler 2>/dev/null");
-  await expect(runAsSuperuser(project.target, FILL)).rejects.toThrow();
+/** Writes to the volume until something is so. A server that finds segments to use again goes on for a while. */
+async function fillUntil(done: () => Promise<boolean>): Promise<void> {
+  const fill = async (): Promise<boolean> => {
+    if (await done()) return true;
+    await onData("cat /dev/zero >>/data/filler 2>/dev/null");
+    await runAsSuperuser(project.target, FILL).catch(() => {});
+    return await done();
+  };
+  await expect.poll(fill, { timeout: 120_000, interval: 500 }).toBe(true);
 }
+
+const isHeld = async () => (await heldReason(project.target)) !== undefined;
+const ballastIsUsed = async () => (await ballast()) === "none";
 
 async function restarts(): Promise<number> {
   return (await docker.getContainer(project.container).inspect()).RestartCount;
@@ -80,13 +89,11 @@ describe("a data volume that is filled twice", () => {
   test("the first time the server recovers with the ballast, the second time it is held and every command says why", async () => {
     const { target } = project;
     await commit();
-    await fillUp();
-    await expect.poll(ballast, { timeout: 60_000 }).toBe("none");
+    await fillUntil(ballastIsUsed);
     await waitUntilReady(target, { timeoutSeconds: 60 });
     await commit();
 
-    await fillUp();
-    await expect.poll(() => heldReason(target), { timeout: 60_000 }).toBeDefined();
+    await fillUntil(isHeld);
     const restartsBefore = await restarts();
     await expect(waitUntilReady(target, { timeoutSeconds: 600 })).rejects.toThrow(HELD);
 
@@ -219,11 +226,9 @@ describe("a backup place that fills", () => {
 
 describe("taking down a stack whose server is held", () => {
   test("destroy is quick", async () => {
-    await fillUp();
-    await expect.poll(ballast, { timeout: 60_000 }).toBe("none");
+    await fillUntil(ballastIsUsed);
     await waitUntilReady(project.target, { timeoutSeconds: 60 });
-    await fillUp();
-    await expect.poll(() => heldReason(project.target), { timeout: 60_000 }).toBeDefined();
+    await fillUntil(isHeld);
     // The stack's own volume goes with it, where nothing else uses it.
     await backups?.remove({ force: true, v: true });
     backups = undefined;
