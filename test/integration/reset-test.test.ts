@@ -1,6 +1,7 @@
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { DatabaseSpecification } from "../../operations/database.ts";
 import { runAsSuperuser } from "../../operations/superuser.ts";
 import { type ResetOptions, resetToSnapshot } from "../../operations/testing.ts";
 import { Manual } from "../support/manual.ts";
@@ -17,9 +18,12 @@ const SETTINGS = {
 };
 
 let stack: LiveStack;
+let specification: DatabaseSpecification;
 
 beforeAll(async () => {
   stack = await LiveStack.bringUp(SETTINGS);
+  const outputs = await stack.project.outputs<{ testing: { specification: DatabaseSpecification } }>();
+  ({ specification } = outputs.testing);
 });
 
 afterAll(() => stack?.project.remove());
@@ -28,16 +32,9 @@ async function sql(text: string, database = "app"): Promise<void> {
   await runAsSuperuser(stack.target, text, { database });
 }
 
-/** What a reset goes by in this stack. */
+/** What a reset goes by in this stack; another specification than the command's would have another template. */
 function options(name = "standard"): ResetOptions {
-  return {
-    project: stack.project.directory,
-    name,
-    specification: {
-      ...{ name: "app", administrator: "administrator", application: "application", readonly: "readonly" },
-      ...{ schemas: [], extensions: ["uuid-ossp", "pgcrypto", "pg_stat_statements"] },
-    },
-  };
+  return { project: stack.project.directory, name, specification };
 }
 
 async function reset(name?: string): Promise<void> {
