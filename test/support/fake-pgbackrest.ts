@@ -20,6 +20,11 @@ else if (words.includes("expire")) {
   stanza.backup = stanza.backup.filter(
     ({ label, database }) => label !== option("set") || String(database["repo-key"]) !== option("repo"));
   fs.writeFileSync(file, JSON.stringify([stanza]));
+} else if (words.includes("annotate")) {
+  const [name, value] = words.find((word) => word.startsWith("--annotation=")).split("=").slice(1);
+  for (const { label, database, annotation } of stanza.backup)
+    if (label === option("set") && String(database["repo-key"]) === option("repo")) annotation[name] = value;
+  fs.writeFileSync(file, JSON.stringify([stanza]));
 } else process.exit(1);
 `;
 

@@ -23,7 +23,7 @@ const restored = vi.hoisted(() => ({
 vi.mock("../../agent/restore/prepare.ts", () => ({
   prepareCluster: async (_configuration: unknown, { directory }: { directory: string }) => {
     await mkdir(directory, { recursive: true });
-    await writeFile(join(directory, "postgresql.auto.conf"), "restore_command = 'x'\nwork_mem = '1MB'\n");
+    await writeFile(join(directory, "postgresql.auto.conf"), "work_mem = '1MB'\n");
     return { backup: "F", problems: restored.problems, warnings: [], secondsToFirstQuery: 1, lsn: "0/1" };
   },
 }));

@@ -52,8 +52,13 @@ async function received(name: string): Promise<string> {
 const configuration = () =>
   ({
     backupDirectory,
-    physical: { stanza: "main", configurationFile: "none", repositories: ["local", "s3"] },
-    retention: { days: 1, weeks: 0, months: 0 },
+    physical: {
+      stanza: "main",
+      configurationFile: "none",
+      repositories: ["local", "s3"],
+      queueDirectory: join(backupDirectory, "queue"),
+    },
+    retention: { days: 1, weeks: 0, months: 0, pitrDays: 0 },
   }) as unknown as AgentConfiguration;
 
 async function goneAfter(dryRun: boolean): Promise<string[]> {

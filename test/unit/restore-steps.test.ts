@@ -14,6 +14,8 @@ const stack = vi.hoisted(() => ({
   done: [] as string[],
   answers: {} as Record<string, unknown>,
   writable: true,
+  /** The cluster was prepared by an earlier version, with the settings of its recovery. */
+  earlier: false,
 }));
 
 vi.mock("../../operations/agent.ts", () => ({
@@ -30,7 +32,7 @@ vi.mock("../../operations/restore/restorer.ts", () => ({
   withRestorer: async (_target: unknown, work: (container: string) => Promise<unknown>) => work("restorer"),
 }));
 vi.mock("../../operations/restore/server.ts", () => ({
-  endRecoverySettings: async () => {},
+  endRecoverySettings: async () => stack.earlier,
   isWritable: async () => stack.writable,
   startServer: async () => void stack.done.push("start"),
   stopServer: async () => void stack.done.push("stop"),
@@ -39,8 +41,10 @@ vi.mock("../../operations/restore/server.ts", () => ({
 beforeEach(() => {
   stack.done = [];
   stack.writable = true;
+  stack.earlier = false;
   stack.answers = {
     backup: [{ id: "SAFE" }],
+    "own-cluster": true,
     "restore-prepare": PREPARED,
     "restore-check": { problems: [], warnings: [] },
   };
@@ -56,16 +60,35 @@ describe("a restore in place [L7]", () => {
   test("backs up the present state before anything is made, and says by what", async () => {
     expect(await restore()).toMatchObject({ done: true, safetyBackup: "SAFE" });
     expect(stack.done).toEqual([
-      ...["restore-journal", "restore-plan", SAFETY, "restore-prepare"],
-      ...["stop", "restore-swap", "restore-opening", "start", "restore-opened", "stop", "start"],
+      ...["restore-journal", "restore-plan", "own-cluster", SAFETY, "restore-prepare"],
+      ...["stop", "restore-swap", "restore-opening", "start", "restore-opened"],
       ...["restore-check", "restore-done"],
     ]);
+  });
+
+  test("starts the server anew without what an earlier version has left of the recovery", async () => {
+    stack.earlier = true;
+    await restore();
+    expect(stack.done.slice(-5)).toEqual([
+      "restore-opened",
+      "stop",
+      "start",
+      "restore-check",
+      "restore-done",
+    ]);
+  });
+
+  test("backs up no cluster that the server has made on an emptied data volume", async () => {
+    stack.answers["own-cluster"] = false;
+    expect(await restore()).not.toHaveProperty("safetyBackup");
+    expect(stack.done).toContain("restore-swap");
+    expect(stack.done).not.toContainEqual(SAFETY);
   });
 
   test("is not begun where the present state cannot be backed up", async () => {
     stack.answers["backup"] = new Error("the disk is full");
     await expect(restore()).rejects.toThrow("the disk is full");
-    expect(stack.done).toEqual(["restore-journal", "restore-plan", SAFETY]);
+    expect(stack.done).toEqual(["restore-journal", "restore-plan", "own-cluster", SAFETY]);
   });
 
   test("goes without a backup only where the server does not answer", async () => {
@@ -88,7 +111,7 @@ describe("a restore in place [L7]", () => {
   test("takes what failed its checks for a reason, which is noted first", async () => {
     stack.answers["restore-prepare"] = { ...PREPARED, problems: ["public.orders is missing"] };
     expect((await restore({ accept: "it is known" })).done).toBe(true);
-    expect(stack.done.slice(3, 7)).toEqual(["restore-prepare", "restore-accept", "stop", "restore-swap"]);
+    expect(stack.done.slice(4, 8)).toEqual(["restore-prepare", "restore-accept", "stop", "restore-swap"]);
   });
 
   test("puts back the state before where the checks of the one in use fail", async () => {
@@ -131,8 +154,9 @@ describe("the end of a restore that was interrupted [L7]", () => {
     expect(await resumeRestore(TARGET, { ...options, accept: "it is known" })).toMatchObject({
       ...{ state: "restored", accepted: true, safetyBackup: "SAFE" },
     });
-    expect(stack.done.slice(0, 4)).toEqual([
+    expect(stack.done.slice(0, 5)).toEqual([
       "restore-journal",
+      "own-cluster",
       expect.stringMatching(/^backup before restore r$/),
       "restore-accept",
       "stop",
