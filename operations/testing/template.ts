@@ -175,9 +175,11 @@ function finishing(building: string, name: string, snapshot: Snapshot): string {
     ...settings,
     `ALTER DATABASE ${database} CONNECTION LIMIT ${snapshot.database.connectionLimit};`,
     `COMMENT ON DATABASE ${database} IS ${literal(comment)};`,
-    `ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true;`,
+    `ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false;`,
     // Whoever looked at it just now is gone within moments.
     `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ${literal(building)};`,
-    `ALTER DATABASE ${database} RENAME TO ${identifier(name)};`,
+    // Together: one that is a template and has not its name yet could not be dropped.
+    `BEGIN; ALTER DATABASE ${database} RENAME TO ${identifier(name)};`,
+    `ALTER DATABASE ${identifier(name)} WITH IS_TEMPLATE true; COMMIT;`,
   ].join("\n");
 }

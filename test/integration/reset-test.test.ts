@@ -195,6 +195,19 @@ describe("T2 reset-test", () => {
     expect(both).toHaveLength(2);
     expect(await stack.value("(SELECT count(*) FROM public.orders)")).toBe("12000");
   });
+
+  test("T2 two at once that find no template: both done, by the one of them that was first", async () => {
+    const templates = "FROM pg_database WHERE datname LIKE 'pgstack\\_template\\_%'";
+    await sql(
+      `SELECT format('ALTER DATABASE %I IS_TEMPLATE false', datname) ${templates} \\gexec
+SELECT format('DROP DATABASE %I', datname) ${templates} \\gexec\n`,
+      "postgres",
+    );
+    await Promise.all([reset(), reset()]);
+    expect(await stack.value("(SELECT count(*) FROM public.orders)")).toBe("12000");
+    expect((await served()).filter((name) => name.startsWith("pgstack_building"))).toEqual([]);
+    expect(await stack.value(`(SELECT bool_and(datistemplate) ${templates})`)).toBe("true");
+  });
 });
 
 describe("T3 docs/testing.md", () => {
