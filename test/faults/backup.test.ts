@@ -1,3 +1,4 @@
+import type Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { BackupEntry } from "../../agent/entry.ts";
 import type { VerifyResult } from "../../agent/verify.ts";
@@ -6,16 +7,18 @@ import { dockerEngine } from "../../operations/docker.ts";
 import { executeInContainer } from "../../operations/execute.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
+import { smallVolume } from "../support/small-volume.ts";
 import { uniqueName } from "../support/volumes.ts";
 
 const docker = dockerEngine();
 const BACKUPS = uniqueName("backups");
 let stack: LiveStack;
+let holder: Docker.Container | undefined;
 
 beforeAll(async () => {
-  // A small disk of its own, which a test can fill; what is in it counts as memory of the container that wrote it.
-  const size = { type: "tmpfs", device: "tmpfs", o: "size=700m,uid=70,gid=70,mode=0700" };
-  await docker.createVolume({ Name: BACKUPS, Driver: "local", DriverOpts: size });
+  // A small disk of its own, which a test can fill; what is in it counts as memory of the container that wrote it. The agent
+  // alone has it, and is killed: so another container holds it.
+  holder = await smallVolume(BACKUPS, "700m");
   stack = await LiveStack.bringUp({ backup: true, backupVolumeName: BACKUPS, memoryLimit: "1500MB" });
   await runAsSuperuser(
     stack.target,
@@ -30,6 +33,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await holder?.remove({ force: true, v: true });
   await stack?.project.remove();
   await docker
     .getVolume(BACKUPS)
