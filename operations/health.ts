@@ -2,7 +2,7 @@ import { agentAtWork } from "./health/agent-at-work.ts";
 import { archiveLag } from "./health/archive-lag.ts";
 import { backupAge } from "./health/backup-age.ts";
 import { backupContents } from "./health/backup-contents.ts";
-import { type BackupFolder, readBackupFolder } from "./health/backup-folder.ts";
+import { type BackupFolder, NoAgent, readBackupFolder } from "./health/backup-folder.ts";
 import { backupHeadroom } from "./health/backup-headroom.ts";
 import { certificateDays } from "./health/certificate-days.ts";
 import { type BackupPlan, type CheckContext, type HealthCheck, NoSession } from "./health/check.ts";
@@ -133,7 +133,7 @@ async function runCheck(
   const started = performance.now();
   const finding = await withinTime(check.run(context), context.timeoutMilliseconds, "the check").catch(
     (error: unknown): Finding => {
-      if (error instanceof NoSession)
+      if (error instanceof NoSession || error instanceof NoAgent)
         return { status: "not applicable", message: `not checked: ${error.message}` };
       return { status: "failed", message: errorLine(error) };
     },

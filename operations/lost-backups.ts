@@ -1,6 +1,6 @@
 import { IDENTITY_FILE, identityText, newIdentity } from "../agent/identity.ts";
 import { dockerEngine, findVolume } from "./docker.ts";
-import { REPLACE_LOST, readBackupFolder, UNKNOWN_FOLDER } from "./health/backup-folder.ts";
+import { NoAgent, REPLACE_LOST, readBackupFolder, UNKNOWN_FOLDER } from "./health/backup-folder.ts";
 import { LABEL_STACK, type Target } from "./target.ts";
 import { UserError } from "./user-error.ts";
 import { ownVolume, writeVolumeFiles } from "./volume-files.ts";
@@ -33,7 +33,12 @@ export interface LostBackups {
  */
 export async function whatIsLost({ target, volume, folder }: LostBackups): Promise<"volume" | "folder"> {
   if (volume !== undefined && (await isGone(volume, target.dockerHost))) return "volume";
-  const { id } = await readBackupFolder(target);
+  const { id } = await readBackupFolder(target).catch((error: unknown) => {
+    if (!(error instanceof NoAgent)) throw error;
+    throw new UserError(
+      `nothing was changed: the agent of stack ${target.stack}, which alone has the backups, does not run: pgstack start starts it`,
+    );
+  });
   if (folder === undefined || id !== folder) return "folder";
   throw new UserError(`nothing was changed: the backups of stack ${target.stack} are where they were`);
 }

@@ -6,7 +6,7 @@ import { clusterProblem, isInMemory } from "../operations/cluster-identity.ts";
 import { dockerEngine, findVolume } from "../operations/docker.ts";
 import { backUpLast } from "../operations/final-backup.ts";
 import { markProven } from "../operations/first-provision.ts";
-import { otherFolder, readBackupFolder } from "../operations/health/backup-folder.ts";
+import { NoAgent, otherFolder, readBackupFolder } from "../operations/health/backup-folder.ts";
 import { checkHealth } from "../operations/health.ts";
 import { appendHealthLog } from "../operations/health-log.ts";
 import { requirePermission } from "../operations/permission.ts";
@@ -31,7 +31,11 @@ export const provider = dynamicProvider<HealthCheckInputs, HealthCheckResults>({
   async drift({ target, backupSchedule }, { backupFolder: before }) {
     const different = async (): Promise<readonly string[]> => {
       if (backupSchedule === "" || before === "") return [];
-      const other = otherFolder(before, await readBackupFolder(target));
+      const found = await readBackupFolder(target).catch((error: unknown) => {
+        if (!(error instanceof NoAgent)) throw error;
+      });
+      // Its container is brought back by the same run, and then looked at.
+      const other = found && otherFolder(before, found);
       return other === undefined ? [] : [other];
     };
     const stopped = [`${target.container} does not run: it is checked again`];

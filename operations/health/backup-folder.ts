@@ -4,7 +4,7 @@ import type { Lineage, OwedBackup } from "../../agent/lineage/record.ts";
 import type { ScheduleState } from "../../agent/schedule/state.ts";
 import { agentContainer } from "../agent.ts";
 import { ARCHIVE_QUEUE, BACKUP_FILES } from "../backup-files.ts";
-import { executeInContainer } from "../execute.ts";
+import { ContainerNotRunning, executeInContainer } from "../execute.ts";
 import { CONFIGURATION_DIRECTORY } from "../postgresql-conf.ts";
 import type { Target } from "../target.ts";
 
@@ -47,12 +47,20 @@ printf '\\0'
 set -- ${ARCHIVE_QUEUE}/*
 [ ! -e "$1" ] || echo "$# $(($(date +%s) - $(stat -c %Y "$1")))"`;
 
-/** Reads all of it by one execution. @throws Error when the folder cannot be seen. */
+/** The agent does not run, which alone has the backups: whether it should is told by the check of the agent. */
+export class NoAgent extends Error {
+  override readonly name = "NoAgent";
+}
+
+/** Reads all of it by one execution. @throws NoAgent, or Error when the folder cannot be seen. */
 export async function readBackupFolder(target: Target, timeoutMilliseconds = 10_000): Promise<BackupFolder> {
   const agent = { ...target, container: agentContainer(target.container) };
   const { exitCode, stdout, stderr } = await executeInContainer(agent, {
     command: ["sh", "-c", SCRIPT, "backups", ...FILES],
     timeoutMilliseconds,
+  }).catch((error: unknown) => {
+    if (!(error instanceof ContainerNotRunning)) throw error;
+    throw new NoAgent("the agent does not run", { cause: error });
   });
   if (exitCode !== 0)
     throw new Error(`the backup folder cannot be seen: ${stderr.trim() || `code ${exitCode}`}`);
