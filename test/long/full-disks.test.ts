@@ -65,10 +65,19 @@ async function commit(): Promise<void> {
   acknowledged = next;
 }
 
-/** Writes to the volume until something is so. A server that finds segments to use again goes on for a while. */
+/**
+ * Writes to the volume until something is so. A server that finds segments to use again goes on for a while; one that recovers is
+ * left the room that it has just made.
+ */
 async function fillUntil(done: () => Promise<boolean>): Promise<void> {
+  const answers = () =>
+    runAsSuperuser(project.target, "SELECT 1;").then(
+      () => true,
+      () => false,
+    );
   const fill = async (): Promise<boolean> => {
     if (await done()) return true;
+    if (!(await answers())) return false;
     await onData("cat /dev/zero >>/data/filler 2>/dev/null");
     await runAsSuperuser(project.target, FILL).catch(() => {});
     return await done();
