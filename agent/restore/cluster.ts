@@ -89,6 +89,31 @@ export async function withTemporaryServer<Value>(
   }
 }
 
+/** A parameter of a recovering server is lower than the source's was somewhere in the log: it goes no further. */
+export class LowerParameter extends Error {
+  override readonly name = "LowerParameter";
+  readonly parameter: string;
+  readonly value: number;
+
+  constructor(parameter: string, value: number) {
+    super(`${parameter} is lower than ${value}, which it was at the source`);
+    this.parameter = parameter;
+    this.value = value;
+  }
+}
+
+/**
+ * Before it lets in queries, recovery ends at such a parameter; later it pauses, as if it had come to its target.
+ * Source: RecoveryRequiresIntParameter() in src/backend/access/transam/xlogrecovery.c
+ *
+ * @throws LowerParameter for what the server has logged of one.
+ */
+export async function refuseLowerParameter(server: Pick<TemporaryServer, "log">): Promise<void> {
+  const lower = /(\w+) = \d+ is a lower setting than on the primary server, where its value was (\d+)/;
+  const [, parameter, value] = lower.exec(await server.log()) ?? [];
+  if (parameter !== undefined) throw new LowerParameter(parameter, Number(value));
+}
+
 /** Waits until a server answers. @throws Error with its last words when it ends instead. */
 export async function untilAnswering(
   server: TemporaryServer,
@@ -103,6 +128,7 @@ export async function untilAnswering(
     signal.throwIfAborted();
     const { exitCode } = await run("pg_isready", ["--quiet", `--host=${server.socketDirectory}`]);
     if (exitCode === 0) return;
+    await refuseLowerParameter(server);
     if (over) throw new Error(`the server ended: ${lastError(await server.log())}`);
     await delay(50);
   }
@@ -220,9 +246,10 @@ export async function untilPaused(
   });
   for (;;) {
     context.signal.throwIfAborted();
+    await refuseLowerParameter(server);
     if (over) throw new Error(lastError(await server.log()));
     const state = await psql(server, "SELECT pg_get_wal_replay_pause_state();").catch(() => "");
-    if (state.trim() === "paused") return;
+    if (state.trim() === "paused") return refuseLowerParameter(server);
     await delay(50);
   }
 }

@@ -17,8 +17,11 @@ import { removeRecoverySettings } from "./automatic-settings.ts";
 import {
   clusterIdentifier,
   clusterTimeline,
+  LowerParameter,
   lastError,
+  type Parameters,
   recoveryParameters,
+  refuseLowerParameter,
   type TemporaryServer,
   untilAnswering,
   untilPaused,
@@ -132,20 +135,21 @@ async function recover(
           systemIdentifier: await clusterIdentifier(directory),
         });
   context.step(`replaying the write-ahead log to ${describeTarget(target)}`, 0.4);
-  const parameters = {
+  const parameters: Parameters = {
     ...(await recoveryParameters(directory)),
     restore_command: `${archive} --pg1-path=${directory} archive-get %f "%p"`,
     ...(target.type === "latest" ? {} : { recovery_target_action: "pause" }),
     // What is complete of the timeline that begins here is marked so, for the stack's server to hand over.
     ...(inPlace ? { archive_mode: "on", archive_command: "" } : {}),
   };
-  const prepared = await withTemporaryServer(directory, parameters, context, async (server, ended) => {
+  const prepared = await withEnough(directory, parameters, context, async (server, ended) => {
     try {
       if (target.type === "latest") {
         await untilReplayed(configuration, { base, chain, from, staged }, server, ended, context);
       } else await untilPaused(server, ended, context);
     } catch (error) {
       context.signal.throwIfAborted();
+      if (error instanceof LowerParameter) throw error;
       throw await explained(error, configuration, { plan, base, from, log: await server.log() }, context);
     }
     const secondsToFirstQuery = (performance.now() - started) / 1_000;
@@ -160,6 +164,23 @@ async function recover(
   });
   await removeRecoverySettings(directory);
   return { ...prepared, ownTimeline: await clusterTimeline(directory) };
+}
+
+/** Has recovery go on from where it was, with more, when the source had a parameter raised after the backup. */
+async function withEnough<Value>(
+  directory: string,
+  parameters: Parameters,
+  context: Context,
+  work: (server: TemporaryServer, ended: Promise<number>) => Promise<Value>,
+): Promise<Value> {
+  try {
+    return await withTemporaryServer(directory, parameters, context, work);
+  } catch (error) {
+    if (!(error instanceof LowerParameter)) throw error;
+    const { parameter, value } = error;
+    if (Number(parameters[parameter] ?? 0) >= value) throw error;
+    return withEnough(directory, { ...parameters, [parameter]: value }, context, work);
+  }
 }
 
 /** pgBackRest takes no timeline with the end of a backup, where PostgreSQL by itself would follow the latest. */
@@ -216,6 +237,7 @@ async function untilReplayed(
   });
   for (;;) {
     context.signal.throwIfAborted();
+    await refuseLowerParameter(server);
     if (over) throw new Error(lastError(await server.log()));
     const [row] = await query<{ lsn: string | null; idle: boolean }>(
       server,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { DrillResult } from "../../agent/drill.ts";
+import type { Backups } from "../../agent/metadata.ts";
 import type { AgentStatus } from "../../agent/status.ts";
 import type { RecoveryPoint } from "../../agent/stream/recovery-point.ts";
 import { SLOT } from "../../agent/stream/slot.ts";
@@ -142,7 +143,7 @@ describe("the log by streaming", () => {
     expect(await slot()).toMatchObject({ active: true, status: "reserved" });
   });
 
-  test("costs a server whose agent is away no more than its limit; then it begins anew, without a gap in the archive", async () => {
+  test("costs a server whose agent is away no more than its limit; then it begins anew, with a full backup behind the gap", async () => {
     await dockerEngine().getContainer(agent()).kill();
     for (let round = 0; round < 8; round += 1) {
       await runAsSuperuser(
@@ -163,8 +164,13 @@ describe("the log by streaming", () => {
     await dockerEngine().getContainer(agent()).start();
     await expect.poll(measured, { timeout: 60_000 }).toBeLessThan(RECOVERY_POINT_SECONDS);
     expect(await slot()).toMatchObject({ active: true, status: "reserved" });
+    const labels = async () =>
+      (await callAgent<Backups>(stack.target, "list")).entries.map(({ kind, label }) => `${kind} ${label}`);
+    await expect.poll(labels, { timeout: 120_000, interval: 1_000 }).toContain("full after a gap");
     const { archive } = await callAgent<AgentStatus>(stack.target, "status");
-    expect(archive?.gaps).toEqual([]);
+    expect(archive?.gaps).toEqual([{ repository: "local", segments: expect.any(Array) }]);
+    const waiting = "(SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready')";
+    await expect.poll(() => stack.value(waiting), { timeout: 60_000 }).toBe("0");
     await loseHost();
     await restoreLatest();
     expect((await ledger.entries()).at(-1)).toBe("while the agent was away");

@@ -54,8 +54,12 @@ async function take(kind: string): Promise<BackupEntry[]> {
   return callAgent<BackupEntry[]>(stack.target, "backup", { kind, waitSeconds: 120 });
 }
 
+/** Ids of the backups that a test has damaged, whatever was found of them since. */
+const damaged = new Set<string>();
+
 /** Changes what a stored backup holds, as a failing disk does. */
 async function flipBytes({ id }: BackupEntry): Promise<void> {
+  damaged.add(id);
   const { exitCode, stderr } = await executeInContainer(
     { ...stack.target, container: `${stack.target.container}-agent` },
     {
@@ -256,7 +260,7 @@ describe("before the window of points in time [C1]", () => {
     expect(found.findLast(({ kind }) => kind === "full")).toMatchObject({ id: base?.id, timeline: newest });
     const older = found.filter((entry) => entry.ownEndOnly === true && entry.verification.result === "ok");
     expect(new Set(older.map(({ timeline }) => timeline)).size).toBeGreaterThan(2);
-    for (const { id } of older) {
+    for (const { id } of older.filter((entry) => !damaged.has(entry.id))) {
       const [result] = await callAgent<VerifyResult[]>(target, "verify", { id, deep: true, waitSeconds: 60 });
       expect(result?.problems, id).toEqual([]);
     }
