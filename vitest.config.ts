@@ -9,7 +9,8 @@ export default defineConfig({
   test: {
     include: long ? ["test/long/**/*.test.ts"] : ["test/{unit,integration,faults,field}/**/*.test.ts"],
     testTimeout: 300_000,
-    hookTimeout: 300_000,
+    // A hook of a long test may have a program built first.
+    hookTimeout: long ? 900_000 : 300_000,
     // Most look by a program in a container: without a pause that alone is a core's work.
     expect: { poll: { interval: 100 } },
     // Two at a time: each integration test has servers of its own, and the machine has two cores.
