@@ -273,8 +273,11 @@ const schemaVersion =
     { dependsOn: [database, agent, tests].filter((one) => one !== undefined) },
   );
 
-if (storage && backupFiles && settings.upgradeFrom) {
-  const { container, port } = settings.upgradeFrom;
+const { upgradeFrom } = settings;
+const upgradeLink =
+  storage &&
+  backupFiles &&
+  upgradeFrom &&
   new UpgradeLink(
     "upgrade-link",
     {
@@ -284,12 +287,13 @@ if (storage && backupFiles && settings.upgradeFrom) {
       imageVolumes: image.volumes,
       storage,
       port: settings.port,
-      old: { socketVolume: socketVolume(container), port },
+      old: { socketVolume: socketVolume(upgradeFrom.container), port: upgradeFrom.port },
       labels,
     },
     { dependsOn: backupFiles },
   );
-}
+
+// A destroy begins with it, and ends there where the stack is protected: nothing else may be without something after it.
 
 const health = new HealthCheck(
   "health",
@@ -312,7 +316,12 @@ const health = new HealthCheck(
     ...(settings.environment === "production" ? { destroyUntil } : {}),
     firstProvision: server.firstProvision,
   },
-  { ...kept, dependsOn: [agent, tests, schemaVersion].filter((one) => one !== undefined) },
+  {
+    ...kept,
+    dependsOn: [server, agent, tests, schemaVersion, upgradeLink].filter(
+      (one) => one instanceof pulumi.Resource,
+    ),
+  },
 );
 
 completePromotion(settings, health.status);

@@ -24,7 +24,8 @@ describe("L9 production", () => {
         expect(refused.output).toMatch(/protected/);
       }
       expect(await stack.startTime()).toBe(started);
-      expect(await own.pulumi(["preview", "--refresh", "--expect-no-changes"])).toMatchObject({ code: 0 });
+      const preview = await own.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+      expect(preview.code, preview.output).toBe(0);
 
       const refused = await own.configure({ ...production, allowDestroy: true }).then(() => own.up());
       expect(refused.code).not.toBe(0);
