@@ -3,6 +3,7 @@ import { constants, createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { isCode } from "./failure.ts";
 
 /** Writes a file so that readers find the old content or the new, also after a power cut. */
 export async function writeWhole(path: string, content: string, mode = 0o600): Promise<void> {
@@ -42,6 +43,16 @@ export async function hashFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(path), hash);
   return hash.digest("hex");
+}
+
+/** Names in a folder; none where it is not there. */
+export async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isCode(error, "ENOENT")) return [];
+    throw error;
+  }
 }
 
 /** Paths of all files below a folder, sorted. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { physicalEntries } from "../physical/info.ts";
-import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
+import { archivePush } from "../physical/pgbackrest.ts";
 import { historyName, segmentTimeline } from "../physical/segments.ts";
 import { query } from "../sql.ts";
 import { type Chain, lastTimeline, parseHistory } from "./chain.ts";
@@ -93,12 +93,10 @@ export async function archiveHistory(
   if (timeline === 1) return;
   const { physical, dataDirectory } = configuration;
   const [repository = "local"] = physical.repositories;
-  const alone = { ...physical, configurationFile: repositoryConfigurationFile(configuration, repository) };
-  await pgbackrest({ physical: alone }, "archive-push", {
-    path: [join(dataDirectory, "pg_wal", historyName(timeline))],
-    timeoutSeconds: 30,
-    context,
-  }).catch(() => context.signal.throwIfAborted());
+  const path = join(dataDirectory, "pg_wal", historyName(timeline));
+  await archivePush(configuration, repository, { path, timeoutSeconds: 30 }, context).catch(() =>
+    context.signal.throwIfAborted(),
+  );
 }
 
 function first(systemIdentifier: string, chain: Chain, by: string): Lineage {

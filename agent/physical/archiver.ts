@@ -1,10 +1,11 @@
-import { lstat, readdir, stat } from "node:fs/promises";
+import { lstat, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { lockPath } from "../exclusive.ts";
 import { isCode, messageOf, Refusal } from "../failure.ts";
+import { namesIn } from "../files.ts";
 import { requireOwnFolder } from "../identity.ts";
 import { readJournal } from "../restore/swap.ts";
 import { psql } from "../sql.ts";
@@ -159,7 +160,8 @@ async function confirmBySql(
 async function completeFiles({
   dataDirectory,
 }: Pick<AgentConfiguration, "dataDirectory">): Promise<string[]> {
-  return (await names(join(dataDirectory, "pg_wal", "archive_status")))
+  // A restore has the two clusters change places: then there is none.
+  return (await namesIn(join(dataDirectory, "pg_wal", "archive_status")))
     .filter((name) => name.endsWith(READY))
     .map((name) => name.slice(0, -READY.length))
     .filter((name) => COMPLETE.test(name))
@@ -183,14 +185,4 @@ async function markOf(
 
 function rank(name: string): string {
   return `${name.endsWith(".history") ? 0 : 1}${name}`;
-}
-
-async function names(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    // A restore has the two clusters change places.
-    if (isCode(error, "ENOENT")) return [];
-    throw error;
-  }
 }

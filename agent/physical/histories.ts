@@ -6,7 +6,7 @@ import type { Context } from "../context.ts";
 import { isCode } from "../failure.ts";
 import { writeWhole } from "../files.ts";
 import { archivedHistory, archiveRoot } from "../lineage/repository.ts";
-import { pgbackrest, repositoryConfigurationFile } from "./pgbackrest.ts";
+import { archivePush } from "./pgbackrest.ts";
 import { historyName } from "./segments.ts";
 
 /** The history files of one repository's archive, while they may be missing from it. */
@@ -54,8 +54,6 @@ async function putBack(
   const file = fileOf(configuration, repository);
   const kept = await readKept(file);
   if (kept === undefined) return;
-  const { physical } = configuration;
-  const alone = { ...physical, configurationFile: repositoryConfigurationFile(configuration, repository) };
   const { id, histories } = await archiveRoot(configuration, repository, context);
   const folder = await mkdtemp(join(tmpdir(), "history-"));
   try {
@@ -63,11 +61,7 @@ async function putBack(
       if (id !== kept.id || histories.has(Number(timeline))) continue;
       const path = join(folder, historyName(Number(timeline)));
       await writeFile(path, text, { mode: 0o600 });
-      await pgbackrest({ physical: alone }, "archive-push", {
-        path: [path],
-        timeoutSeconds: PUSH_SECONDS,
-        context,
-      });
+      await archivePush(configuration, repository, { path, timeoutSeconds: PUSH_SECONDS }, context);
     }
   } finally {
     await rm(folder, { recursive: true, force: true });

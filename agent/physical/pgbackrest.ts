@@ -70,6 +70,18 @@ export function repositoryConfigurationFile(
   return join(dirname(configurationFile), `pgbackrest-${repository}.conf`);
 }
 
+/** Puts one file of the write-ahead log into the archive of one repository. */
+export async function archivePush(
+  configuration: Pick<AgentConfiguration, "physical">,
+  repository: string,
+  { path, timeoutSeconds }: { readonly path: string; readonly timeoutSeconds: number },
+  context: Pick<Context, "signal">,
+): Promise<void> {
+  const configurationFile = repositoryConfigurationFile(configuration, repository);
+  const physical = { ...configuration.physical, configurationFile };
+  await pgbackrest({ physical }, "archive-push", { path: [path], timeoutSeconds, context });
+}
+
 /** Exit codes: src/common/error/error.auto.c.inc of pgBackRest. */
 const CRYPTO = 95;
 

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { messageOf } from "../failure.ts";
-import { pgbackrest, repositoryConfigurationFile } from "./pgbackrest.ts";
+import { archivePush } from "./pgbackrest.ts";
 import { enqueue, queueState } from "./queue.ts";
 
 /** One segment, compressed. */
@@ -24,13 +24,13 @@ export async function pushToArchive(
   context: Pick<Context, "signal">,
 ): Promise<void> {
   const [first = "local", ...others] = configuration.physical.repositories;
-  await pushTo(configuration, first, { path, timeoutSeconds: PUSH_SECONDS }, context);
+  await archivePush(configuration, first, { path, timeoutSeconds: PUSH_SECONDS }, context);
   if (others.length === 0) return;
   // What waits already tells that the storage is away: trying again is the queue's.
   if ((await queueState(configuration)).waiting === 0) {
     try {
       for (const repository of others)
-        await pushTo(configuration, repository, { path, timeoutSeconds: PATIENCE_SECONDS }, context);
+        await archivePush(configuration, repository, { path, timeoutSeconds: PATIENCE_SECONDS }, context);
       return;
     } catch (error) {
       context.signal.throwIfAborted();
@@ -38,15 +38,4 @@ export async function pushToArchive(
     }
   }
   await enqueue(configuration, basename(path));
-}
-
-async function pushTo(
-  configuration: AgentConfiguration,
-  repository: string,
-  { path, timeoutSeconds }: { readonly path: string; readonly timeoutSeconds: number },
-  context: Pick<Context, "signal">,
-): Promise<void> {
-  const { physical } = configuration;
-  const alone = { ...physical, configurationFile: repositoryConfigurationFile(configuration, repository) };
-  await pgbackrest({ physical: alone }, "archive-push", { path: [path], timeoutSeconds, context });
 }

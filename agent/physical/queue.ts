@@ -1,10 +1,9 @@
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { isCode } from "../failure.ts";
-import { syncPath } from "../files.ts";
+import { namesIn, syncPath } from "../files.ts";
 import { pgbackrest, repositoryConfigurationFile } from "./pgbackrest.ts";
 
 /** What the local repository has and the object storage lacks. */
@@ -82,10 +81,5 @@ export async function queuedSegments({ physical }: AgentConfiguration): Promise<
 }
 
 async function queued(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).sort();
-  } catch (error) {
-    if (isCode(error, "ENOENT")) return [];
-    throw error;
-  }
+  return (await namesIn(folder)).sort();
 }

@@ -1,7 +1,8 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import { isCode } from "../failure.ts";
+import { namesIn } from "../files.ts";
 import { readKey } from "../logical/sealed.ts";
 import { segmentNumber, segmentStart, segmentTimeline } from "../physical/segments.ts";
 import { contentBytes, openFrames } from "./sealing.ts";
@@ -30,7 +31,7 @@ export async function receivedSegments(
 ): Promise<ReceivedSegment[]> {
   const folder = join(streamRoot(configuration), systemIdentifier);
   const segments: ReceivedSegment[] = [];
-  for (const file of await names(folder)) {
+  for (const file of await namesIn(folder)) {
     const [, name] = /^([0-9A-F]{24})(\.sealed)?$/.exec(file) ?? [];
     if (name === undefined) continue;
     try {
@@ -74,14 +75,5 @@ export async function receivedUntil(
 export async function receivedClusters(
   configuration: Pick<AgentConfiguration, "backupDirectory">,
 ): Promise<string[]> {
-  return names(streamRoot(configuration));
-}
-
-async function names(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isCode(error, "ENOENT")) return [];
-    throw error;
-  }
+  return namesIn(streamRoot(configuration));
 }
