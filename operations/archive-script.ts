@@ -2,17 +2,10 @@ import { CONFIRMED_PREFIX } from "../agent/physical/archiver.ts";
 import { SEGMENT_BYTES } from "../agent/physical/segments.ts";
 import { SOCKET_DIRECTORY } from "./container-directories.ts";
 import { DEFAULT_PARAMETERS, type ParameterValue } from "./postgresql-conf/defaults.ts";
+import { MEMORY_UNITS } from "./postgresql-conf/memory-units.ts";
 
 /** The parameter that says how much of the log the server keeps for whoever is away. */
 const LIMIT = "max_slot_wal_keep_size";
-/** Of a value of it. Source: memory units in src/backend/utils/misc/guc.c */
-const UNITS: Readonly<Record<string, number>> = {
-  B: 1,
-  kB: 1024,
-  MB: 1024 ** 2,
-  GB: 1024 ** 3,
-  TB: 1024 ** 4,
-};
 
 /**
  * What the server runs for each file of the write-ahead log that is complete: it waits until the agent, which has the
@@ -69,6 +62,6 @@ function mostWaiting(parameters: Readonly<Record<string, ParameterValue>>): numb
   )?.value;
   const [, amount = "-1", unit = "MB"] =
     /^\s*(-?[\d.]+)\s*(\w*)/.exec(String(parameters[LIMIT] ?? byDefault)) ?? [];
-  const bytes = Number(amount) * (UNITS[unit === "" ? "MB" : unit] ?? UNITS["MB"] ?? 1);
+  const bytes = Number(amount) * (MEMORY_UNITS[unit === "" ? "MB" : unit] ?? MEMORY_UNITS["MB"] ?? 1);
   return bytes < 0 ? undefined : Math.max(1, Math.floor(bytes / SEGMENT_BYTES));
 }

@@ -1,4 +1,5 @@
 import { DEFAULT_PARAMETERS, type ParameterValue } from "../operations/postgresql-conf/defaults.ts";
+import { MEMORY_UNITS } from "../operations/postgresql-conf/memory-units.ts";
 import { ALLOWED_VALUES, OWNED_PARAMETERS } from "../operations/postgresql-conf/owned-parameters.ts";
 import { FAST_PARAMETERS } from "../operations/testing/fast-settings.ts";
 import { bytesOf, type MemorySize } from "./memory-size.ts";
@@ -45,13 +46,6 @@ export const REFUSED: ReadonlyMap<string, string> = new Map([
   ["db_user_namespace", "it changes what the roles are called"],
 ]);
 
-const UNITS: Readonly<Record<string, number>> = {
-  B: 1,
-  kB: 1024,
-  MB: 1024 ** 2,
-  GB: 1024 ** 3,
-  TB: 1024 ** 4,
-};
 /** In microseconds. */
 const TIMES: Readonly<Record<string, number>> = { us: 1, ms: 1e3, s: 1e6, min: 6e7, h: 3.6e9, d: 8.64e10 };
 const ON_OFF = new Set(["on", "off", "true", "false", "yes", "no", "1", "0"]);
@@ -135,7 +129,7 @@ function inOwnUnit(given: ParameterValue, unit: string | undefined): number | un
   if (digits === "") return undefined;
   if (written === "") return Number(digits);
   const [, count = "1", base = ""] = /^(\d*)(\D+)$/.exec(unit ?? "") ?? [];
-  const table = base in TIMES ? TIMES : UNITS;
+  const table = base in TIMES ? TIMES : MEMORY_UNITS;
   const [from, to] = [table[written], table[base]];
   return from === undefined || to === undefined
     ? undefined
@@ -155,7 +149,9 @@ export function parameterNumber(
   if (given === undefined) return undefined;
   const number = inOwnUnit(given, unit);
   const [, count = "1", base = ""] = /^(\d*)(\D+)$/.exec(unit ?? "") ?? [];
-  return number === undefined ? undefined : number * Number(count || 1) * (UNITS[base] ?? TIMES[base] ?? 1);
+  return number === undefined
+    ? undefined
+    : number * Number(count || 1) * (MEMORY_UNITS[base] ?? TIMES[base] ?? 1);
 }
 
 /** A parameter's value from the user's settings or the default. */

@@ -7,6 +7,7 @@ import { expectRestoreEnded } from "../support/restore-ended.ts";
 import { rounds } from "../support/rounds.ts";
 import { SecondEngine } from "../support/second-engine.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
+import { STAGES } from "../support/sequences/step.ts";
 
 const shared = process.env.DOCKER_HOST;
 let engine: SecondEngine;
@@ -38,14 +39,7 @@ async function running(suffix: string): Promise<boolean> {
 }
 
 describe("F22 the engine is killed during a restore", () => {
-  test.each([
-    "backing up the present state",
-    "restoring backup",
-    "replaying the write-ahead log",
-    "checking what was restored",
-    "stopping the server",
-    "starting the restored server",
-  ])(
+  test.each(STAGES)(
     "F22 while %s: the next run ends it in one whole state, and says which",
     { timeout: 300_000 },
     async (stage) => {

@@ -6,6 +6,7 @@ import { onSaying } from "../support/project.ts";
 import { expectRestoreEnded } from "../support/restore-ended.ts";
 import { rounds } from "../support/rounds.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
+import { STAGES } from "../support/sequences/step.ts";
 
 let stack: LiveStack;
 let full: BackupEntry;
@@ -25,15 +26,6 @@ afterAll(() => stack?.project.remove());
 async function restoreUntil(stage: string, then: (kill: () => void) => unknown) {
   return stack.project.pgstack(["restore", full.id, "--yes"], onSaying(stage, then));
 }
-
-const STAGES = [
-  "backing up the present state",
-  "restoring backup",
-  "replaying the write-ahead log",
-  "checking what was restored",
-  "stopping the server",
-  "starting the restored server",
-] as const;
 
 describe("F22 a restore that is cut off", () => {
   test.each(STAGES)(
