@@ -11,6 +11,7 @@ import { IsolatedNetwork } from "./components/isolated-network.ts";
 import { RestoreInPlace } from "./components/restore-in-place.ts";
 import { RestoredCluster } from "./components/restored-cluster.ts";
 import { RoleSecrets } from "./components/role-secrets.ts";
+import { Sandbox } from "./components/sandbox.ts";
 import { SchemaVersion } from "./components/schema-version.ts";
 import { Server } from "./components/server.ts";
 import { TestEnvironment } from "./components/test-environment.ts";
@@ -19,6 +20,7 @@ import { agentContainer } from "./operations/agent.ts";
 import { DATA_MOUNT } from "./operations/data-directory.ts";
 import { socketVolume } from "./operations/derived-volumes.ts";
 import { isPermitted } from "./operations/permission.ts";
+import { sandboxContainer } from "./operations/sandbox.ts";
 import {
   certificateArgs,
   connectionLimit,
@@ -235,6 +237,18 @@ const tests =
       )
     : undefined;
 
+const sandbox =
+  storage &&
+  new Sandbox("sandbox", {
+    stack,
+    containerName: sandboxContainer(settings.containerName),
+    imageId: image.imageId,
+    imageVolumes: image.volumes,
+    scratch: storage.scratch,
+    limits: agentLimits(settings),
+    labels,
+  });
+
 const agent =
   storage &&
   backupFiles &&
@@ -253,7 +267,7 @@ const agent =
       labels,
       logsDirectory,
     },
-    { dependsOn: database },
+    { dependsOn: [database, sandbox].filter((one) => one !== undefined) },
   );
 
 const schemaVersion =

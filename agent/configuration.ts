@@ -11,8 +11,10 @@ export interface AgentConfiguration {
   readonly socketDirectory: string;
   readonly dataDirectory: string;
   readonly backupDirectory: string;
-  /** Room for throw-away clusters. */
+  /** Room for what is restored, the agent's alone. */
   readonly scratchDirectory: string;
+  /** Shared with the sandbox, where the servers of throw-away clusters run. Absent: they run beside the agent. */
+  readonly sandboxDirectory?: string;
   /** Processes that a dump, a restore or a physical backup uses at once. */
   readonly jobs: number;
   readonly logical: {

@@ -10,6 +10,7 @@ import { requireOwnPlaces } from "./own-places.ts";
 import { archiveLog } from "./physical/archiver.ts";
 import { flushQueue } from "./physical/queue.ts";
 import { prepareStanza } from "./physical/stanza.ts";
+import { prepareScratch } from "./sandbox/scratch.ts";
 import { nextDue } from "./schedule/due.ts";
 import { Heartbeat } from "./schedule/heartbeat.ts";
 import { writeMetrics } from "./schedule/metrics.ts";
@@ -17,7 +18,7 @@ import { ProofFailed } from "./schedule/proof.ts";
 import { type RunRecord, readState, recordRun, type Task, writeState } from "./schedule/state.ts";
 import { scheduledBackup, scheduledDrill } from "./schedule/tasks.ts";
 import { query } from "./sql.ts";
-import { receiveLog } from "./stream/receiver.ts";
+import { type Presence, receiveLog } from "./stream/receiver.ts";
 import { settle } from "./upgrade/settle.ts";
 import { readUpgrade } from "./upgrade/state.ts";
 
@@ -45,6 +46,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
   for (const name of ["SIGTERM", "SIGINT"] as const)
     process.once(name, () => stop.abort(new Error("stopped")));
   const context: Context = { signal: stop.signal, step: () => {} };
+  await prepareScratch(configuration);
   say("the agent is at work");
   let stanzaReady = false;
   let said = "";
@@ -52,12 +54,14 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
   let upgradeAt = 0;
   const timelines = new TimelineKeeper();
   const heartbeat = new Heartbeat();
-  const receiving = receiveLog(configuration, context, say);
+  const presence: Presence = { receiving: false };
+  const receiving = receiveLog(configuration, context, say, presence);
   let archiving: Promise<void> | undefined;
   while (!stop.signal.aborted) {
     heartbeat.look();
     try {
-      if (await serverAnswers(configuration)) {
+      // A session each second only to ask would be most of what an idle stack costs.
+      if (presence.receiving || (await serverAnswers(configuration))) {
         // The archive is open before the first segment is full.
         if (!stanzaReady) {
           await requireOwnPlaces(configuration, context);

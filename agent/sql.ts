@@ -6,6 +6,8 @@ import { type ProgramResult, run } from "./program.ts";
 export interface Server {
   readonly socketDirectory: string;
   readonly port: number;
+  /** The system's user that its process must be of; anything else behind the socket is refused. Default: not looked at. */
+  readonly peer?: string;
 }
 
 /** Who signs in: see `withLimitedLogin`, for everything that evaluates what users have made. */
@@ -103,6 +105,7 @@ export function clientEnvironment(
     ...(login === undefined ? {} : { PGPASSWORD: login.password }),
     PGDATABASE: requireWholeName(database),
     PGAPPNAME: "pgstack agent",
+    ...(server.peer === undefined ? {} : { PGREQUIREPEER: server.peer }),
     PGCLIENTENCODING: "UTF8",
     PGCONNECT_TIMEOUT: "10",
     PGOPTIONS: Object.entries(settings)

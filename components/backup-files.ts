@@ -36,7 +36,7 @@ export class BackupFiles extends pulumi.ComponentResource {
   constructor(name: string, args: BackupFilesArgs, resourceOptions?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:BackupFiles", name, {}, resourceOptions);
     this.key = args.encrypted ? this.keyOf(name, args) : undefined;
-    const configuration = agentConfiguration(args, args);
+    const configuration = agentConfiguration(args, { ...args, sandbox: true });
     const agent = JSON.stringify(configuration, undefined, 2);
     const options = pulumi.output(this.key).apply((key) => pgbackrestOptions(args, key));
     this.fingerprint = `${args.code}-${hashOf(agent)}`;

@@ -10,6 +10,7 @@ export { IsolatedNetwork, type IsolatedNetworkArgs } from "./isolated-network.ts
 export { RestoreInPlace, type RestoreInPlaceArgs } from "./restore-in-place.ts";
 export { RestoredCluster, type RestoredClusterArgs } from "./restored-cluster.ts";
 export { ROLE_KINDS, type RoleKind, RoleSecrets, type RoleSecretsArgs } from "./role-secrets.ts";
+export { Sandbox, type SandboxArgs } from "./sandbox.ts";
 export { SchemaVersion, type SchemaVersionArgs } from "./schema-version.ts";
 export { Server, type ServerArgs } from "./server.ts";
 export type { ContainerLimits } from "./server-container.ts";

@@ -48,8 +48,11 @@ export function pgbackrestOptions(places: BackupPlaces, cipherPass: string | und
   };
 }
 
-/** What the agent is told. */
-export function agentConfiguration(places: BackupPlaces, plan: BackupPlan): AgentConfiguration {
+/** What the agent is told; `sandbox`: there is one beside it, for the servers of throw-away clusters. */
+export function agentConfiguration(
+  places: BackupPlaces,
+  plan: BackupPlan & { readonly sandbox?: boolean },
+): AgentConfiguration {
   const { target } = places;
   const options = pgbackrestOptions(places, undefined);
   return {
@@ -58,7 +61,9 @@ export function agentConfiguration(places: BackupPlaces, plan: BackupPlan): Agen
     socketDirectory: SOCKET_DIRECTORY,
     dataDirectory: places.dataDirectory,
     backupDirectory: BACKUP_DIRECTORY,
-    scratchDirectory: SCRATCH_DIRECTORY,
+    ...(plan.sandbox === true
+      ? { scratchDirectory: `${SCRATCH_DIRECTORY}/private`, sandboxDirectory: SCRATCH_DIRECTORY }
+      : { scratchDirectory: SCRATCH_DIRECTORY }),
     jobs: places.jobs,
     logical: { encrypted: places.encrypted, keyFile: `${CONFIGURATION_DIRECTORY}/${BACKUP_FILES.key}` },
     physical: {

@@ -10,6 +10,7 @@ import { type SchemaVersion, wantedSchema } from "../operations/migrations/wante
 import { requirePolicies } from "../operations/policy-mark.ts";
 import { type DerivedName, preflight } from "../operations/preflight.ts";
 import { type RecoveryProof, recoveryProof } from "../operations/recovery-proof.ts";
+import { sandboxContainer } from "../operations/sandbox.ts";
 import { requireSnapshot } from "../operations/testing/snapshot-files.ts";
 import { UserError } from "../operations/user-error.ts";
 import { acceptedRules } from "../policies/exceptions.ts";
@@ -134,6 +135,7 @@ function derivedNames({ backup, containerName, configurationVolumeName }: Settin
     ...(backup
       ? ([
           { kind: "container", name: agentContainer(containerName), setting },
+          { kind: "container", name: sandboxContainer(containerName), setting },
           { kind: "volume", name: agentVolume(containerName), setting },
           { kind: "volume", name: socketVolume(containerName), setting },
           { kind: "volume", name: scratchVolume(containerName), setting },

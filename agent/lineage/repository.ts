@@ -57,7 +57,7 @@ async function newestArchive(
   repository: string,
   context: Pick<Context, "signal">,
 ): Promise<string | undefined> {
-  const found = await info(configuration, context, numberOf(configuration, repository));
+  const found = await info(configuration, context, { repository: numberOf(configuration, repository) });
   return found?.archive.at(-1)?.id;
 }
 

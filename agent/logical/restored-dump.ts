@@ -1,10 +1,9 @@
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { withLimitedLogin } from "../limited-login.ts";
-import { scratchParameters, withScratchCluster } from "../restore/cluster.ts";
 import { createPlainRoles } from "../roles.ts";
+import { withScratchCluster } from "../sandbox/scratch-cluster.ts";
 import type { Login, Server } from "../sql.ts";
 import { logicalDirectory, readManifest } from "./folder.ts";
 import { createDatabase, type RestorableDump, restoreInto, storedDump } from "./restore.ts";
@@ -48,17 +47,20 @@ export async function withRestoredDump<Value>(
   work: (server: Server, login: Login) => Promise<Value>,
 ): Promise<Value> {
   const folder = join(logicalDirectory(configuration), id);
-  const directory = join(configuration.scratchDirectory, `${purpose}-${id}`);
-  await rm(directory, { recursive: true, force: true });
+  const name = `${purpose}-${id}`;
   const dump = await restorableDump(configuration, id, context);
-  const parameters = await scratchParameters(configuration);
-  return withScratchCluster(directory, parameters, context, async (server) => {
+  return withScratchCluster(configuration, name, context, async (server) => {
     await createPlainRoles(server, dump.roles, context);
     const { tablespace: _, ...locale } = (await storedProperties(configuration, folder)) ?? {};
     await createDatabase(server, database, context, "encoding" in locale ? locale : undefined);
     const { stack } = configuration;
     return withLimitedLogin(server, { stack, databases: [database] }, context, async (login) => {
-      await restoreInto(dump, { server, database, login, schemaOnly }, `${directory}.list`, context);
+      await restoreInto(
+        dump,
+        { server, database, login, schemaOnly },
+        join(configuration.scratchDirectory, `${name}.list`),
+        context,
+      );
       return work(server, login);
     });
   });

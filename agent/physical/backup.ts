@@ -8,6 +8,7 @@ import { requireRoom, withRoom } from "../room.ts";
 import { query } from "../sql.ts";
 import { databaseFindings } from "../verification/findings.ts";
 import { ANNOTATION, physicalEntries } from "./info.ts";
+import { refuseLinks, removeWithLinks } from "./links.ts";
 import { writtenFindings } from "./noted-findings.ts";
 import { pgbackrest } from "./pgbackrest.ts";
 import { flushQueue } from "./queue.ts";
@@ -75,6 +76,7 @@ async function backupInto(
   // A backup is whole with its archive.
   if (configuration.physical.repositories[repository - 1] === "s3") await flushQueue(configuration, context);
   else await requireRoom(configuration, kind === "full" ? await clusterBytes(configuration, context) : 0);
+  await refuseLinks(configuration);
   let label: string | undefined;
   const damage: string[] = [];
   let told = 0;
@@ -99,6 +101,7 @@ async function backupInto(
     context,
   });
   if (label === undefined) throw new Error("pgBackRest did not name its backup");
+  await removeWithLinks(configuration, { label, repository }, context);
   return { label, damage };
 }
 

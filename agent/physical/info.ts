@@ -17,6 +17,8 @@ interface InfoBackup {
   readonly database: { readonly id: number; readonly "repo-key": number };
   readonly info: { readonly size: number; readonly repository: { readonly delta: number } };
   readonly annotation?: Readonly<Record<string, string>>;
+  /** Links that were followed; told of one backup alone. */
+  readonly link?: readonly { readonly name: string; readonly destination: string }[] | null;
 }
 
 interface InfoDatabase {
@@ -64,15 +66,19 @@ const KINDS: Readonly<Record<InfoBackup["type"], BackupKind>> = {
 /**
  * The stanza as all repositories hold it; undefined where none holds one.
  *
- * @param only Number of the one repository to look at.
+ * @param only Number of the one repository to look at, and the one backup to tell everything of.
  */
 export async function info(
   configuration: Pick<AgentConfiguration, "physical">,
   context: Pick<Context, "signal">,
-  only?: number,
+  only: { readonly repository?: number | undefined; readonly label?: string } = {},
 ): Promise<InfoStanza | undefined> {
   const text = await pgbackrest(configuration, "info", {
-    options: ["--output=json", ...(only === undefined ? [] : [`--repo=${only}`])],
+    options: [
+      "--output=json",
+      ...(only.repository === undefined ? [] : [`--repo=${only.repository}`]),
+      ...(only.label === undefined ? [] : [`--set=${only.label}`]),
+    ],
     timeoutSeconds: LOOK_SECONDS,
     context,
   });

@@ -1,9 +1,8 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { output, run } from "../program.ts";
 import { clientEnvironment, psql, type Server } from "../sql.ts";
@@ -19,7 +18,7 @@ export interface TemporaryServer extends Server {
 export type Parameters = Readonly<Record<string, string | number>>;
 
 /** Small, quick and shut off: whatever the cluster's own configuration says. */
-const OWN: Parameters = {
+export const OWN: Parameters = {
   listen_addresses: "",
   port: 5432,
   ssl: "off",
@@ -132,45 +131,6 @@ export async function untilAnswering(
     if (over) throw new Error(`the server ended: ${lastError(await server.log())}`);
     await delay(50);
   }
-}
-
-/** Makes an empty cluster in a folder, runs work with its server, and removes it. */
-export async function withScratchCluster<Value>(
-  folder: string,
-  parameters: Parameters,
-  context: Pick<Context, "signal">,
-  work: (server: TemporaryServer) => Promise<Value>,
-): Promise<Value> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  try {
-    const options = ["--no-sync", "--encoding=UTF8", "--locale=C", "--username=postgres", "--auth=trust"];
-    await output("initdb", [`--pgdata=${folder}`, "--data-checksums", ...options], {
-      signal: context.signal,
-    });
-    const fast = { fsync: "off", full_page_writes: "off", wal_level: "minimal", max_wal_senders: 0 };
-    return await withTemporaryServer(folder, { ...parameters, ...fast }, context, async (server, ended) => {
-      await untilAnswering(server, ended, context);
-      return work(server);
-    });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-/** What a query over all tables of a database needs is a lock for each of them and their indexes. */
-const LEAST_LOCKS = 1_024;
-
-/** Parameters of a throw-away server that is to hold what the stack's own server holds: as much room for locks at least. */
-export async function scratchParameters({
-  dataDirectory,
-}: Pick<AgentConfiguration, "dataDirectory">): Promise<Parameters> {
-  const stacks = await recoveryParameters(dataDirectory).catch(() => undefined);
-  if (stacks === undefined) return { max_locks_per_transaction: LEAST_LOCKS };
-  const [locks, sessions, prepared] = [
-    ...[stacks["max_locks_per_transaction"], stacks["max_connections"], stacks["max_prepared_transactions"]],
-  ].map(Number) as [number, number, number];
-  const each = Math.ceil((locks * (sessions + prepared)) / Number(OWN["max_connections"]));
-  return { max_locks_per_transaction: Math.max(LEAST_LOCKS, each) };
 }
 
 /** Has every index and table of a server checked. @returns What is wrong, a line each. */

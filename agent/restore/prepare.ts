@@ -9,7 +9,9 @@ import { ArchivedLog } from "../lineage/archived-log.ts";
 import { type Chain, eitherOf, lastTimeline, missingSegments, segmentsNamed } from "../lineage/chain.ts";
 import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
 import { lsnNumber, nextSegment, segmentAt, segmentName, segmentStart } from "../physical/segments.ts";
-import { ProgramFailed } from "../program.ts";
+import { ProgramFailed, run } from "../program.ts";
+import { withSandboxedServer } from "../sandbox/server.ts";
+import type { Supplier } from "../sandbox/supply.ts";
 import { psql, query } from "../sql.ts";
 import { isRecordWhole } from "../stream/record.ts";
 import { NOTHING_STAGED, type StagedLog, stageReceived } from "../stream/stage.ts";
@@ -19,6 +21,7 @@ import {
   clusterTimeline,
   LowerParameter,
   lastError,
+  OWN,
   type Parameters,
   recoveryParameters,
   refuseLowerParameter,
@@ -99,50 +102,40 @@ async function recover(
   configuration: AgentConfiguration,
   base: BackupEntry,
   plan: RecoveryPlan,
-  { directory, inPlace = false }: PrepareOptions,
+  options: PrepareOptions,
   context: Context,
 ): Promise<PreparedCluster> {
   const started = performance.now();
   const { target, chain } = plan;
-  context.step(`restoring backup ${base.id}`, 0);
-  await mkdir(directory, { mode: 0o700 });
-  const { stanza, repositories } = configuration.physical;
+  const { directory, inPlace = false } = options;
   const [from = ""] = base.repositories;
-  const repository = repositories.indexOf(from) + 1;
-  // Where the backup is, its archive is too.
-  const archive = `pgbackrest --config=${repositoryConfigurationFile(configuration, from)} --stanza=${stanza}`;
-  await pgbackrest(configuration, "restore", {
-    options: [
-      `--pg1-path=${directory}`,
-      `--set=${base.id}`,
-      ...(repository > 0 ? [`--repo=${repository}`] : []),
-      "--no-delta",
-      ...targetOptions(target),
-      ...(plan.exclusive ? ["--target-exclusive"] : []),
-      ...timelineOptions(target, lastTimeline(chain)),
-      "--log-level-console=warn",
-    ],
-    context,
-  }).catch((error: unknown) => {
-    if (!(error instanceof ProgramFailed) || context.signal.aborted) throw error;
-    throw new BaseDamaged(`backup ${base.id} cannot be restored: ${error.message}`);
-  });
-  const staged =
-    target.type === "backup"
-      ? NOTHING_STAGED
-      : await stageReceived(configuration, {
-          ...{ directory, chain, from: base.startWal ?? "" },
-          systemIdentifier: await clusterIdentifier(directory),
-        });
-  context.step(`replaying the write-ahead log to ${describeTarget(target)}`, 0.4);
+  let staged = await restoreFiles(configuration, { base, plan, directory }, context);
   const parameters: Parameters = {
     ...(await recoveryParameters(directory)),
-    restore_command: `${archive} --pg1-path=${directory} archive-get %f "%p"`,
     ...(target.type === "latest" ? {} : { recovery_target_action: "pause" }),
     // What is complete of the timeline that begins here is marked so, for the stack's server to hand over.
     ...(inPlace ? { archive_mode: "on", archive_command: "" } : {}),
   };
-  const prepared = await withEnough(directory, parameters, context, async (server, ended) => {
+  const sandbox = inPlace ? undefined : configuration.sandboxDirectory;
+  const server = async <Value>(values: Parameters, work: Work<Value>): Promise<Value> => {
+    const archive = archiveOf(configuration, from);
+    if (sandbox === undefined) {
+      const command = ["pgbackrest", ...archive, `--pg1-path=${directory}`, 'archive-get %f "%p"'].join(" ");
+      return withTemporaryServer(directory, { ...values, restore_command: command }, context, work);
+    }
+    // One that was in the sandbox is gone.
+    if (!existsSync(directory))
+      staged = await restoreFiles(configuration, { base, plan, directory }, context);
+    const supplier = supplierFrom(archive, context);
+    return withSandboxedServer(
+      sandbox,
+      { cluster: directory, parameters: { ...OWN, ...values }, supplier },
+      context,
+      work,
+    );
+  };
+  context.step(`replaying the write-ahead log to ${describeTarget(target)}`, 0.4);
+  const prepared = await withEnough<PreparedCluster>(parameters, server, async (server, ended) => {
     try {
       if (target.type === "latest") {
         await untilReplayed(configuration, { base, chain, from, staged }, server, ended, context);
@@ -162,24 +155,78 @@ async function recover(
     const timeline = lastTimeline(chain);
     return { backup: base.id, repository: from, timeline, ...reached, ...inspection, secondsToFirstQuery };
   });
+  if (sandbox !== undefined) return prepared;
   await removeRecoverySettings(directory);
   return { ...prepared, ownTimeline: await clusterTimeline(directory) };
 }
 
+/** Words for pgBackRest to find the archive where the backup is. */
+function archiveOf(configuration: AgentConfiguration, repository: string): string[] {
+  const { stanza } = configuration.physical;
+  return [`--config=${repositoryConfigurationFile(configuration, repository)}`, `--stanza=${stanza}`];
+}
+
+/** Supplies the sandbox, which does not have the archive. */
+function supplierFrom(archive: readonly string[], { signal }: Context): Supplier {
+  return async (name, path, control) => {
+    const words = [...archive, `--pg1-path=${control}`, "archive-get", name, path];
+    return (await run("pgbackrest", words, { signal })).exitCode;
+  };
+}
+
+/** Puts a backup's files into a folder, and with them what was received of the log and is not in the archive. */
+async function restoreFiles(
+  configuration: AgentConfiguration,
+  {
+    base,
+    plan,
+    directory,
+  }: { readonly base: BackupEntry; readonly plan: RecoveryPlan; readonly directory: string },
+  context: Context,
+): Promise<StagedLog> {
+  const { target, chain } = plan;
+  context.step(`restoring backup ${base.id}`, 0);
+  await mkdir(directory, { mode: 0o700 });
+  const [from = ""] = base.repositories;
+  const repository = configuration.physical.repositories.indexOf(from) + 1;
+  await pgbackrest(configuration, "restore", {
+    options: [
+      `--pg1-path=${directory}`,
+      `--set=${base.id}`,
+      ...(repository > 0 ? [`--repo=${repository}`] : []),
+      "--no-delta",
+      ...targetOptions(target),
+      ...(plan.exclusive ? ["--target-exclusive"] : []),
+      ...timelineOptions(target, lastTimeline(chain)),
+      "--log-level-console=warn",
+    ],
+    context,
+  }).catch((error: unknown) => {
+    if (!(error instanceof ProgramFailed) || context.signal.aborted) throw error;
+    throw new BaseDamaged(`backup ${base.id} cannot be restored: ${error.message}`);
+  });
+  if (target.type === "backup") return NOTHING_STAGED;
+  return stageReceived(configuration, {
+    ...{ directory, chain, from: base.startWal ?? "" },
+    systemIdentifier: await clusterIdentifier(directory),
+  });
+}
+
+type Work<Value> = (server: TemporaryServer, ended: Promise<number>) => Promise<Value>;
+
 /** Has recovery go on from where it was, with more, when the source had a parameter raised after the backup. */
 async function withEnough<Value>(
-  directory: string,
   parameters: Parameters,
-  context: Context,
-  work: (server: TemporaryServer, ended: Promise<number>) => Promise<Value>,
+  server: (parameters: Parameters, work: Work<Value>) => Promise<Value>,
+  work: Work<Value>,
 ): Promise<Value> {
   try {
-    return await withTemporaryServer(directory, parameters, context, work);
+    return await server(parameters, work);
   } catch (error) {
     if (!(error instanceof LowerParameter)) throw error;
     const { parameter, value } = error;
     if (Number(parameters[parameter] ?? 0) >= value) throw error;
-    return withEnough(directory, { ...parameters, [parameter]: value }, context, work);
+    return withEnough({ ...parameters, [parameter]: value }, server, work);
   }
 }
 

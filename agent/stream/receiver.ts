@@ -21,6 +21,11 @@ const RECONNECT_MILLISECONDS = 1_000;
 const SYNC_MILLISECONDS = 1_000;
 const TIDY_MILLISECONDS = 5_000;
 
+/** Whether the log is being received: then the server answers and is not in recovery. */
+export interface Presence {
+  receiving: boolean;
+}
+
 /**
  * Receives the write-ahead log from the server as it is written, into the backup place, until the agent stops. So the last
  * commits are there long before their segment is full and archived.
@@ -29,6 +34,7 @@ export async function receiveLog(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
   say: (text: string) => void,
+  presence: Presence = { receiving: false },
 ): Promise<void> {
   const { signal } = context;
   let said = "";
@@ -38,7 +44,7 @@ export async function receiveLog(
   };
   while (!signal.aborted) {
     try {
-      await receiveOnce(configuration, context, sayOnce);
+      await receiveOnce(configuration, context, sayOnce, presence);
     } catch (error) {
       if (!signal.aborted) sayOnce(`the write-ahead log is not received: ${messageOf(error)}`);
     }
@@ -50,6 +56,7 @@ async function receiveOnce(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
   say: (text: string) => void,
+  presence: Presence,
 ): Promise<void> {
   // A wrong mount is not written to.
   await requireOwnFolder(configuration);
@@ -63,11 +70,13 @@ async function receiveOnce(
     reception = await Reception.begin(configuration, connection, start);
     say(`the write-ahead log is received from ${lsnText(start.lsn)} on timeline ${start.timeline}`);
     const from = { slot: SLOT, from: lsnText(start.lsn), timeline: start.timeline };
+    presence.receiving = true;
     for await (const batch of connection.stream(from)) await reception.take(batch, context);
   } catch (error) {
     // What ended the connection from this side is the cause.
     throw reception?.failure ?? error;
   } finally {
+    presence.receiving = false;
     connection.close();
     await reception?.end();
   }

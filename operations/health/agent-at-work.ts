@@ -2,6 +2,8 @@ import { HEARTBEAT_FILE, type HeartbeatRecord } from "../../agent/schedule/heart
 import { agentContainer } from "../agent.ts";
 import { dockerEngine, findContainer } from "../docker.ts";
 import { executeInContainer } from "../execute.ts";
+import { sandboxContainer } from "../sandbox.ts";
+import type { Target } from "../target.ts";
 import type { HealthCheck } from "./check.ts";
 import { type Finding, formatSeconds } from "./report.ts";
 
@@ -24,7 +26,7 @@ export interface AgentView {
   readonly clock: Date | undefined;
 }
 
-/** Whether the sidecar that archives, backs up and drills is there and at work. Value: its container's state. */
+/** Whether the sidecar that archives, backs up and drills is there and at work, and its sandbox. Value: its container's state. */
 export const agentAtWork: HealthCheck = {
   name: "agent",
   quick: false,
@@ -47,9 +49,25 @@ export const agentAtWork: HealthCheck = {
     );
     const [seconds = "", ...text] = stdout.split("\n");
     const clock = new Date(Number(seconds) * 1_000);
-    return evaluateAgent({ state, upSeconds, heartbeat: parsed(text.join("\n")), clock }, container, now);
+    const view = { state, upSeconds, heartbeat: parsed(text.join("\n")), clock };
+    const agent = evaluateAgent(view, container, now);
+    return agent.status === "ok" ? ((await sandboxAway(target)) ?? agent) : agent;
   },
 };
+
+/** What is wrong with the sandbox; undefined: it runs. */
+async function sandboxAway({ dockerHost, container }: Target): Promise<Finding | undefined> {
+  const name = sandboxContainer(container);
+  const state = (await findContainer(dockerEngine(dockerHost), name))?.State;
+  if (state?.Running === true && !state.Paused) return undefined;
+  const value = state === undefined ? "missing" : state.Paused ? "paused" : state.Status;
+  const remedy = state === undefined ? "pulumi up --refresh creates it" : "pgstack start starts it";
+  return {
+    status: "failed",
+    message: `container ${name} is ${value}: no drill and no verification runs; ${remedy}`,
+    value,
+  };
+}
 
 /** Judges the agent; undefined: there is no container. */
 export function evaluateAgent(view: AgentView | undefined, container: string, now: Date): Finding {

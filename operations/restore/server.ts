@@ -3,6 +3,7 @@ import { agentContainer } from "../agent.ts";
 import { dockerEngine, findContainer, statusCode } from "../docker.ts";
 import { waitUntilReady } from "../readiness.ts";
 import { RECOVERY_PARAMETERS } from "../recovery-parameters.ts";
+import { sandboxContainer } from "../sandbox.ts";
 import { literal } from "../sql.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
@@ -30,11 +31,13 @@ export async function startServer(
   }
 }
 
-/** Starts the agent, where the stack has one: Docker does not restart what was killed by hand. */
+/** Starts the agent and its sandbox, where the stack has them: Docker does not restart what was killed by hand. */
 export async function startAgent(target: Target): Promise<void> {
   const docker = dockerEngine(target.dockerHost);
-  const agent = await findContainer(docker, agentContainer(target.container));
-  if (agent !== undefined) await ignoringSame(docker.getContainer(agent.Id).start());
+  for (const name of [sandboxContainer(target.container), agentContainer(target.container)]) {
+    const container = await findContainer(docker, name);
+    if (container !== undefined) await ignoringSame(docker.getContainer(container.Id).start());
+  }
 }
 
 /**

@@ -3,8 +3,8 @@ import { normalPath, unfitHostPlace } from "../host-places.ts";
 import { CONTAINER, type Context, list, type Rule, record, VOLUME } from "../rule.ts";
 
 const types = [CONTAINER];
-/** The image's own user, or a user by number that is not 0, however 0 is written; the same for its group. */
-const USER = /^(postgres|[1-9]\d{0,9})(:(postgres|[1-9]\d{0,9}))?$/;
+/** The image's own user, nobody, or a user by number that is not 0, however 0 is written; the same for its group. */
+const USER = /^(postgres|nobody|[1-9]\d{0,9})(:(postgres|[1-9]\d{0,9}))?$/;
 const NO_NEW_PRIVILEGES = new Set([
   ...["no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"],
 ]);

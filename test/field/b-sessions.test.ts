@@ -7,6 +7,7 @@ import type { VerifyResult } from "../../agent/verify.ts";
 import { agentContainer, callAgent } from "../../operations/agent.ts";
 import { runInitSql } from "../../operations/database.ts";
 import { executeInContainer } from "../../operations/execute.ts";
+import { sandboxContainer } from "../../operations/sandbox.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import { describeDatabase } from "../../operations/testing/describe.ts";
 import { untilFirstBackup } from "../support/first-backup.ts";
@@ -117,15 +118,18 @@ afterAll(() => stack?.project.remove());
 async function inside(container: string, script: string): Promise<string> {
   const { exitCode, stdout, stderr } = await executeInContainer(
     { ...stack.target, container },
-    { command: ["sh", "-c", script], user: "postgres" },
+    { command: ["sh", "-c", script] },
   );
   if (exitCode !== 0) throw new Error(`exit code ${exitCode}: ${stderr}`);
   return stdout;
 }
 
-const containers = () => [stack.target.container, agentContainer(stack.target.container)];
+const containers = () => [
+  stack.target.container,
+  ...[agentContainer, sandboxContainer].map((nameOf) => nameOf(stack.target.container)),
+];
 
-/** What ran with a superuser's rights, in either container. */
+/** What ran with a superuser's rights, in any container. */
 async function escalated(): Promise<string> {
   const found = await Promise.all(
     containers().map((container) => inside(container, `cat ${MARK} 2>/dev/null || true`)),
