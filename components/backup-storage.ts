@@ -41,7 +41,7 @@ export class BackupStorage extends pulumi.ComponentResource {
   readonly configuration: Mount;
   /** The server's socket folder: the agent signs in by it, as the server's own user. */
   readonly socket: Mount;
-  /** Room for throw-away clusters. */
+  /** Room for throw-away clusters: what agent and sandbox share. */
   readonly scratch: Mount;
 
   constructor(name: string, args: BackupStorageArgs, options?: pulumi.ComponentResourceOptions) {

@@ -44,7 +44,7 @@ export class Sandbox extends pulumi.ComponentResource {
         user: `${SANDBOX_USER}:postgres`,
         tmpfs: {
           "/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777",
-          ...coveredVolumes(args.imageVolumes),
+          ...coveredVolumes(args.imageVolumes, []),
         },
         mounts: [args.scratch],
         networkMode: "none",

@@ -129,9 +129,14 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
 /**
  * What the image declares as a volume and the stack does not mount would be made a volume without a name at each start: a
  * small file system in memory is there instead.
+ *
+ * @param mounted Default: the data volume's place.
  */
-export function coveredVolumes(imageVolumes: readonly string[]): Readonly<Record<string, string>> {
-  const open = imageVolumes.filter((path) => path !== DATA_MOUNT);
+export function coveredVolumes(
+  imageVolumes: readonly string[],
+  mounted: readonly string[] = [DATA_MOUNT],
+): Readonly<Record<string, string>> {
+  const open = imageVolumes.filter((path) => !mounted.includes(path));
   return Object.fromEntries(open.map((path) => [path, "rw,noexec,nosuid,nodev,size=1m,mode=755"]));
 }
 

@@ -54,7 +54,7 @@ export class UpgradeLink extends pulumi.ComponentResource {
         ...CONFINED,
         tmpfs: {
           "/tmp": "rw,noexec,nosuid,nodev,size=1m,mode=1777",
-          ...coveredVolumes(args.imageVolumes),
+          ...coveredVolumes(args.imageVolumes, []),
         },
         mounts: [
           args.storage.configuration,

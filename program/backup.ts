@@ -68,7 +68,7 @@ export function replacementTrigger(settings: Settings, imageId: string, dataDire
     .slice(0, 16);
 }
 
-/** What the agent may use: as much as the server, and enough for a throw-away server. */
+/** What the agent and the sandbox may use each: as much as the server, and enough for a throw-away server. */
 export function agentLimits(settings: Settings): AgentArgs["limits"] {
   const { memoryMegabytes, cpus } = containerLimits(settings);
   return { memoryMegabytes: Math.max(LEAST_AGENT_MEGABYTES, memoryMegabytes), cpus };

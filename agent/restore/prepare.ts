@@ -268,11 +268,11 @@ async function untilReplayed(
   ended: Promise<number>,
   context: Context,
 ): Promise<void> {
-  await untilAnswering(server, ended, context);
   const range = { chain, id: base.archiveId, from: base.startWal ?? "" };
   const archived = await ArchivedLog.open(configuration, from, range, context);
   const [missing] = missingSegments(eitherOf(archived, segmentsNamed(staged.names)), chain, range.from);
   if (missing !== undefined) throw new Error(`segment ${missing} is missing from the archive`);
+  await untilAnswering(server, ended, context);
   const timeline = lastTimeline(chain);
   const last = eitherOf(archived, segmentsNamed(staged.whole)).last(timeline);
   const fork = chain.at(-2)?.until ?? "0/0";

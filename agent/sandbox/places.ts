@@ -33,7 +33,7 @@ export function sessionFiles(root: string, id: string) {
     folder,
     /** A cluster that the agent has restored; absent: an empty one is made. */
     cluster: join(folder, "cluster"),
-    /** Its control file as it was before the server had it. */
+    /** The files of it by which the archive is known, as they were before the server had it. */
     control: join(folder, "control"),
     script: join(folder, "session.sh"),
     fetch: join(folder, "fetch.sh"),

@@ -159,10 +159,15 @@ async function layOut(
   for (const pipe of [asked, answers]) await makePipe(pipe);
 }
 
+/** By these pgBackRest knows whose archive is asked for. */
+const KNOWN_BY = ["global/pg_control", "backup_label"];
+
 /** Gives a restored cluster into the sandbox's hands; from then on the agent follows no path in it. */
 async function handOver(cluster: string, files: ReturnType<typeof sessionFiles>): Promise<void> {
   await mkdir(join(files.control, "global"), { recursive: true, mode: 0o700 });
-  await copyFile(join(cluster, "global", "pg_control"), join(files.control, "global", "pg_control"));
+  for (const name of KNOWN_BY) {
+    await copyFile(join(cluster, name), join(files.control, name));
+  }
   await output("chmod", ["-R", "g+rwX", cluster]);
   await rename(cluster, files.cluster);
 }

@@ -9,7 +9,7 @@ import type { sessionFiles } from "./places.ts";
 /**
  * Puts a file of the archive to a path.
  *
- * @param control A folder with the cluster's control file alone.
+ * @param control A folder with the files of the cluster by which its archive is known, and nothing else.
  * @returns 0, or the exit code that recovery is to see: 1 when the archive has no such file.
  */
 export type Supplier = (name: string, path: string, control: string) => Promise<number>;

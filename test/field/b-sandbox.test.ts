@@ -37,16 +37,20 @@ async function inside(container: string, script: string, input = ""): Promise<st
   return stdout;
 }
 
+/** The command lines of all processes, also where the image has no ps. */
+const COMMANDS = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '";
+
 /** Has a program run with the superuser's rights wherever somebody plans a query on a table, as a superuser that was taken over can. */
 async function plant(script: string): Promise<void> {
   const program = script.replaceAll("'", "''");
   await runAsSuperuser(
     stack.target,
-    `CREATE FUNCTION public.planted() RETURNS int IMMUTABLE LANGUAGE plpgsql SECURITY DEFINER AS $planted$
+    `CREATE FUNCTION public.run() RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS $run$
      BEGIN
        IF current_setting('unix_socket_directories') NOT LIKE '/var/run/%' THEN COPY (SELECT 1) TO PROGRAM '${program}'; END IF;
        RETURN 1;
-     END $planted$;
+     END $run$;
+     CREATE FUNCTION public.planted() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $planted$ BEGIN RETURN public.run(); END $planted$;
      CREATE INDEX bait_n ON public.bait ((n + public.planted()));`,
     { database: "app" },
   );
@@ -63,9 +67,13 @@ async function backupFiles(): Promise<string[]> {
 
 describe("programs that a backup's own cluster runs while it is proven [S10]", () => {
   afterEach(async () => {
-    await runAsSuperuser(stack.target, "DROP INDEX public.bait_n; DROP FUNCTION public.planted;", {
-      database: "app",
-    });
+    await runAsSuperuser(
+      stack.target,
+      "DROP INDEX public.bait_n; DROP FUNCTION public.planted; DROP FUNCTION public.run;",
+      {
+        database: "app",
+      },
+    );
     await inside(sandbox(), "rm -f /tmp/found");
   });
 
@@ -117,7 +125,7 @@ describe("programs that a backup's own cluster runs while it is proven [S10]", (
     await drill();
     expect(await inside(sandbox(), "cat /tmp/found")).toContain("begun");
     await expect
-      .poll(() => inside(sandbox(), "ps -o args | grep -c '[s]leep 4321' || true"), { timeout: 10_000 })
+      .poll(() => inside(sandbox(), `${COMMANDS} | grep -c '[s]leep 4321' || true`), { timeout: 10_000 })
       .toBe("0\n");
     expect(await inside(sandbox(), "ls -A /scratch/clusters")).toBe("");
     expect(
@@ -205,7 +213,7 @@ describe("the sandbox", () => {
     await expect(cut).rejects.toThrow();
     await expect
       .poll(
-        () => inside(sandbox(), "ls -A /scratch/clusters; ps -o args | grep -c '[p]ostgres -D' || true"),
+        () => inside(sandbox(), `ls -A /scratch/clusters; ${COMMANDS} | grep -c '[p]ostgres -D' || true`),
         {
           timeout: 30_000,
         },

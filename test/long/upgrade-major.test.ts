@@ -165,7 +165,9 @@ describe("L10 a major upgrade from 16 to 18", () => {
     const again = await run("--into shop18");
     expect(again.output).not.toMatch(/rehearsal/);
     await run("--confirm");
-    expect((await next.things()).containers).toEqual([`${next.container}`, `${next.container}-agent`]);
+    expect((await next.things()).containers).toEqual([
+      ...["", "-agent", "-sandbox"].map((suffix) => `${next.container}${suffix}`),
+    ]);
     expect(await row(next, WHOLE)).toMatchObject(written);
     expect(
       await row(next, `SELECT count(*)::int AS n FROM pg_replication_slots WHERE slot_name <> '${SLOT}'`),
