@@ -37,6 +37,7 @@ export function applyDefaults(given: Given, context: Pick<SettingsContext, "stac
     ballastMegabytes: given.ballastMegabytes ?? (given.environment === "test" ? 0 : 64),
     backup: given.backup ?? given.environment !== "test",
     backupVolumeName: given.backupVolumeName ?? names.backupVolumeName,
+    archiveTimeoutSeconds: given.archiveTimeoutSeconds ?? (given.backupS3 === undefined ? 3600 : 60),
     drillSchedule: given.drillSchedule ?? (production ? "30 4 * * *" : "30 4 * * 0"),
     pidsLimit: given.pidsLimit ?? Math.max(256, processesNeeded(given) + 100),
     shmSize: given.shmSize ?? defaultSharedMemory(memoryLimit, sharedMemoryNeeded({ ...given, workMem })),

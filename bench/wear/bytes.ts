@@ -18,13 +18,19 @@ const SETTLE_MILLISECONDS = 5_000;
 interface Run {
   readonly transactions: number;
   readonly bytes: number;
+  /** Those of them that the server has written. */
+  readonly server: number;
   readonly log: number;
   readonly segments: number;
 }
 
 /** Bytes written for a transaction by the stack and by the same one without backups, at the same time under the same load. */
 export async function measureBytes(backedUp: Target, plain: Target): Promise<string[]> {
-  await Promise.all([backedUp, plain].map((target) => shell(target, `pgbench -i -q -s ${SCALE} app`)));
+  await Promise.all(
+    [backedUp, plain].map((target) =>
+      shell(target, `pgbench -i -q -s ${SCALE} app && psql -qc "VACUUM (FREEZE, ANALYZE)" app`),
+    ),
+  );
   const stored = await storedPerSegment(backedUp);
   const lines = [
     `bytes written for a transaction (pgbench simple update, scale ${SCALE}), this stack and without backups:`,
@@ -39,7 +45,7 @@ export async function measureBytes(backedUp: Target, plain: Target): Promise<str
     const later = (pending / SEGMENT_BYTES) * stored;
     const each = [(ours.bytes + later) / ours.transactions, theirs.bytes / theirs.transactions] as const;
     lines.push(
-      `${String(perSecond).padStart(5)} a second for ${seconds} s: ${kilobytes(each[0])}, ${kilobytes(each[1])}, ${(each[0] / each[1]).toFixed(2)} times${perSecond === 1 ? " (aim: 1.3)" : ""}; ${ours.segments} segments archived, ${kilobytes(later)} of the rest to come`,
+      `${String(perSecond).padStart(5)} a second for ${seconds} s: ${kilobytes(each[0])}, ${kilobytes(each[1])}, ${(each[0] / each[1]).toFixed(2)} times${perSecond === 1 ? " (aim: 1.3)" : ""}; ${kilobytes(ours.server / ours.transactions)} by the server, ${kilobytes(ours.log / ours.transactions)} of log; ${ours.segments} segments archived, ${kilobytes(later)} of the rest to come`,
     );
   }
   lines.push(
@@ -57,6 +63,7 @@ async function run(
   const agent = containers[1];
   const look = async () => ({
     bytes: (await Promise.all(containers.map(writtenBytes))).reduce((sum, bytes) => sum + bytes, 0),
+    server: await writtenBytes(target),
     log: await logBytes(target),
     segments: agent === undefined ? 0 : await archivedSegments(agent),
   });
@@ -69,6 +76,7 @@ async function run(
   return {
     transactions,
     bytes: after.bytes - before.bytes,
+    server: after.server - before.server,
     log: after.log - before.log,
     segments: after.segments - before.segments,
   };

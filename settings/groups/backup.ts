@@ -55,9 +55,9 @@ export const backupKeys = {
     { group: "Backup", fallback: "30 4 * * 0; in production 30 4 * * *", example: '"30 4 * * 1-5"' },
   ),
   archiveTimeoutSeconds: setting(
-    wholeNumber(1, 3600, "seconds").default(60),
-    "Seconds after which a segment of the write-ahead log that has something in it is archived though it is not full: what an object storage may lack. The backup folder has each commit within a second or two, as the log is streamed to it. Each costs the disk 16 MB, however little is in it.",
-    { group: "Backup", fallback: "60", example: "300" },
+    wholeNumber(1, 3600, "seconds").optional(),
+    "Seconds after which a segment of the write-ahead log that has something in it is archived though it is not full: what an object storage may lack. The backup folder has each commit within a second or two, as the log is streamed to it. Each costs the disk 32 MB, however little is in it.",
+    { group: "Backup", fallback: "60 with backupS3, otherwise 3600", example: "300" },
   ),
   backupEncryption: setting(
     flag().default(false),

@@ -77,7 +77,7 @@ describe("P6 defaults", () => {
       backupSchedule: "0 2 * * *",
       backupFullDays: 7,
       drillSchedule: "30 4 * * 0",
-      archiveTimeoutSeconds: 60,
+      archiveTimeoutSeconds: 3600,
       backupEncryption: false,
       coreTables: [],
       verificationSql: [],
