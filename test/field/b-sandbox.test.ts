@@ -40,7 +40,7 @@ async function inside(container: string, script: string, input = ""): Promise<st
 /** The command lines of all processes, also where the image has no ps. */
 const COMMANDS = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '";
 
-/** Has a program run with the superuser's rights wherever somebody plans a query on a table, as a superuser that was taken over can. */
+/** Has a program run with the superuser's rights wherever somebody plans a query or makes an extension, as a superuser that was taken over can. */
 async function plant(script: string): Promise<void> {
   const program = script.replaceAll("'", "''");
   await runAsSuperuser(
@@ -51,7 +51,10 @@ async function plant(script: string): Promise<void> {
        RETURN 1;
      END $run$;
      CREATE FUNCTION public.planted() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $planted$ BEGIN RETURN public.run(); END $planted$;
-     CREATE INDEX bait_n ON public.bait ((n + public.planted()));`,
+     CREATE INDEX bait_n ON public.bait ((n + public.planted()));
+     CREATE FUNCTION public.triggered() RETURNS event_trigger LANGUAGE plpgsql AS $run$ BEGIN PERFORM public.run(); END $run$;
+     CREATE EVENT TRIGGER planted ON ddl_command_end WHEN TAG IN ('CREATE EXTENSION') EXECUTE FUNCTION public.triggered();
+     ALTER EVENT TRIGGER planted ENABLE ALWAYS;`,
     { database: "app" },
   );
 }
@@ -69,7 +72,7 @@ describe("programs that a backup's own cluster runs while it is proven [S10]", (
   afterEach(async () => {
     await runAsSuperuser(
       stack.target,
-      "DROP INDEX public.bait_n; DROP FUNCTION public.planted; DROP FUNCTION public.run;",
+      "DROP EVENT TRIGGER planted; DROP INDEX public.bait_n; DROP FUNCTION public.triggered, public.planted, public.run;",
       {
         database: "app",
       },
@@ -90,8 +93,9 @@ describe("programs that a backup's own cluster runs while it is proven [S10]", (
     const found = await inside(sandbox(), "cat /tmp/found");
     const { Config } = await dockerEngine().getContainer(sandbox()).inspect();
     expect(found.split("\n").slice(0, 2)).toEqual(["nobody", Config.Hostname]);
-    expect(found).toMatch(/\/backups: No such file/);
-    expect(found).toMatch(/\/etc\/pgstack: No such file/);
+    // The image has the folder, and nothing in it.
+    expect(found).not.toMatch(/^(logical|pgbackrest.*|metadata\.json)$/m);
+    expect(found).toMatch(/\/etc\/pgstack'?: No such file/);
     expect(found).not.toMatch(/^\/.*(backup\.key|pgbackrest\.conf)$/m);
     expect(found.match(/Permission denied/g)?.length).toBeGreaterThanOrEqual(3);
     expect(found).toMatch(/^lo$/m);
@@ -103,14 +107,14 @@ describe("programs that a backup's own cluster runs while it is proven [S10]", (
   });
 
   test("do not make the agent take the live server for theirs", async () => {
-    // The agent signs in as the superuser, and the next thing that it does is CREATE EXTENSION amcheck.
+    // The agent signs in as the superuser, and what it does next in each database is CREATE EXTENSION amcheck.
     await plant(
       "cd $(dirname $PWD) && rm -f .s.PGSQL.5432 && ln -s /var/run/postgresql/.s.PGSQL.5432 .s.PGSQL.5432; echo linked >> /tmp/found",
     );
     await callAgent(stack.target, "archive-now");
     expect(await drill()).toMatchObject({
       result: "failed",
-      message: expect.stringMatching(/requirepeer|does not answer/),
+      message: expect.stringMatching(/requirepeer/),
     });
     expect(await inside(sandbox(), "cat /tmp/found")).toContain("linked");
     expect(await stack.value("(SELECT count(*) FROM pg_extension WHERE extname = 'amcheck')")).toBe("0");
