@@ -57,7 +57,7 @@ export const backupKeys = {
   archiveTimeoutSeconds: setting(
     wholeNumber(1, 3600, "seconds").optional(),
     "Seconds after which a segment of the write-ahead log that has something in it is archived though it is not full: what an object storage may lack. The backup folder has each commit within a second or two, as the log is streamed to it. Each costs the disk 32 MB, however little is in it.",
-    { group: "Backup", fallback: "60 with backupS3, otherwise 3600", example: "300" },
+    { group: "Backup", fallback: "3600; 60 with backupS3", example: "300" },
   ),
   backupEncryption: setting(
     flag().default(false),
