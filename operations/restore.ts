@@ -106,7 +106,7 @@ export async function resumeRestore(
 ): Promise<ResumeResult | undefined> {
   const kept = await acceptedCluster(target, options);
   if (kept !== undefined) return kept;
-  return whileHeld(target, "the end of a restore", () =>
+  return whileHeld(target, `restore --resume by ${defaultOperator()}`, () =>
     withRestorer(target, async (container) => {
       const journal = await callAgent<Journal | null>(target, "restore-journal", {}, { container });
       if (journal === null) return undefined;
@@ -140,7 +140,7 @@ export async function resumeRestore(
 
 /** Removes what is kept of the state before restores. @returns The restores' ids. */
 export async function forgetPrevious(target: Target, id?: string): Promise<readonly string[]> {
-  return whileHeld(target, "the removal of what a restore kept", () =>
+  return whileHeld(target, `restore --forget by ${defaultOperator()}`, () =>
     withRestorer(target, (container) =>
       callAgent<readonly string[]>(target, "restore-forget", id === undefined ? {} : { id }, { container }),
     ),
