@@ -88,6 +88,13 @@ export async function withTemporaryServer<Value>(
   }
 }
 
+/** Those that recovery needs to be at least as large as they were. */
+const RECOVERY_LIMITS =
+  "max_connections|max_worker_processes|max_wal_senders|max_prepared_transactions|max_locks_per_transaction";
+const LOWER = new RegExp(
+  `\\b(${RECOVERY_LIMITS}) = \\d+ is a lower setting than on the primary server, where its value was (\\d{1,9})\\b`,
+);
+
 /** A parameter of a recovering server is lower than the source's was somewhere in the log: it goes no further. */
 export class LowerParameter extends Error {
   override readonly name = "LowerParameter";
@@ -108,8 +115,7 @@ export class LowerParameter extends Error {
  * @throws LowerParameter for what the server has logged of one.
  */
 export async function refuseLowerParameter(server: Pick<TemporaryServer, "log">): Promise<void> {
-  const lower = /(\w+) = \d+ is a lower setting than on the primary server, where its value was (\d+)/;
-  const [, parameter, value] = lower.exec(await server.log()) ?? [];
+  const [, parameter, value] = LOWER.exec(await server.log()) ?? [];
   if (parameter !== undefined) throw new LowerParameter(parameter, Number(value));
 }
 

@@ -214,19 +214,23 @@ async function restoreFiles(
 
 type Work<Value> = (server: TemporaryServer, ended: Promise<number>) => Promise<Value>;
 
+/** There are five such parameters, and the server is not to be believed for ever. */
+const MOST_RAISES = 10;
+
 /** Has recovery go on from where it was, with more, when the source had a parameter raised after the backup. */
 async function withEnough<Value>(
   parameters: Parameters,
   server: (parameters: Parameters, work: Work<Value>) => Promise<Value>,
   work: Work<Value>,
+  tries = MOST_RAISES,
 ): Promise<Value> {
   try {
     return await server(parameters, work);
   } catch (error) {
     if (!(error instanceof LowerParameter)) throw error;
     const { parameter, value } = error;
-    if (Number(parameters[parameter] ?? 0) >= value) throw error;
-    return withEnough({ ...parameters, [parameter]: value }, server, work);
+    if (Number(parameters[parameter] ?? 0) >= value || tries === 0) throw error;
+    return withEnough({ ...parameters, [parameter]: value }, server, work, tries - 1);
   }
 }
 

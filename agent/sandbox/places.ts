@@ -31,13 +31,15 @@ export function sessionFiles(root: string, id: string) {
   const own = join(clusters, id);
   return {
     folder,
-    /** A cluster that the agent has restored; absent: an empty one is made. */
-    cluster: join(folder, "cluster"),
+    /** A cluster that the agent has restored, in the sandbox's hands from here on; absent: an empty one is made. */
+    cluster: join(clusters, `${id}-restored`),
     /** The files of it by which the archive is known, as they were before the server had it. */
     control: join(folder, "control"),
     script: join(folder, "session.sh"),
     fetch: join(folder, "fetch.sh"),
     log: join(folder, "log"),
+    /** There when the session may go on: the cluster, if any, is in its place. */
+    ready: join(folder, "ready"),
     /** Locked by the agent as long as it wants the server. */
     wanted: join(folder, "wanted"),
     /** Locked by the session as long as it lasts. */

@@ -23,11 +23,15 @@ const GRACE_SECONDS = 20;
  * @param options Each a `name=value` for the server.
  */
 export function sessionScript(files: Files, options: readonly string[]): string {
-  const { wanted, running, log, cluster, own, dataDirectory } = files;
+  const { wanted, ready, running, log, cluster, own, dataDirectory } = files;
   const server = ["postgres", ...["-D", dataDirectory], ...options.flatMap((option) => ["-c", option])];
   return `exec 9<>${quoted(running)} && flock 9 || exit
 exec >>${quoted(log)} 2>&1 </dev/null
 echo "the session begins"
+until [ -e ${quoted(ready)} ]; do
+  flock --nonblock ${quoted(wanted)} true && exit
+  sleep 0.05
+done
 mkdir -m 750 ${quoted(own)} || exit
 if [ -d ${quoted(cluster)} ]; then
   mkdir -m 750 ${quoted(dataDirectory)} || exit

@@ -32,12 +32,15 @@ const LONGEST_LOG = 256 * 1024;
 
 /** Makes what agent and sandbox share, before the sandbox can look for it. */
 export async function prepareSandbox(root: string): Promise<void> {
-  const { requests, sessions, clusters } = sandboxPlaces(root);
+  const { requests, sessions, clusters, lock } = sandboxPlaces(root);
   await mkdir(sessions, { recursive: true });
   await mkdir(clusters, { recursive: true });
   await chmod(sessions, 0o750);
   await chmod(clusters, 0o770);
   await makePipe(requests);
+  // Whoever may read a file may lock it.
+  await (await open(lock, "a", 0o600)).close();
+  await chmod(lock, 0o600);
 }
 
 /**
@@ -61,10 +64,9 @@ export async function withSandboxedServer<Value>(
     await rm(places.sessions, { recursive: true, force: true });
     await prepareSandbox(root);
     await layOut(files, parameters, supplier !== undefined);
-    if (cluster !== undefined) await handOver(cluster, files);
     const endSupply = supplier === undefined ? undefined : await supplyLog(files, supplier);
     try {
-      return await session(places.requests, files, signal, work);
+      return await session(places.requests, files, { cluster, signal }, work);
     } finally {
       await endSupply?.();
     }
@@ -77,7 +79,7 @@ export async function withSandboxedServer<Value>(
 async function session<Value>(
   requests: string,
   files: ReturnType<typeof sessionFiles>,
-  signal: AbortSignal,
+  { cluster, signal }: { readonly cluster: string | undefined; readonly signal: AbortSignal },
   work: (server: TemporaryServer, ended: Promise<number>) => Promise<Value>,
 ): Promise<Value> {
   const letGo = await requireLock(files.wanted, 0, signal);
@@ -91,6 +93,8 @@ async function session<Value>(
   try {
     await begin(requests, files, signal);
     ended = untilFree(files.running, ending.signal);
+    if (cluster !== undefined) await handOver(cluster, files);
+    await place(files.ready, "", 0o640);
     const server: TemporaryServer = {
       ...{ socketDirectory: files.own, port: PORT, peer: SANDBOX_USER },
       dataDirectory: files.dataDirectory,
