@@ -6,7 +6,7 @@ import { agentOf, archivedSegments, logBytes, writtenBytes } from "./containers.
 
 const SCALE = 10;
 const RATES = [
-  { perSecond: 1, seconds: 300 },
+  { perSecond: 1, seconds: 600 },
   { perSecond: 10, seconds: 120 },
   { perSecond: 100, seconds: 60 },
 ] as const;
@@ -49,7 +49,7 @@ export async function measureBytes(backedUp: Target, plain: Target): Promise<str
     );
   }
   lines.push(
-    `  the hour at 1 a second is ${HOUR_SECONDS / RATES[0].seconds} such runs: each has one checkpoint, as checkpoint_timeout has it; a full segment is stored in ${kilobytes(stored)}`,
+    `  the hour at 1 a second is ${HOUR_SECONDS / RATES[0].seconds} such runs: each has two checkpoints, as checkpoint_timeout has it; a full segment is stored in ${kilobytes(stored)}`,
   );
   return lines;
 }
