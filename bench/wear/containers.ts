@@ -14,7 +14,7 @@ export function agentOf(target: Target): Target {
  */
 export async function writtenBytes({ container }: Target): Promise<number> {
   const { blkio_stats: blocks } = await dockerEngine().getContainer(container).stats({ stream: false });
-  const entries = blocks.io_service_bytes_recursive ?? [];
+  const entries = blocks?.io_service_bytes_recursive ?? [];
   return entries.reduce((sum, { op, value }) => (/^write$/i.test(op) ? sum + value : sum), 0);
 }
 
