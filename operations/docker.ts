@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import { sshAgent } from "./docker/ssh-agent.ts";
 import { UserError } from "./user-error.ts";
 
@@ -47,9 +48,16 @@ export function dockerEngine(dockerHost?: string): Docker {
   const endpoint = dockerEndpoint(dockerHost);
   const known = engines.get(endpoint);
   if (known !== undefined) return known;
-  const engine = new Docker(engineOptions(endpoint));
+  const engine = new (client())(engineOptions(endpoint));
   engines.set(endpoint, engine);
   return engine;
+}
+
+/** Loaded when a first engine is asked, and without its ssh and BuildKit: together half of what a short command takes. */
+function client(): typeof Docker {
+  const load = createRequire(import.meta.url);
+  load("../toolchain/lazy-modules.cjs");
+  return load("dockerode") as typeof Docker;
 }
 
 /**

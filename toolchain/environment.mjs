@@ -72,9 +72,22 @@ export async function prepareProject(tools) {
   await mkdir(home, { recursive: true, mode: 0o700 });
   await mkdir(join(STATE_DIRECTORY, "state"), { recursive: true, mode: 0o700 });
   await pointTo(join(home, "plugins"), join(tools, "plugins"));
+  await withoutRunLogs(home);
   // A lost passphrase is told, not replaced by one that opens nothing.
   const stacks = await ownStacks();
   if (stacks.every(({ resources }) => resources === 0)) await ensurePassphrase();
+}
+
+/**
+ * Pulumi keeps a debug log of every run, which costs a tenth of the run and has no switch; where its folder cannot be made it
+ * goes without. A folder that is there stays.
+ *
+ * @param {string} home Pulumi's.
+ */
+export async function withoutRunLogs(home) {
+  await writeFile(join(home, "logs"), "", { flag: "wx", mode: 0o600 }).catch((error) => {
+    if (error.code !== "EEXIST") throw error;
+  });
 }
 
 /**

@@ -8,7 +8,10 @@
 // @ts-expect-error Node.js documents no type for what every hook of require() replaces.
 const Module = require("node:module");
 
-const LAZY = new Set(["@npmcli/arborist", "../../typescript-shim", "./automation", "./session", "./ssh"]);
+const LAZY = new Set([
+  ...["@npmcli/arborist", "normalize-package-data", "../../typescript-shim", "./automation"],
+  ...["./session", "./ssh"],
+]);
 /** Taken apart where they are required: so each of their names is lazy by itself. */
 const LAZY_NAMES =
   /^@opentelemetry\/(resources|sdk-trace-base|sdk-trace-node|exporter-zipkin|instrumentation.*)$/;
@@ -55,10 +58,19 @@ function whenUsed(load) {
   };
   return new Proxy(() => {}, {
     // Marked as an ES module, or its names would be copied, and so loaded, at once.
-    get: (_, name) => (name === "__esModule" ? true : value()[name]),
+    get: (_, name) =>
+      name === "__esModule" ? true : name === "default" ? defaultOf(value()) : value()[name],
     apply: (_, receiver, values) => Reflect.apply(value(), receiver, values),
     construct: (_, values) => Reflect.construct(value(), values),
   });
+}
+
+/**
+ * @param {any} loaded
+ * @returns {any}
+ */
+function defaultOf(loaded) {
+  return loaded.__esModule ? loaded.default : loaded;
 }
 
 /**

@@ -6,8 +6,10 @@ import type { Ended } from "../support/project.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 import { writeSql } from "../support/up.ts";
 import { driftByCommand } from "./cli/drift.ts";
+import { auditedDestroy, driftAndAudit } from "./cli/drift-and-audit.ts";
 
 const SETTINGS = { initSql: ["sql/rows.sql"] };
+const ROTATED = { ...SETTINGS, rotations: { application: 1 } };
 
 let stack: LiveStack;
 
@@ -25,6 +27,8 @@ async function succeeded(commandLine: readonly string[], input?: string): Promis
   expect(ended.code, ended.output).toBe(0);
   return ended;
 }
+
+driftAndAudit(() => stack, ROTATED);
 
 describe("pgstack on a stack that is up", () => {
   test("S9 status is one screen, and the same for machines", async () => {
@@ -105,7 +109,8 @@ describe("pgstack on a stack that is up", () => {
   });
 });
 
-driftByCommand(() => stack, SETTINGS);
+driftByCommand(() => stack, ROTATED);
+auditedDestroy();
 
 async function statusOf(port: number): Promise<number> {
   return fetch(`http://127.0.0.1:${port}/health`).then(

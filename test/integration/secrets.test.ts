@@ -23,6 +23,7 @@ import {
 import { ProcessWatch } from "../support/security/process-watch.ts";
 import { type Secret, SecretSearch, textSecret } from "../support/security/secrets.ts";
 import { keysOf, secretsOf } from "../support/security/stack-secrets.ts";
+import { benchmarks, type Facts, factsOf } from "./security/benchmarks.ts";
 
 /** Files of a project's folder that hold a secret in the clear. The passphrase is in the environment of these tests. */
 const MEANT_TO_HOLD_SECRETS: readonly string[] = [];
@@ -32,6 +33,8 @@ const BACKUP = { backup: true, backupEncryption: true };
 let stack: LiveStack;
 let processes: ProcessWatch;
 let engine: EngineWatch;
+let firstUp: EngineWatch;
+let facts: Facts;
 const seen = {
   outputs: [] as Place[],
   engine: [] as Place[],
@@ -48,9 +51,11 @@ beforeAll(async () => {
   const before = await namesIn(tmpdir());
   stack = await LiveStack.bringUp(BACKUP, async (project) => {
     engine = await EngineWatch.start(project.stack);
+    firstUp = await EngineWatch.start(project.stack);
     processes = new ProcessWatch(project.container);
     return {};
   });
+  facts = await factsOf(stack, firstUp);
   passphrase = textSecret("the passphrase", stack.project.passphrase);
   secrets.push(...(await secretsOf(stack, "first")), ...(await keysOf(stack)));
   const { backupKey } = await stack.project.outputs<{ backupKey: string }>();
@@ -101,9 +106,12 @@ afterAll(async () => {
   await inTurn(
     () => processes?.end(),
     () => engine?.end(),
+    () => firstUp?.end(),
     () => stack?.project.remove(),
   );
 });
+
+benchmarks(() => facts);
 
 /** Shows places to the search; none may hold a secret. */
 function expectNothingIn(

@@ -30,9 +30,7 @@ test("S7 the document names tests that there are", async () => {
   );
   const files = folders.flat();
   const named = [
-    ...text.matchAll(
-      /`((?:security-[a-z-]+|secrets|roles|database|benchmarks-cis|b-[a-z-]+)(?:\.test\.ts)?)`/g,
-    ),
+    ...text.matchAll(/`((?:security(?:-[a-z-]+)?|secrets|roles|database|cli|b-[a-z-]+)(?:\.test\.ts)?)`/g),
   ];
   expect(named.length).toBeGreaterThan(10);
   for (const [, name = ""] of named) expect(files).toContain(`${name.replace(".test.ts", "")}.test.ts`);

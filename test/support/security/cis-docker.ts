@@ -154,13 +154,13 @@ export const DOCKER_POINTS: readonly BenchmarkPoint<DockerFacts>[] = [
   met(
     "5.13",
     "root file system read-only",
-    "with /tmp and the socket's folder in memory; `security-container.test.ts` tries to write elsewhere",
+    "with /tmp and the socket's folder in memory; `security.test.ts` tries to write elsewhere",
     ({ container }) => expect(container.HostConfig.ReadonlyRootfs).toBe(true),
   ),
   met(
     "5.14",
     "ports bound to one address of the host",
-    "none is published here; a published one is bound to 127.0.0.1 by default (`security-tls.test.ts`)",
+    "none is published here; a published one is bound to 127.0.0.1 by default (`security.test.ts`)",
     ({ container }) =>
       expect(Object.values(container.NetworkSettings.Ports).flat().filter(Boolean)).toEqual([]),
   ),

@@ -140,13 +140,13 @@ export const ACCESS_AND_SETTINGS: readonly BenchmarkPoint<PostgresqlFacts>[] = [
   met(
     "6.9",
     "no TLS below 1.2",
-    "`security-tls.test.ts` tries 1.0 and 1.1",
+    "`security.test.ts` tries 1.0 and 1.1",
     set({ ssl_min_protocol_version: "TLSv1.2" }),
   ),
   met(
     "6.10",
     "no weak ciphers",
-    "fresh keys and authenticated encryption only; `security-tls.test.ts` tries others",
+    "fresh keys and authenticated encryption only; `security.test.ts` tries others",
     set({
       ssl_ciphers: "ECDHE+AESGCM:ECDHE+CHACHA20",
       ssl_prefer_server_ciphers: "on",
