@@ -219,7 +219,9 @@ export class TestPool {
       if (!(await table.reserve(database, this.#capacity.most))) return false;
       try {
         const script = copyScript(this.#template, { to: database, open: true });
-        await this.#sessions.asSuperuser(warm ? `${script}${warmUp(database)}` : script);
+        await this.#sessions.asSuperuser(
+          warm ? `${script}${warmUp(database, this.#options.specification.administrator)}` : script,
+        );
         await table.markReady(database);
         return true;
       } catch (error) {

@@ -7,6 +7,7 @@ import type { Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
 import { describeDatabase } from "./describe.ts";
 import { loadSql } from "./load.ts";
+import { withLoader } from "./loader.ts";
 import { BUILDING_PREFIX, buildingName, sparePrefix, templateName } from "./names.ts";
 import { QUOTED_LISTS } from "./quoted-lists.ts";
 import type { Snapshot } from "./snapshot-files.ts";
@@ -74,27 +75,9 @@ export async function fillDatabase(
 ): Promise<void> {
   await runAsSuperuser(target, leftOvers());
   await runAsSuperuser(target, `${createDatabase({ ...specification, name: database }).sql};`);
-  await loadSql(target, { database, file, name: `snapshot ${snapshot.name}` }, signal);
-  await runAsSuperuser(target, ownedBy(specification.administrator), { database });
-}
-
-/** SQL written by hand names no owner: what it has made is the administrator's, as if that one had run it. */
-function ownedBy(administrator: string): string {
-  const owner = identifier(administrator).replaceAll("'", "''");
-  const own = (catalog: string, column: string) =>
-    `${column} = 10 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = o.oid AND d.classid = '${catalog}'::regclass AND d.deptype IN ('e', 'i', 'a'))`;
-  const inSchemas = "JOIN pg_namespace n ON n.oid";
-  const user = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
-  return `SELECT format('ALTER SCHEMA %I OWNER TO ${owner}', nspname) FROM pg_namespace o
-  WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public') AND ${own("pg_namespace", "nspowner")} \\gexec
-SELECT format('ALTER TABLE %I.%I OWNER TO ${owner}', n.nspname, relname) FROM pg_class o ${inSchemas} = relnamespace
-  WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND ${user} AND ${own("pg_class", "relowner")} \\gexec
-SELECT format('ALTER ROUTINE %s OWNER TO ${owner}', o.oid::regprocedure) FROM pg_proc o ${inSchemas} = pronamespace
-  WHERE ${user} AND ${own("pg_proc", "proowner")} \\gexec
-SELECT format('ALTER TYPE %I.%I OWNER TO ${owner}', n.nspname, typname) FROM pg_type o ${inSchemas} = typnamespace
-  WHERE typtype IN ('e', 'd', 'r', 'c') AND ${user} AND ${own("pg_type", "typowner")}
-    AND (typtype <> 'c' OR EXISTS (SELECT FROM pg_class c WHERE c.oid = typrelid AND c.relkind = 'c')) \\gexec
-`;
+  await withLoader(target, { database, file, specification }, (login) =>
+    loadSql(target, { database, file, login, name: `snapshot ${snapshot.name}` }, signal),
+  );
 }
 
 /** @throws UserError naming the first difference. */
