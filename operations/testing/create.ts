@@ -1,11 +1,11 @@
 import { copyFile, open, rename, rm, stat } from "node:fs/promises";
 import { resolve } from "node:path";
+import { dropMarked } from "../../agent/database-mark.ts";
 import type { DatabaseSpecification } from "../database.ts";
-import { identifier } from "../sql.ts";
 import { runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
 import { describeDatabase, dump } from "./describe.ts";
-import { buildingName } from "./names.ts";
+import { buildingName, MARK } from "./names.ts";
 import {
   hashOf,
   recordSnapshot,
@@ -80,7 +80,7 @@ export async function createSnapshotFrom(
     }
     return await record(project, name, file, described);
   } finally {
-    await runAsSuperuser(target, `DROP DATABASE IF EXISTS ${identifier(building)} WITH (FORCE);`);
+    await runAsSuperuser(target, dropMarked(building, MARK));
   }
 }
 
@@ -101,7 +101,7 @@ export async function verifySnapshot(
     onStep?.("comparing");
     await requireAsRecorded(target, building, snapshot);
   } finally {
-    await runAsSuperuser(target, `DROP DATABASE IF EXISTS ${identifier(building)} WITH (FORCE);`);
+    await runAsSuperuser(target, dropMarked(building, MARK));
   }
 }
 

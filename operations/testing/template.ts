@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { createDatabase } from "../database/plan.ts";
+import { createMarked, dropMarked } from "../../agent/database-mark.ts";
+import { parameterAssignment } from "../../agent/parameter-value.ts";
+import { databaseOptions } from "../database/plan.ts";
 import { applyDatabase, type DatabaseSpecification } from "../database.ts";
 import { identifier, literal } from "../sql.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
@@ -8,8 +10,7 @@ import { UserError } from "../user-error.ts";
 import { describeDatabase } from "./describe.ts";
 import { loadSql } from "./load.ts";
 import { withLoader } from "./loader.ts";
-import { BUILDING_PREFIX, buildingName, sparePrefix, templateName } from "./names.ts";
-import { QUOTED_LISTS } from "./quoted-lists.ts";
+import { BUILDING_PREFIX, buildingName, isOurs, MARK, READY, sparePrefix, templateName } from "./names.ts";
 import type { Snapshot } from "./snapshot-files.ts";
 
 /** What a template is made from. */
@@ -53,7 +54,7 @@ export async function ensureTemplate(target: Target, options: TemplateOptions): 
     await runAsSuperuser(target, finishing(building, name, snapshot));
     await runAsSuperuser(target, dropOthers(name, snapshot), { timeoutMilliseconds: 0 });
   } catch (error) {
-    await runAsSuperuser(target, `DROP DATABASE IF EXISTS ${identifier(building)} WITH (FORCE);`);
+    await runAsSuperuser(target, dropMarked(building, MARK));
     // Another run may have made the very same meanwhile.
     if (!(await isTemplateThere(target, name))) throw error;
   }
@@ -74,7 +75,7 @@ export async function fillDatabase(
   },
 ): Promise<void> {
   await runAsSuperuser(target, leftOvers());
-  await runAsSuperuser(target, `${createDatabase({ ...specification, name: database }).sql};`);
+  await runAsSuperuser(target, createMarked(database, MARK, databaseOptions(specification)));
   await withLoader(target, { database, file, specification }, (login) =>
     loadSql(target, { database, file, login, name: `snapshot ${snapshot.name}` }, signal),
   );
@@ -127,8 +128,8 @@ export async function isTemplateThere(target: Target, database: string): Promise
 
 /** What killed runs have left: a template that is being made holds a session, or is not an hour old. */
 function leftOvers(): string {
-  return `SELECT format('DROP DATABASE IF EXISTS %I', datname) FROM pg_database d
-  WHERE datname LIKE ${literal(`${BUILDING_PREFIX.replaceAll("_", "\\_")}%`)}
+  return `SELECT format('DROP DATABASE IF EXISTS %I', d.datname) FROM pg_database d
+  WHERE ${isOurs(BUILDING_PREFIX, MARK)}
     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)
     AND (pg_stat_file('base/' || d.oid || '/PG_VERSION', true)).modification < now() - interval '1 hour' \\gexec
 `;
@@ -136,33 +137,38 @@ function leftOvers(): string {
 
 /** A snapshot that was made anew has no use for its former template, nor for that one's copies. */
 function dropOthers(name: string, snapshot: Snapshot): string {
-  const former = `datname LIKE ${literal(`${templateName("").replaceAll("_", "\\_")}%`)} AND datname <> ${literal(name)}
-    AND shobj_description(oid, 'pg_database')::json ->> 'snapshot' = ${literal(snapshot.name)}`;
+  const former = `${isTemplateOf(snapshot)} AND d.datname <> ${literal(name)}`;
   const spare = sparePrefix("").slice(0, -1);
-  return `SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', s.datname) FROM pg_database s
-  JOIN (SELECT substr(datname, ${templateName("").length + 1}) AS key FROM pg_database WHERE ${former}) t ON starts_with(s.datname, ${literal(spare)} || t.key || '_') \\gexec
-SELECT format('ALTER DATABASE %I IS_TEMPLATE false', datname) FROM pg_database WHERE ${former} \\gexec
-SELECT format('DROP DATABASE IF EXISTS %I', datname) FROM pg_database WHERE ${former} \\gexec
+  return `SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', d.datname) FROM pg_database d
+  WHERE ${isOurs(spare, READY)} AND EXISTS (
+    SELECT FROM (SELECT substr(d.datname, ${templateName("").length + 1}) AS key FROM pg_database d WHERE ${former}) t
+     WHERE starts_with(d.datname, ${literal(spare)} || t.key || '_')) \\gexec
+SELECT format('ALTER DATABASE %I IS_TEMPLATE false', d.datname) FROM pg_database d WHERE ${former} \\gexec
+SELECT format('DROP DATABASE IF EXISTS %I', d.datname) FROM pg_database d WHERE ${former} \\gexec
 `;
+}
+
+/** A condition on the row `d` of pg_database: whether it is a template of the snapshot's, as it is or was. */
+function isTemplateOf({ name }: Pick<Snapshot, "name">): string {
+  const start = JSON.stringify({ snapshot: name, sha256: "" }).slice(0, -2);
+  return `starts_with(d.datname, ${literal(templateName(""))}) AND starts_with(shobj_description(d.oid, 'pg_database'), ${literal(start)})`;
 }
 
 function finishing(building: string, name: string, snapshot: Snapshot): string {
   const database = identifier(building);
   const settings = snapshot.database.settings.map(({ role, parameter, value }) => {
     const whose = role === null ? `DATABASE ${database}` : `ROLE ${identifier(role)} IN DATABASE ${database}`;
-    const written = QUOTED_LISTS.includes(parameter.toLowerCase()) ? value || "''" : literal(value);
-    return `ALTER ${whose} SET ${parameter.split(".").map(identifier).join(".")} TO ${written};`;
+    return `ALTER ${whose} SET ${parameterAssignment(parameter, value)};`;
   });
   const comment = JSON.stringify({ snapshot: snapshot.name, sha256: snapshot.sha256 });
   return [
     ...settings,
     `ALTER DATABASE ${database} CONNECTION LIMIT ${snapshot.database.connectionLimit};`,
-    `COMMENT ON DATABASE ${database} IS ${literal(comment)};`,
     `ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false;`,
     // Whoever looked at it just now is gone within moments.
     `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ${literal(building)};`,
     // Together: one that is a template and has not its name yet could not be dropped.
-    `BEGIN; ALTER DATABASE ${database} RENAME TO ${identifier(name)};`,
+    `BEGIN; COMMENT ON DATABASE ${database} IS ${literal(comment)}; ALTER DATABASE ${database} RENAME TO ${identifier(name)};`,
     `ALTER DATABASE ${identifier(name)} WITH IS_TEMPLATE true; COMMIT;`,
   ].join("\n");
 }

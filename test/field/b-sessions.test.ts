@@ -12,6 +12,7 @@ import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts"
 import { copyScript } from "../../operations/testing/copy.ts";
 import { createSnapshot, createSnapshotFrom } from "../../operations/testing/create.ts";
 import { describeDatabase } from "../../operations/testing/describe.ts";
+import { MARK as OF_TESTS } from "../../operations/testing/names.ts";
 import type { Snapshot } from "../../operations/testing/snapshot-files.ts";
 import { ensureTemplate, type Template } from "../../operations/testing/template.ts";
 import { warmUp } from "../../operations/testing/warm-up.ts";
@@ -290,7 +291,9 @@ describe("a snapshot for tests is loaded without a superuser's rights [S10]", ()
     const copy = `pgstack_test_0_${snapshot.name.padEnd(8, "0").replaceAll(/[^0-9a-f]/g, "a")}`;
     const session = await SuperuserSession.open(stack.target);
     try {
-      await session.run(`${copyScript(template, { to: copy, open: true })}${warmUp(copy, "administrator")}`);
+      await session.run(
+        `${copyScript(template, { to: copy, mark: OF_TESTS, open: true })}${warmUp(copy, "administrator")}`,
+      );
     } finally {
       session.close();
     }
