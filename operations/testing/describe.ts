@@ -85,6 +85,8 @@ export async function dump(
     PGPORT: String(target.port),
     PGDATABASE: database,
     LC_ALL: "C",
+    // Settings of the database would have the same definition written in other words.
+    PGOPTIONS: "-c standard_conforming_strings=on -c quote_all_identifiers=off",
   };
   const { exitCode, stderr } = await streamInContainer(
     target,
