@@ -236,7 +236,10 @@ describe("L2 L5 L6 backups of a stack", () => {
     [["restore", "--time", "2001-01-01T00:00:00Z", "--yes"], /cannot be reached: possible is \S+ to \S+/],
     [["restore", "--time", "2101-01-01T00:00:00Z", "--yes"], /is in the future/],
     [["restore", "--yes"], /give one target/],
-    [["restore", "--latest"], /nobody can be asked here/],
+    [
+      ["restore", "--latest"],
+      /not a terminal: pass --yes to put the restored state in use without being asked/,
+    ],
   ])("F25 pgstack %j is refused in one line, and changes nothing", async (options, message) => {
     const ended = await stack.project.pgstack(options as string[]);
     expect(ended.code).not.toBe(0);
