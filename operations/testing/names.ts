@@ -53,6 +53,18 @@ export function isOurs(prefix: string, mark: string): string {
   return `starts_with(d.datname, ${literal(prefix)}) AND ${bearsMark(mark)}`;
 }
 
+/** Kinds of databases that are served from or given out: what their names begin with, and the mark that they bear. */
+export const OF_TESTS: readonly (readonly [prefix: string, mark: string])[] = [
+  ...[BUILDING_PREFIX, OLD_PREFIX, TEST_PREFIX].map((prefix) => [prefix, MARK] as const),
+  [`${PREFIX}_spare_`, READY],
+];
+
+/** A condition on the row `d` of pg_database: whether it is a template, of this snapshot where its name is given. */
+export function isTemplate(snapshot: string): string {
+  const start = JSON.stringify({ snapshot }).slice(0, snapshot === "" ? -2 : -1);
+  return `(starts_with(d.datname, ${literal(templateName(""))}) AND starts_with(shobj_description(d.oid, 'pg_database'), ${literal(start)}))`;
+}
+
 function suffix(): string {
   return randomBytes(4).toString("hex");
 }

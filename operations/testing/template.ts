@@ -10,7 +10,16 @@ import { UserError } from "../user-error.ts";
 import { describeDatabase } from "./describe.ts";
 import { loadSql } from "./load.ts";
 import { withLoader } from "./loader.ts";
-import { BUILDING_PREFIX, buildingName, isOurs, MARK, READY, sparePrefix, templateName } from "./names.ts";
+import {
+  BUILDING_PREFIX,
+  buildingName,
+  isOurs,
+  isTemplate,
+  MARK,
+  READY,
+  sparePrefix,
+  templateName,
+} from "./names.ts";
 import type { Snapshot } from "./snapshot-files.ts";
 
 /** What a template is made from. */
@@ -137,7 +146,7 @@ function leftOvers(): string {
 
 /** A snapshot that was made anew has no use for its former template, nor for that one's copies. */
 function dropOthers(name: string, snapshot: Snapshot): string {
-  const former = `${isTemplateOf(snapshot)} AND d.datname <> ${literal(name)}`;
+  const former = `${isTemplate(snapshot.name)} AND d.datname <> ${literal(name)}`;
   const spare = sparePrefix("").slice(0, -1);
   return `SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', d.datname) FROM pg_database d
   WHERE ${isOurs(spare, READY)} AND EXISTS (
@@ -146,12 +155,6 @@ function dropOthers(name: string, snapshot: Snapshot): string {
 SELECT format('ALTER DATABASE %I IS_TEMPLATE false', d.datname) FROM pg_database d WHERE ${former} \\gexec
 SELECT format('DROP DATABASE IF EXISTS %I', d.datname) FROM pg_database d WHERE ${former} \\gexec
 `;
-}
-
-/** A condition on the row `d` of pg_database: whether it is a template of the snapshot's, as it is or was. */
-function isTemplateOf({ name }: Pick<Snapshot, "name">): string {
-  const start = JSON.stringify({ snapshot: name, sha256: "" }).slice(0, -2);
-  return `starts_with(d.datname, ${literal(templateName(""))}) AND starts_with(shobj_description(d.oid, 'pg_database'), ${literal(start)})`;
 }
 
 function finishing(building: string, name: string, snapshot: Snapshot): string {
