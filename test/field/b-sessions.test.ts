@@ -416,7 +416,7 @@ DROP ROLE reporter;`,
     const session = await stack.session("administrator");
     await session.query("GRANT EXECUTE ON FUNCTION pg_catalog.lo_creat(int) TO application");
     const snapshot = await createSnapshot(stack.target, { project: project(), name: "live" });
-    const copy = await served(snapshot);
+    const copy = await served(snapshot, ["uuid-ossp", "pgcrypto", "pg_stat_statements"]);
     expect(
       await inCopy(
         copy,

@@ -207,7 +207,7 @@ describe("T2 reset-test", () => {
       // A template that is being made is left alone for an hour.
       await stack.inside('find "$PGDATA/base" -name PG_VERSION -exec touch -d "2 hours ago" {} +');
       // A snapshot that was made anew has its former template dropped, with that one's copies.
-      await appendFile(snapshotPath("standard.sql"), "CREATE TABLE public.anew ();\n");
+      await appendFile(snapshotPath("standard.sql"), "-- Made anew.\n");
       for (const words of [
         ["snapshot", "create", "standard", "--from", "snapshots/standard.sql"],
         ["reset-test"],
