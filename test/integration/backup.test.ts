@@ -252,6 +252,30 @@ describe("L2 L5 L6 backups of a stack", () => {
   });
 });
 
+// The last: what was committed after the last backup is gone with the volume, as far as it was not streamed.
+test("C2 an emptied data volume gets no new cluster: the server is held, and --latest brings the stack's back", async () => {
+  const { container } = stack.target;
+  const server = dockerEngine().getContainer(container);
+  await stack.inside('rm -rf "$PGDATA"/*');
+  await server.restart();
+  const reason =
+    /the data volume is empty, and the stack has had its database there: pgstack restore --latest/;
+  const started = await stack.project.pgstack(["start"]);
+  expect([started.code, started.stderr]).toEqual([1, expect.stringMatching(reason)]);
+  expect(await stack.inside('ls -A "$PGDATA"')).toBe("");
+  for (const words of [["backup"], ["restore-point", "now"]]) {
+    const { code, stderr } = await stack.project.pgstack(words);
+    expect([words, code, stderr]).toEqual([words, 1, expect.stringMatching(reason)]);
+    expect(stderr).toContain("pgstack: the server is held: ");
+  }
+  expect((await stack.project.pgstack(["status"])).stdout).toMatch(reason);
+  const restored = await stack.project.pgstack(["restore", "--latest", "--yes"]);
+  expect(restored.code, restored.output).toBe(0);
+  expect(await stack.value("(SELECT count(*) FROM public.orders)")).toBe("5000");
+  const preview = await stack.project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+  expect(preview.code, preview.output).toBe(0);
+});
+
 async function inAgent(script: string): Promise<string> {
   const container = `${stack.target.container}-agent`;
   const { stdout } = await executeInContainer(
