@@ -1,5 +1,5 @@
 import { bearsMark } from "../../agent/database-mark.ts";
-import { LIMITED_LOGIN_PREFIX } from "../../agent/limited-login.ts";
+import { LIMITED_LOGIN_PREFIX, REACH } from "../../agent/limited-login.ts";
 import { restoreMark } from "../../agent/logical/places.ts";
 import { SLOT } from "../../agent/stream/slot.ts";
 import { TECHNICAL_SCHEMA } from "../database/specification.ts";
@@ -25,10 +25,7 @@ const list = (names: readonly string[]): Sql => names.map((name) => literal(name
 export function clusterSql(roles: OwnThings["roles"], { stack, database }: Target): Sql {
   const own = Object.values(roles);
   const upgradeStreams = list(UPGRADE_STREAMS);
-  return `WITH RECURSIVE reach AS (
-  SELECT oid AS member, oid AS role FROM pg_roles
-  UNION SELECT r.member, m.roleid FROM reach r JOIN pg_auth_members m ON m.member = r.role
-), powers AS (
+  return `WITH RECURSIVE ${REACH}, powers AS (
   SELECT p.oid, p.rolname, p.rolcanlogin,
          concat_ws(', ',
            CASE WHEN p.rolsuper THEN 'SUPERUSER' END, CASE WHEN p.rolreplication THEN 'REPLICATION' END,
