@@ -62,7 +62,7 @@ export const OF_TESTS: readonly (readonly [prefix: string, mark: string])[] = [
 /** A condition on the row `d` of pg_database: whether it is a template, of this snapshot where its name is given. */
 export function isTemplate(snapshot: string): string {
   const start = JSON.stringify({ snapshot }).slice(0, snapshot === "" ? -2 : -1);
-  return `(starts_with(d.datname, ${literal(templateName(""))}) AND starts_with(shobj_description(d.oid, 'pg_database'), ${literal(start)}))`;
+  return `(starts_with(d.datname, ${literal(templateName(""))}) AND coalesce(starts_with(shobj_description(d.oid, 'pg_database'), ${literal(start)}), false))`;
 }
 
 function suffix(): string {

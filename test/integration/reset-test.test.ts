@@ -216,6 +216,16 @@ describe("T2 reset-test", () => {
         const ended = await stack.project.pgstack(words);
         expect(ended.code, ended.output).toBe(0);
       }
+      // A lease alone makes no database one of the pool's.
+      await sql(
+        "INSERT INTO pgstack_test.leases (database, key, state) VALUES ('pgstack_test_mine', 'none', 'dirty')",
+        "postgres",
+      );
+      const acquired = await stack.project.pgstack(["test-db", "acquire", "--seconds", "1"]);
+      expect(acquired.code, acquired.output).toBe(0);
+      expect(await stack.project.pgstack(["test-db", "list"])).toMatchObject({
+        stdout: expect.not.stringContaining("mine"),
+      });
       expect(
         await stack.value(
           `(SELECT json_agg(datname ORDER BY datname) FROM pg_database WHERE datname LIKE 'pgstack%mine')`,
