@@ -143,8 +143,8 @@ export function dropLimitedLogin({ name, databases }: LimitedLogin): { database:
   return [
     { database: "postgres", sql: end },
     // What is shared, as the grants on databases, goes with each.
-    ...[...new Set([...databases, "postgres"])].map((database) => ({ database, sql: owned })),
-    { database: "postgres", sql: `DROP ROLE IF EXISTS ${role};` },
+    ...databases.filter((name) => name !== "postgres").map((database) => ({ database, sql: owned })),
+    { database: "postgres", sql: `${owned} DROP ROLE IF EXISTS ${role};` },
   ];
 }
 

@@ -6,6 +6,7 @@ import { identifier, literal } from "../sql.ts";
 import { withLimitedLogin } from "../superuser/limited-login.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
+import { type Description, describeAs } from "./describe.ts";
 
 /** An empty database, and what is about to be loaded into it. */
 export interface Loading {
@@ -18,18 +19,21 @@ export interface Loading {
 /**
  * Runs the load of a snapshot by a login that is not superuser. What it may not make and the stack declares is there before
  * it; what it has made is the administrator's after it.
+ *
+ * @returns What the database holds then.
  */
 export async function withLoader(
   target: Target,
   { database, file, specification }: Loading,
   load: (login: Login) => Promise<void>,
-): Promise<void> {
+): Promise<Description> {
   const extensions = await privilegedExtensions(target, file, specification.extensions);
-  await withLimitedLogin(target, database, async (login) => {
+  return await withLimitedLogin(target, database, async (login) => {
     await runAsSuperuser(target, prepare(login.role, extensions), { database, timeoutMilliseconds: 0 });
     await load(login);
     const owners = giveAway(login.role, extensions, specification.administrator);
     await runAsSuperuser(target, owners, { database, singleTransaction: true, timeoutMilliseconds: 0 });
+    return await describeAs(target, database, login);
   });
 }
 

@@ -7,7 +7,7 @@ import { identifier, literal } from "../sql.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
-import { describeDatabase } from "./describe.ts";
+import type { Description } from "./describe.ts";
 import { loadSql } from "./load.ts";
 import { withLoader } from "./loader.ts";
 import {
@@ -54,8 +54,7 @@ export async function ensureTemplate(target: Target, options: TemplateOptions): 
   const building = buildingName();
   onStep?.(`loading snapshot ${snapshot.name}`);
   try {
-    await fillDatabase(target, building, options);
-    await requireAsRecorded(target, building, snapshot);
+    requireAsRecorded(await fillDatabase(target, building, options), snapshot);
     await applyDatabase(target, { ...specification, name: building });
     await runAsSuperuser(target, "VACUUM (FREEZE, ANALYZE);", { database: building, timeoutMilliseconds: 0 });
     // A new session writes PostgreSQL's own cache of the catalogues, which copies then have from the start.
@@ -70,7 +69,7 @@ export async function ensureTemplate(target: Target, options: TemplateOptions): 
   return { name, key };
 }
 
-/** Makes an empty database and loads a snapshot's SQL into it. */
+/** Makes an empty database and loads a snapshot's SQL into it. @returns What it holds then. */
 export async function fillDatabase(
   target: Target,
   database: string,
@@ -82,17 +81,19 @@ export async function fillDatabase(
   }: Pick<TemplateOptions, "file" | "specification" | "signal"> & {
     readonly snapshot: Pick<Snapshot, "name">;
   },
-): Promise<void> {
+): Promise<Description> {
   await runAsSuperuser(target, leftOvers());
   await runAsSuperuser(target, createMarked(database, MARK, databaseOptions(specification)));
-  await withLoader(target, { database, file, specification }, (login) =>
+  return await withLoader(target, { database, file, specification }, (login) =>
     loadSql(target, { database, file, login, name: `snapshot ${snapshot.name}` }, signal),
   );
 }
 
 /** @throws UserError naming the first difference. */
-export async function requireAsRecorded(target: Target, database: string, snapshot: Snapshot): Promise<void> {
-  const { tables, schemaFingerprint, serverVersion } = await describeDatabase(target, database);
+export function requireAsRecorded(
+  { tables, schemaFingerprint, serverVersion }: Description,
+  snapshot: Snapshot,
+): void {
   for (const [table, rows] of Object.entries(snapshot.tables)) {
     if (tables[table] === rows) continue;
     throw new UserError(
