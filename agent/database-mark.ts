@@ -30,7 +30,7 @@ ALTER DATABASE ${name} WITH ALLOW_CONNECTIONS true CONNECTION LIMIT -1;
 /** A condition on the row `d` of pg_database: whether it is a database that was made with this mark. */
 export function bearsMark(mark: string): string {
   const comment = "shobj_description(d.oid, 'pg_database')";
-  return `(${comment} = ${quoteLiteral(mark)} OR (${comment} IS NULL AND NOT d.datallowconn AND d.datconnlimit = ${UNMARKED_LIMIT}))`;
+  return `coalesce(${comment} = ${quoteLiteral(mark)}, NOT d.datallowconn AND d.datconnlimit = ${UNMARKED_LIMIT})`;
 }
 
 /** Lines for psql that drop a database if it bears the mark; any other of that name stays. */

@@ -63,6 +63,11 @@ export function isGood(entry: BackupEntry): boolean {
   return entry.verification.result === "ok";
 }
 
+/** Whether a backup is a physical one that a repository has. */
+export function isPhysicalIn(repository: string): (entry: BackupEntry) => boolean {
+  return ({ kind, repositories }) => kind !== "logical" && repositories.includes(repository);
+}
+
 /** Tells a backup from all others: what was copied from one repository to another has the same id in both. */
 export function entryKey({ id, repositories }: Pick<BackupEntry, "id" | "repositories">): string {
   return `${id} ${repositories.join()}`;

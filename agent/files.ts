@@ -1,14 +1,35 @@
-import { createHash } from "node:crypto";
-import { constants, createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename, stat, statfs } from "node:fs/promises";
+import { createHash, randomUUID } from "node:crypto";
+import { constants, createReadStream, existsSync } from "node:fs";
+import { link, mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { isCode } from "./failure.ts";
 
 /** Writes a file so that readers find the old content or the new, also after a power cut. */
 export async function writeWhole(path: string, content: string, mode = 0o600): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.new`;
+  await writeDraft(draft, content, mode);
+  await rename(draft, path);
+  await syncPath(dirname(path));
+}
+
+/** Writes a file as {@link writeWhole}, unless there is one: of several that write it at once, one does. */
+export async function writeNew(path: string, content: string, mode = 0o600): Promise<void> {
+  const draft = `${path}.${randomUUID()}`;
+  try {
+    await writeDraft(draft, content, mode);
+    await link(draft, path).catch(async (error: unknown) => {
+      // Not every file system has links, as one of Windows has none.
+      if (!isCode(error, "EEXIST") && !existsSync(path)) await rename(draft, path);
+    });
+    await syncPath(dirname(path));
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function writeDraft(draft: string, content: string, mode: number): Promise<void> {
+  await mkdir(dirname(draft), { recursive: true, mode: 0o700 });
   // A link in its place is followed to nothing: the data volume is also the server's.
   const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
   const file = await open(draft, O_CREAT | O_NOFOLLOW | O_TRUNC | O_WRONLY, mode);
@@ -18,8 +39,6 @@ export async function writeWhole(path: string, content: string, mode = 0o600): P
   } finally {
     await file.close();
   }
-  await rename(draft, path);
-  await syncPath(dirname(path));
 }
 
 /** Makes what was written to a file, or the names in a folder, outlive a power cut. */

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "./configuration.ts";
 import { isCode, Refusal } from "./failure.ts";
-import { writeWhole } from "./files.ts";
+import { writeNew, writeWhole } from "./files.ts";
 
 /** Whose a backup folder is. */
 export interface FolderIdentity {
@@ -28,20 +28,28 @@ export async function requireOwnFolder({
   stack,
 }: AgentConfiguration): Promise<FolderIdentity> {
   const path = join(backupDirectory, IDENTITY_FILE);
-  try {
-    const identity = JSON.parse(await readFile(path, "utf8")) as FolderIdentity;
-    if (identity.stack !== stack) {
-      throw new Refusal(
-        `the backup folder is that of stack ${identity.stack}: set pgstack:backupDirectory or pgstack:backupVolumeName to another`,
-      );
-    }
-    return identity;
-  } catch (error) {
-    if (!isCode(error, "ENOENT")) throw error;
+  let identity = await readIdentity(path);
+  if (identity === undefined) {
+    // Several of the agent's programs may find it empty at once: the first one says whose it is.
+    await writeNew(path, identityText(newIdentity(stack)));
+    identity = await readIdentity(path);
   }
-  const identity = newIdentity(stack);
-  await writeWhole(path, identityText(identity));
+  if (identity === undefined) throw new Error(`${IDENTITY_FILE} is gone from the backup folder again`);
+  if (identity.stack !== stack) {
+    throw new Refusal(
+      `the backup folder is that of stack ${identity.stack}: set pgstack:backupDirectory or pgstack:backupVolumeName to another`,
+    );
+  }
   return identity;
+}
+
+async function readIdentity(path: string): Promise<FolderIdentity | undefined> {
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as FolderIdentity;
+  } catch (error) {
+    if (isCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
 }
 
 /** Notes that the folder takes the place of another one, as an operator has decided. */

@@ -13,14 +13,17 @@ const SCRAM_ITERATIONS = 4096;
 /** Waiting for a session of a killed run to end. */
 const END_MILLISECONDS = 5_000;
 
+/** A recursive table for a WITH clause: which roles each role is, itself or by any membership. */
+export const REACH = `reach AS (
+    SELECT oid AS member, oid AS role FROM pg_roles
+    UNION SELECT r.member, m.roleid FROM reach r JOIN pg_auth_members m ON m.member = r.role)`;
+
 /**
  * SQL for the names of the roles that are no more than the administrator could become: no superuser, none that copies the
  * cluster, reads or writes files, runs programs or subscribes, itself or by any membership.
  * https://www.postgresql.org/docs/16/predefined-roles.html
  */
-export const HARMLESS_ROLES = `WITH RECURSIVE reach AS (
-    SELECT oid AS member, oid AS role FROM pg_roles
-    UNION SELECT r.member, m.roleid FROM reach r JOIN pg_auth_members m ON m.member = r.role)
+export const HARMLESS_ROLES = `WITH RECURSIVE ${REACH}
   SELECT p.rolname::text AS name FROM pg_roles p
    WHERE p.oid >= 16384 AND NOT starts_with(p.rolname, '${LIMITED_LOGIN_PREFIX}')
      AND NOT EXISTS (SELECT FROM reach r JOIN pg_roles g ON g.oid = r.role WHERE r.member = p.oid
@@ -140,8 +143,8 @@ export function dropLimitedLogin({ name, databases }: LimitedLogin): { database:
   return [
     { database: "postgres", sql: end },
     // What is shared, as the grants on databases, goes with each.
-    ...[...new Set([...databases, "postgres"])].map((database) => ({ database, sql: owned })),
-    { database: "postgres", sql: `DROP ROLE IF EXISTS ${role};` },
+    ...databases.filter((name) => name !== "postgres").map((database) => ({ database, sql: owned })),
+    { database: "postgres", sql: `${owned} DROP ROLE IF EXISTS ${role};` },
   ];
 }
 

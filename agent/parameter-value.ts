@@ -17,9 +17,23 @@ export function parameterAssignment(name: string, stored: string): string {
   return `${name.split(".").map(quoteIdentifier).join(".")} TO ${value}`;
 }
 
+/** SQL for the same, where the setting is the expression `setting` of the text `name=value`. */
+export function assignmentInSql(setting: string): string {
+  const name = `split_part(${setting}, '=', 1)`;
+  const value = `substr(${setting}, strpos(${setting}, '=') + 1)`;
+  const parts = `(SELECT string_agg(quote_ident(part), '.') FROM regexp_split_to_table(${name}, '[.]') part)`;
+  const element = `coalesce(replace(m[1], '""', '"'), btrim(m[2], E' \\t\\n\\r\\f\\v'), '')`;
+  const list = `(SELECT string_agg(quote_literal(${element}), ', ') FROM regexp_matches(${value}, ${quoteLiteral(ELEMENT)}, 'g') m)`;
+  const lists = [...QUOTED_LISTS].map(quoteLiteral).join(", ");
+  return `${parts} || ' TO ' || CASE WHEN lower(${name}) IN (${lists}) THEN coalesce(${list}, quote_literal('')) ELSE quote_literal(${value}) END`;
+}
+
+/** One of a list, in JavaScript and in PostgreSQL. */
+const ELEMENT = '\\s*(?:"((?:[^"]|"")*)"|([^,]+))\\s*(?:,|$)';
+
 /** Each element as a literal of its own: what the owner of a database wrote never becomes SQL as it is. */
 function listLiterals(stored: string): string {
-  const elements = [...stored.matchAll(/\s*(?:"((?:[^"]|"")*)"|([^,]+))\s*(?:,|$)/g)].map(
+  const elements = [...stored.matchAll(new RegExp(ELEMENT, "g"))].map(
     ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain?.trim() ?? "",
   );
   return elements.length === 0 ? "''" : elements.map(quoteLiteral).join(", ");

@@ -5,9 +5,8 @@ import { describePointsInTime, pointsInTime } from "../agent/point-in-time.ts";
 import type { Fate } from "../agent/retention.ts";
 import { REPLACE_LOST, UNKNOWN_FOLDER } from "../operations/health/backup-folder.ts";
 import { UserError } from "../operations/user-error.ts";
-import { ask } from "./ask.ts";
+import { ask, requireAnswer } from "./ask.ts";
 import { backupTable, sourceWarnings } from "./backup-table.ts";
-import { UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
 import { harmless, note, printJson, printLine, printWarnings, table } from "./print.ts";
@@ -107,8 +106,7 @@ async function replaceLost(name: string, yes: boolean): Promise<void> {
   const { volume, folder } = await lostOf(name, stack);
   const lost = { target, volume, folder };
   const what = await whatIsLost(lost);
-  if (!yes && !process.stdin.isTTY)
-    throw new UsageError("nobody can be asked here: --yes gives the lost backups up without asking");
+  requireAnswer(yes, "give the lost backups up");
   const where = volume === undefined ? "the backup folder" : `volume ${volume}`;
   const question = `Give up every backup that was in ${where}, and the log archived there? No moment before the next full backup can be restored from it any more. [y/N] `;
   if (!yes && !(await ask(question))) {

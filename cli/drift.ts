@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import { Command } from "commander";
 import type { ForeignReport } from "../operations/foreign.ts";
 import { UNKNOWN } from "../providers/unknown.ts";
-import { ask } from "./ask.ts";
-import { EXIT, UsageError } from "./exit-codes.ts";
+import { ask, requireAnswer } from "./ask.ts";
+import { EXIT } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
 import { harmless, printJson, printLine, table } from "./print.ts";
@@ -73,12 +73,10 @@ async function drift(
   else show(found);
   if (!clean || alarming) process.exitCode = EXIT.drifted;
   if (!fix || clean) return;
-  if (!yes) {
-    if (!process.stdin.isTTY) throw new UsageError("nobody can be asked here: --yes fixes without asking");
-    if (!(await ask("Bring the live world back? [y/N] "))) {
-      printLine("Nothing was changed.");
-      return;
-    }
+  requireAnswer(yes, "fix it");
+  if (!yes && !(await ask("Bring the live world back? [y/N] "))) {
+    printLine("Nothing was changed.");
+    return;
   }
   const code = await pulumiUp(stack);
   // What is foreign is still there.

@@ -3,8 +3,7 @@ import { withStackLock } from "../operations/lock/stack.ts";
 import type { MigrationFile } from "../operations/migrations.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { withAdministrator } from "./administrator.ts";
-import { ask } from "./ask.ts";
-import { UsageError } from "./exit-codes.ts";
+import { ask, requireAnswer } from "./ask.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { jsonOption, stackName, taught } from "./options.ts";
 import { note, printLine, table } from "./print.ts";
@@ -127,13 +126,10 @@ async function runUnlocked(
       return;
     }
     const names = planned.map(({ name }) => name);
-    if (yes !== true) {
-      if (!process.stdin.isTTY)
-        throw new UsageError("nobody can be asked here: --yes takes back without asking");
-      if (!(await ask(`Take back ${names.join(", ")}? [y/N] `))) {
-        printLine("Nothing was changed.");
-        return;
-      }
+    requireAnswer(yes, "take them back");
+    if (yes !== true && !(await ask(`Take back ${names.join(", ")}? [y/N] `))) {
+      printLine("Nothing was changed.");
+      return;
     }
     const signal = interruptionSignal();
     const parameters: Record<string, unknown> = { migrations: names };

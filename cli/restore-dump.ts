@@ -6,8 +6,7 @@ import type { RestorePlan } from "../agent/logical/restore-plan.ts";
 import { withStackLock } from "../operations/lock/stack.ts";
 import { UserError } from "../operations/user-error.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
-import { ask } from "./ask.ts";
-import { UsageError } from "./exit-codes.ts";
+import { ask, requireAnswer } from "./ask.ts";
 import { findBackupByName } from "./find-backup.ts";
 import { interruptionSignal } from "./interruption.ts";
 import { acceptOption, stackName, taught } from "./options.ts";
@@ -63,8 +62,7 @@ async function restoreDump(
   const { audited } = await import("../operations/audit.ts");
   const { callAgent } = await import("../operations/agent.ts");
   const stack = await openStack(name);
-  if (!yes && !process.stdin.isTTY)
-    throw new UsageError("nobody can be asked here: --yes restores without asking");
+  requireAnswer(yes, "restore it");
   const { target, logsDirectory } = stack;
   const entry = await findBackupByName(target, backup);
   if (entry.kind !== "logical") {

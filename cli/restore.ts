@@ -1,9 +1,9 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { withStackLock } from "../operations/lock/stack.ts";
 import type { PreparedCluster, RecoveryTarget } from "../operations/restore.ts";
 import { UserError } from "../operations/user-error.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
-import { ask } from "./ask.ts";
+import { ask, requireAnswer } from "./ask.ts";
 import { UsageError } from "./exit-codes.ts";
 import { findBackupByName } from "./find-backup.ts";
 import { interruptionSignal } from "./interruption.ts";
@@ -26,6 +26,7 @@ interface RestoreOptions {
   readonly yes: boolean;
   readonly accept?: string;
   readonly into?: string;
+  readonly environment?: string;
 }
 
 /** `pgstack restore`. */
@@ -55,11 +56,20 @@ export function restoreCommand(): Command {
     .option("-y, --yes", "do not ask before the restored state is put in use", false)
     .addOption(acceptOption())
     .option("--into <stack>", "make a new stack of it and leave this one as it is")
+    .addOption(
+      new Option(
+        "--environment <environment>",
+        "with --into: what the new stack is for (default: as this one)",
+      ).choices([...["development", "test", "staging"]]),
+    )
     .action(async (backup: string | undefined, options: RestoreOptions) => {
       const name = stackName(command);
       if (options.undo && !options.resume) throw new UsageError("--undo goes with --resume");
       if (options.into !== undefined && options.timeline !== undefined) {
         throw new UsageError("--timeline does not go with --into: restore in place, or name a backup");
+      }
+      if (options.environment !== undefined && options.into === undefined) {
+        throw new UsageError("--environment goes with --into: a stack's own is pgstack:environment");
       }
       if (options.forget) await forget(name, backup);
       else if (options.resume)
@@ -67,7 +77,7 @@ export function restoreCommand(): Command {
           resume(name, options),
         );
       else if (options.into !== undefined)
-        await restoreInto(name, chosenTarget(backup, options), options.into, options.accept);
+        await restoreInto(name, chosenTarget(backup, options), options.into, options);
       else {
         const chosen = chosenTarget(backup, options);
         await withStackLock(PROJECT_DIRECTORY, name, `a restore of stack ${name}`, () =>
@@ -79,6 +89,10 @@ export function restoreCommand(): Command {
     ["pgstack restore --time 2026-03-01T14:30:00Z", "as it was then; asks before it is put in use"],
     ["pgstack restore 20260301-020000F --yes", "as that backup has it, without asking"],
     ["pgstack restore --latest --into clone", "a new stack with the same data; this one stays as it is"],
+    [
+      "pgstack --stack prod restore --latest --into clone --environment staging",
+      "a production stack's data, to look at: production's own backups would have to leave the host",
+    ],
     ["pgstack restore --forget", "give back the room of the state before"],
   ]);
 }
@@ -120,9 +134,7 @@ async function restore(name: string, chosen: Chosen, { yes, accept }: RestoreOpt
   const { restoreInPlace } = await import("../operations/restore.ts");
   const stack = await readStackWithCredentials(name);
   await requireStackEngine(stack);
-  if (!yes && !process.stdin.isTTY) {
-    throw new UsageError("nobody can be asked here: --yes puts the restored state in use without asking");
-  }
+  requireAnswer(yes, "put the restored state in use");
   const { target, logsDirectory } = stack;
   requireRestoreAllowed(stack.environment, await readSetting(name, "allowRestoreUntil"));
   const wanted = chosen.type === "unknown" ? await targetOf(stack, chosen.wanted) : chosen;
@@ -181,13 +193,24 @@ async function confirmPrepared(
   return yes || (await ask(`Put this in use in stack ${name}? The server stops for some seconds. [y/N] `));
 }
 
-async function restoreInto(name: string, chosen: Chosen, into: string, accept?: string): Promise<void> {
+async function restoreInto(
+  name: string,
+  chosen: Chosen,
+  into: string,
+  { accept, environment }: RestoreOptions,
+): Promise<void> {
   const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
   const { restoreIntoNewStack } = await import("./restore-into.ts");
   const stack = await readStackWithCredentials(name);
+  if ((environment ?? stack.environment) === "production") {
+    throw new UserError(
+      `nothing was made: the backups of a production stack must leave the host, and ${into} would have no pgstack:backupS3, as that of ${name} is for ${name} alone. Give --environment staging, or write Pulumi.${into}.yaml with a pgstack:backupS3 of its own and pgstack:restore (docs/backup.md, "Restore into a new stack")`,
+    );
+  }
   await requireStackEngine(stack);
   const wanted = chosen.type === "unknown" ? await targetOf(stack, chosen.wanted) : chosen;
-  await restoreIntoNewStack(name, stack, wanted, into, { accept });
+  const changes = environment === undefined ? {} : { environment };
+  await restoreIntoNewStack(name, stack, wanted, into, { accept, changes });
 }
 
 /** A dump is restored by another way than the cluster's files. */
@@ -219,9 +242,7 @@ async function resume(name: string, { yes, accept, undo }: RestoreOptions): Prom
   await requireStackEngine(stack);
   const { logsDirectory, target } = stack;
   const progress = new StepProgress();
-  if (accept !== undefined && !yes && !process.stdin.isTTY) {
-    throw new UsageError("nobody can be asked here: --yes puts the restored state in use without asking");
-  }
+  if (accept !== undefined) requireAnswer(yes, "put the restored state in use");
   const parameters: Record<string, unknown> = accept === undefined ? {} : { accept };
   const ended = await audited({ logsDirectory, stack: name }, "restore.resume", parameters, async () => {
     try {

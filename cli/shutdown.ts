@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { BackupEntry } from "../agent/entry.ts";
 import type { ShutdownReport } from "../operations/shutdown.ts";
 import { errorLine, UserError } from "../operations/user-error.ts";
+import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
 import { interruptionSignal } from "./interruption.ts";
 import { stackName, taught } from "./options.ts";
 import { note, printLine } from "./print.ts";
@@ -20,8 +21,11 @@ export function shutdownCommand(): Command {
     .action(async (options: ShutdownOptions) => {
       const { openStack } = await import("./stack.ts");
       const { notGraceful } = await import("../operations/shutdown.ts");
-      const stack = await openStack(stackName(command));
-      const report = await shutdown(stack, options);
+      const name = stackName(command);
+      const [stack, report] = await locked(name, "a shutdown", async () => {
+        const stack = await openStack(name);
+        return [stack, await shutdown(stack, options)] as const;
+      });
       if (report.wasRunning && report.exitCode !== 0) {
         throw new UserError(`${notGraceful(report)}; pgstack:stopGraceSeconds gives it more time`);
       }
@@ -45,8 +49,12 @@ export function startCommand(): Command {
     .description("Start a server that was shut down, and check that it works.")
     .action(async () => {
       const { openStack } = await import("./stack.ts");
-      const stack = await openStack(stackName(command));
-      await start(stack);
+      const name = stackName(command);
+      const stack = await locked(name, "a start", async () => {
+        const stack = await openStack(name);
+        await start(stack);
+        return stack;
+      });
       printLine(`${stack.target.container} runs and is healthy.`);
     });
   return taught(command, [["pgstack start", "returns when every quick health check has passed"]]);
@@ -59,13 +67,23 @@ export function restartCommand(): Command {
     .option("--no-backup", "without a backup before")
     .action(async (options: ShutdownOptions) => {
       const { openStack } = await import("./stack.ts");
-      const stack = await openStack(stackName(command));
-      const report = await shutdown(stack, options);
-      if (report.exitCode !== 0) note((await import("../operations/shutdown.ts")).notGraceful(report));
-      await start(stack);
+      const name = stackName(command);
+      const stack = await locked(name, "a restart", async () => {
+        const stack = await openStack(name);
+        const report = await shutdown(stack, options);
+        if (report.exitCode !== 0) note((await import("../operations/shutdown.ts")).notGraceful(report));
+        await start(stack);
+        return stack;
+      });
       printLine(`${stack.target.container} was restarted and is healthy.`);
     });
   return taught(command, [["pgstack restart", "connections end; the data stays as it is"]]);
+}
+
+/** Nothing else changes the stack meanwhile: an `up` or a restore would find its server gone, or start it again. */
+async function locked<Value>(stack: string, what: string, work: () => Promise<Value>): Promise<Value> {
+  const { withStackLock } = await import("../operations/lock/stack.ts");
+  return await withStackLock(PROJECT_DIRECTORY, stack, `${what} of stack ${stack}`, work);
 }
 
 async function shutdown(

@@ -28,9 +28,11 @@ export function statusCommand(): Command {
       const { gatherStatus } = await import("../operations/status.ts");
       const stack = await openStack(stackName(command));
       const { roles, logsDirectory, environment, image } = stack;
-      const [status, backups] = await Promise.all([
+      const { unfinishedPromotion } = await import("./promotion/interrupted.ts");
+      const [status, backups, promotion] = await Promise.all([
         gatherStatus(stack.target, { roles: Object.values(roles), logsDirectory }),
         readBackupStatus(stack),
+        unfinishedPromotion(stack.target.stack),
       ]);
       if (json)
         printJson({
@@ -39,8 +41,15 @@ export function statusCommand(): Command {
           published: stack.published ?? null,
           ...status,
           backups: backups ?? null,
+          unfinishedPromotion: promotion?.journal.from ?? null,
         });
-      else printStatus(stack, status, backupLines(backups, new Date()));
+      else
+        printStatus(stack, status, [
+          ...backupLines(backups, new Date()),
+          ...(promotion === undefined
+            ? []
+            : [["promotion", styled("yellow", harmless(promotion.line))] as const]),
+        ]);
       if (status.problems.length > 0) process.exitCode = EXIT.failed;
     });
   return taught(command, [

@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import type { Method } from "../agent/upgrade/state.ts";
 import { withStackLock } from "../operations/lock/stack.ts";
 import { PROJECT_DIRECTORY } from "../toolchain/directories.mjs";
+import { requireAnswer } from "./ask.ts";
 import { UsageError } from "./exit-codes.ts";
 import { stackName, taught, wholeNumber } from "./options.ts";
 
@@ -60,9 +61,7 @@ async function carryOut(name: string, options: UpgradeOptions): Promise<void> {
   if (options.rehearse) return await rehearseUpgrade(name, wanted);
   const { into } = options;
   if (into === undefined) throw new UsageError("name the new stack: --into STACK");
-  if (!yes && !process.stdin.isTTY) {
-    throw new UsageError("nobody can be asked here: --yes goes on without asking");
-  }
+  requireAnswer(yes, "go on");
   if (options.back) await goBackFromUpgrade(name, into, yes);
   else if (options.confirm) await confirmUpgrade(name, into, yes);
   else await upgrade(name, { ...wanted, into }, yes);

@@ -1,5 +1,6 @@
 import type * as docker from "@pulumi/docker";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
+import { DATA_VOLUME_VARIABLE } from "../operations/before-start/lost-cluster.ts";
 import { BALLAST_VARIABLE, ENTRYPOINT } from "../operations/before-start.ts";
 import { SOCKET_DIRECTORY } from "../operations/container-directories.ts";
 import { DATA_DIRECTORY, DATA_MOUNT } from "../operations/data-directory.ts";
@@ -63,6 +64,7 @@ export function serverContainer(options: ServerContainerOptions): docker.Contain
     envs: [
       `PGDATA=${options.dataDirectory ?? DATA_DIRECTORY}`,
       `${BALLAST_VARIABLE}=${(options.ballastMegabytes ?? 0) * 1024}`,
+      pulumi.interpolate`${DATA_VOLUME_VARIABLE}=${options.dataVolume}`,
     ],
     ...CONFINED,
     // The mode is said, since Docker takes it from the image the first time and forgets it at a restart.

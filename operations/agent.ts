@@ -2,6 +2,7 @@ import { AGENT_MAIN } from "./agent-files.ts";
 import { dockerEngine, findContainer } from "./docker.ts";
 import { demultiplex } from "./execute/demultiplex.ts";
 import { ContainerNotRunning, exitCodeOf, startExecution } from "./execute.ts";
+import { heldReason } from "./held.ts";
 import type { Target } from "./target.ts";
 import { UserError } from "./user-error.ts";
 
@@ -22,6 +23,9 @@ const COMPILED = { NODE_COMPILE_CACHE: "/tmp/compiled" };
 export class AgentError extends Error {
   override readonly name = "AgentError";
 }
+
+/** How psql, and pgBackRest, say that no server answers. */
+const UNREACHABLE = /connection to server|unable to (?:find|connect)/;
 
 type Event =
   | { readonly event: "step"; readonly text: string; readonly fraction?: number }
@@ -67,6 +71,8 @@ export async function callAgent<Result>(
   const last = reader.last;
   if (last?.event === "result") return last.value as Result;
   if (last?.event === "error") {
+    const reason = UNREACHABLE.test(last.message) ? await heldReason(target) : undefined;
+    if (reason !== undefined) throw new UserError(`the server is held: ${reason}`);
     throw last.kind === "user" ? new UserError(last.message) : new AgentError(last.message);
   }
   const how = await exitCodeOf({ ...target, container }, exec).then(

@@ -1,3 +1,5 @@
+import { HOLD } from "./before-start/hold.ts";
+import { REFUSE_EMPTIED } from "./before-start/lost-cluster.ts";
 import { MAKE_ROOM } from "./before-start/room.ts";
 import { CLUSTER_FOLDER } from "./data-directory.ts";
 
@@ -30,6 +32,8 @@ if [ ! -d "$PGDATA" ]; then
   done
   mkdir -m 700 "$PGDATA" || exit 1
 fi
+${HOLD}
+${REFUSE_EMPTIED}
 if [ -s "$PGDATA/PG_VERSION" ] && [ ! -e "$PGDATA/postmaster.opts" ] && [ ! -e "$PGDATA/backup_label" ]; then
   echo "FATAL:  the first initialization of the data directory was cut off" >&2; exit 1
 fi

@@ -3,6 +3,7 @@ import { saveBootstrapLog } from "./bootstrap-log.ts";
 import { dockerEngine, findContainer, findVolume, isNotFound, statusCode } from "./docker.ts";
 import { executeInContainer } from "./execute.ts";
 import { refuseForeignStart } from "./foreign-start.ts";
+import { noteCluster } from "./known-cluster.ts";
 import { queryAsSuperuser } from "./superuser.ts";
 import { LABEL_STACK, type Target } from "./target.ts";
 import { lookIntoCluster } from "./volume/cluster.ts";
@@ -93,6 +94,7 @@ export async function markProven(target: Target): Promise<Proof> {
     "SELECT system_identifier::text FROM pg_control_system()",
   );
   if (row === undefined) throw new Error("the server does not tell its system identifier");
+  await noteCluster(target, row.system_identifier);
   const { exitCode, stdout } = await inDataDirectory(target, `cat ${PROOF_FILE} 2>/dev/null`);
   const before = exitCode === 0 ? parseProof(stdout) : undefined;
   if (before?.stack === target.stack && before.systemIdentifier === row.system_identifier) return before;

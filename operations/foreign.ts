@@ -8,7 +8,9 @@ import type { Target } from "./target.ts";
 export interface Foreign {
   readonly kind:
     | "role"
+    | "database"
     | "replication slot"
+    | "publication"
     | "subscription"
     | "event trigger"
     | "foreign server"
@@ -46,14 +48,14 @@ const CONNECTION_CODES: readonly (readonly [string, string])[] = [
 ];
 
 /**
- * Looks for what neither the stack nor PostgreSQL itself has made: roles that sign in or have power, replication slots,
- * subscriptions, event triggers, foreign servers, settings of databases and of roles in them, large objects, other owners,
+ * Looks for what neither the stack nor PostgreSQL itself has made: roles that sign in or have power, databases, replication
+ * slots, publications, subscriptions, event triggers, foreign servers, settings of databases and of roles in them, large objects, other owners,
  * and containers on the stack's volumes. Nothing is changed.
  */
 export async function findForeign(target: Target, own: OwnThings): Promise<ForeignReport> {
   const [containers, ...answers] = await Promise.all([
     foreignContainers(target, own.dataVolume),
-    asked(target, "postgres", clusterSql(own.roles, target.database)),
+    asked(target, "postgres", clusterSql(own.roles, target)),
     asked(target, target.database, databaseSql(own.roles)),
   ]);
   const unseen = answers.find((answer) => typeof answer === "string");

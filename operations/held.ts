@@ -1,4 +1,4 @@
-import { HELD_FILE } from "./before-start/room.ts";
+import { HELD_FILE } from "./before-start/hold.ts";
 import { executeInContainer } from "./execute.ts";
 import type { Target } from "./target.ts";
 import { errorLine } from "./user-error.ts";

@@ -93,14 +93,18 @@ export async function queryAsSuperuser<Row>(
 }
 
 /**
- * How `psql` is run in the container as the superuser, for SQL that is streamed to it.
+ * How `psql` is run in the container for SQL that is streamed to it, as the superuser unless another signs in.
  *
  * @param searchPath Where names resolve: SQL of the user's own counts on more than PostgreSQL's objects.
  */
 export function psqlExecution(
   target: Target,
-  options: { readonly database: string; readonly searchPath: string; readonly singleTransaction: boolean },
-): Pick<Execution, "command" | "environment" | "user"> {
+  options: Pick<SuperuserOptions, "login"> & {
+    readonly database: string;
+    readonly searchPath: string;
+    readonly singleTransaction: boolean;
+  },
+): Pick<Execution, "command" | "environment"> {
   const variables = superuserEnvironment(target, options);
   return {
     command: [...SUPERUSER_PSQL, ...(options.singleTransaction ? ["--single-transaction"] : []), "--file=-"],
@@ -108,7 +112,6 @@ export function psqlExecution(
       ...variables,
       PGOPTIONS: `${variables.PGOPTIONS} -c search_path=${options.searchPath.replaceAll(/[\\\s]/g, "\\$&")}`,
     },
-    user: SUPERUSER,
   };
 }
 

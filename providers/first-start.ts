@@ -1,5 +1,6 @@
 import { audited } from "../operations/audit.ts";
 import { beginAgain, wasCutOff } from "../operations/begin-again.ts";
+import { forgetCluster } from "../operations/known-cluster.ts";
 import { ServerNotReady, waitUntilReady } from "../operations/readiness.ts";
 import type { Target } from "../operations/target.ts";
 import type { FirstProvision } from "./role.ts";
@@ -30,6 +31,7 @@ export async function waitForFirstStart(
 
 async function beginAgainOnce(target: Target, first: FirstProvision): Promise<boolean> {
   const { dataVolume, imageId, logsDirectory } = first;
+  if (await forgetCluster(target)) return true;
   if (!(await wasCutOff(target, { dataVolume, imageId }))) return false;
   const context = { logsDirectory, stack: target.stack };
   await audited(context, "provision.begin-again", { dataVolume }, () =>

@@ -1,17 +1,21 @@
 import { randomUUID } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Replaces a file whole or not at all, also across a power cut; for its owner alone. Its folder must be there.
+ * Replaces a file whole or not at all, also across a power cut: written beside it, on disk, then renamed. Its folder is made
+ * where it is missing.
  *
  * @param {string} path
  * @param {string} text
+ * @param {number} [mode] Permission bits. Default: 0o600.
  */
-export async function writeWhole(path, text) {
+export async function writeWhole(path, text, mode = 0o600) {
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const draft = `${path}.${randomUUID()}.new`;
   try {
-    const file = await open(draft, "wx", 0o600);
+    const file = await open(draft, "wx", mode);
     try {
       await file.writeFile(text);
       await file.sync();
@@ -23,7 +27,7 @@ export async function writeWhole(path, text) {
     await rm(draft, { force: true });
     throw error;
   }
-  await syncDirectory(dirname(path));
+  await syncDirectory(folder);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
+import { isPhysicalIn } from "../entry.ts";
 import { readBackups } from "../metadata.ts";
 import { archiveGaps } from "../physical/archive.ts";
 import { segmentNumber } from "../physical/segments.ts";
@@ -18,10 +19,7 @@ export async function oweForGap(
   const { entries } = await readBackups(configuration, context);
   const gaps = await archiveGaps(configuration, context, entries);
   for (const { repository, segments } of gaps) {
-    const newest = entries.findLast(
-      ({ kind, abandoned, repositories }) =>
-        kind !== "logical" && abandoned !== true && repositories.includes(repository),
-    );
+    const newest = entries.filter(isPhysicalIn(repository)).findLast(({ abandoned }) => abandoned !== true);
     const from = newest?.startWal;
     const lost = segments.find(
       (segment) => from !== undefined && segmentNumber(segment) >= segmentNumber(from),

@@ -25,7 +25,7 @@ export async function places(
   { id, database }: { readonly id: string; readonly database: string },
   { signal }: Pick<Context, "signal">,
 ): Promise<RestorePlaces> {
-  const mark = markOf(configuration);
+  const mark = restoreMark(configuration.stack);
   const beside = derivedName(database, "_restore");
   const found = await query<{ name: string; marked: boolean; prepared: number }>(
     configuration,
@@ -58,16 +58,17 @@ export async function places(
 /** Removes what an interrupted restore of a dump left. To be called under the lock. */
 export async function removeInterruptedRestore(configuration: AgentConfiguration): Promise<void> {
   const beside = derivedName(configuration.database, "_restore");
-  await psql(configuration, dropMarked(beside, markOf(configuration)));
+  await psql(configuration, dropMarked(beside, restoreMark(configuration.stack)));
 }
 
 /** Whether an interrupted restore of a dump, or one at work, has left a database. */
 export async function hasUnfinishedRestore(configuration: AgentConfiguration): Promise<boolean> {
   const beside = derivedName(configuration.database, "_restore");
-  const sql = `SELECT 1 FROM pg_database d WHERE d.datname = ${quoteLiteral(beside)} AND ${bearsMark(markOf(configuration))}`;
+  const sql = `SELECT 1 FROM pg_database d WHERE d.datname = ${quoteLiteral(beside)} AND ${bearsMark(restoreMark(configuration.stack))}`;
   return (await query(configuration, sql)).length > 0;
 }
 
-function markOf({ stack }: Pick<AgentConfiguration, "stack">): string {
+/** Comment of the database that a dump is restored into. */
+export function restoreMark(stack: string): string {
   return `Made by pgstack restore-dump of stack ${stack}; removed when it is interrupted.`;
 }

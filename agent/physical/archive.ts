@@ -1,6 +1,6 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import type { BackupEntry } from "../entry.ts";
+import { type BackupEntry, isPhysicalIn } from "../entry.ts";
 import { ArchivedLog } from "../lineage/archived-log.ts";
 import { missingSegments } from "../lineage/chain.ts";
 import { lineageOf } from "../lineage/reconcile.ts";
@@ -73,10 +73,7 @@ export async function archiveGaps(
   const { chain } = await lineageOf(configuration, context);
   const gaps: { repository: string; segments: string[] }[] = [];
   for (const repository of configuration.physical.repositories) {
-    const physical = entries.filter(
-      ({ kind, abandoned, repositories }) =>
-        kind !== "logical" && abandoned !== true && repositories.includes(repository),
-    );
+    const physical = entries.filter(isPhysicalIn(repository)).filter(({ abandoned }) => abandoned !== true);
     const oldest = physical.find(({ ownEndOnly }) => ownEndOnly !== true);
     if (oldest?.startWal === undefined) continue;
     const checked = await CheckedFolders.read(configuration, repository);

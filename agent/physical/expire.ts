@@ -1,6 +1,6 @@
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
-import { type BackupEntry, entryKey } from "../entry.ts";
+import { type BackupEntry, entryKey, isPhysicalIn } from "../entry.ts";
 import { readBackups } from "../metadata.ts";
 import { type ArchiveBoundary, archiveBoundary } from "./archive-boundary.ts";
 import { withHistories } from "./histories.ts";
@@ -41,8 +41,7 @@ export async function noteBoundaries(
   context: Context,
 ): Promise<void> {
   for (const [index, repository] of configuration.physical.repositories.entries()) {
-    const of = physicalOf(entries, repository);
-    const boundary = await boundaryOf(configuration, of, context);
+    const boundary = await boundaryOf(configuration, entries.filter(isPhysicalIn(repository)), context);
     for (const { id, startWal, logFrom } of boundary?.backups ?? []) {
       if (startWal === undefined || logFrom !== undefined) continue;
       await pgbackrest(configuration, "annotate", {
@@ -58,7 +57,7 @@ export async function expireArchive(configuration: AgentConfiguration, context: 
   const { entries, unreadable } = await readBackups(configuration, context);
   for (const [index, repository] of configuration.physical.repositories.entries()) {
     if (unreadable.includes(repository)) continue;
-    const boundary = await boundaryOf(configuration, physicalOf(entries, repository), context);
+    const boundary = await boundaryOf(configuration, entries.filter(isPhysicalIn(repository)), context);
     // What is not noted would pass for a gap.
     if (boundary === undefined || boundary.backups.some(({ logFrom }) => logFrom === undefined)) continue;
     context.step(`removing the log before the window from repository ${repository}`);
@@ -87,8 +86,4 @@ async function boundaryOf(
   // The object storage gets what it lacks out of the first repository.
   const segments = await queuedSegments(configuration);
   return archiveBoundary(entries, { pitrDays, now: new Date(), segments });
-}
-
-function physicalOf(entries: readonly BackupEntry[], repository: string): BackupEntry[] {
-  return entries.filter(({ kind, repositories }) => kind !== "logical" && repositories.includes(repository));
 }

@@ -9,6 +9,8 @@ export interface OldStack {
 
 /** Both servers of an upgrade, and where each finds the other: the links put the one's socket into the other's folder. */
 export interface Pair {
+  /** The new stack. */
+  readonly stack: string;
   readonly database: string;
   readonly old: Server;
   readonly new: Server;
@@ -23,10 +25,10 @@ export function linkPort(port: number): number {
 }
 
 export function pairOf(configuration: AgentConfiguration, old: OldStack): Pair {
-  const { socketDirectory, port, database } = configuration;
+  const { stack, socketDirectory, port, database } = configuration;
   const fromNew = linkPort(port);
   return {
-    database,
+    ...{ stack, database },
     old: { socketDirectory, port: fromNew },
     new: { socketDirectory, port },
     ...{ fromNew, fromOld: linkPort(old.port) },

@@ -7,6 +7,8 @@ import { psql, query, quoteIdentifier, quoteLiteral, type Server } from "../sql.
 export interface Stream {
   /** Name of the publication, the subscription and the slot. */
   readonly name: string;
+  /** Comment of the publication: where that bears it, the slot and the subscription of its name are ours as well. */
+  readonly mark: string;
   readonly database: string;
   readonly publisher: Server;
   readonly subscriber: Server;
@@ -76,6 +78,7 @@ export async function logKeysAgain(
  * Begins to carry changes from one server to the other.
  *
  * @param copy Copy what the tables hold first; without, both are alike already and nothing is written meanwhile.
+ * @throws Refusal where something of its name is there: another upgrade's, or somebody's own.
  */
 export async function beginStream(
   stream: Stream,
@@ -84,13 +87,15 @@ export async function beginStream(
 ): Promise<void> {
   const { database, publisher, subscriber } = stream;
   const name = quoteIdentifier(stream.name);
+  await requireFree(stream, { signal });
   const tables = await query<{ name: string }>(publisher, `SELECT name FROM (${TABLES}) t ORDER BY 1`, {
     database,
     signal,
   });
   // Named one by one: a table that is made later is not hindered by the rules of a publication.
   const list = tables.length === 0 ? "" : ` FOR TABLE ${tables.map((table) => table.name).join(", ")}`;
-  await psql(publisher, `CREATE PUBLICATION ${name}${list};`, { database, signal });
+  const marked = `BEGIN; CREATE PUBLICATION ${name}${list}; COMMENT ON PUBLICATION ${name} IS ${quoteLiteral(stream.mark)}; COMMIT;`;
+  await psql(publisher, marked, { database, signal });
   const connection = `host=${publisher.socketDirectory} port=${stream.port} dbname=${conninfoValue(database)} user=postgres`;
   await psql(
     subscriber,
@@ -100,14 +105,43 @@ export async function beginStream(
   );
 }
 
+async function requireFree(stream: Stream, { signal }: Pick<Context, "signal">): Promise<void> {
+  const { database, publisher, subscriber } = stream;
+  const name = quoteLiteral(stream.name);
+  const found = await query<{ what: string; mark: string | null }>(
+    publisher,
+    `SELECT 'publication' AS what, obj_description(oid, 'pg_publication') AS mark FROM pg_publication WHERE pubname = ${name}
+     UNION ALL SELECT 'replication slot', NULL FROM pg_replication_slots WHERE slot_name = ${name}`,
+    { database, signal },
+  );
+  const subscriptions = await query<{ what: string; mark: string | null }>(
+    subscriber,
+    `SELECT 'subscription' AS what, NULL AS mark FROM pg_subscription WHERE subname = ${name} AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    { database, signal },
+  );
+  const [there] = [...found, ...subscriptions];
+  if (there === undefined) return;
+  const whose =
+    there.mark === null ? "which this upgrade did not make: drop it if nobody needs it" : there.mark;
+  throw new Refusal(`there is a ${there.what} ${stream.name} in database ${database}, ${whose}`);
+}
+
 /** A value of a connection string: https://www.postgresql.org/docs/16/libpq-connect.html#LIBPQ-CONNSTRING */
 function conninfoValue(text: string): string {
   return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 }
 
-/** Ends a stream and removes what it had on both servers, whatever of it is there. */
-export async function endStream(stream: Stream): Promise<void> {
+/**
+ * Ends a stream and removes what it had on both servers, whatever of it is there.
+ *
+ * @param marked Whether what bears no mark is not the stream's; earlier versions began streams without one.
+ */
+export async function endStream(stream: Stream, { marked }: { readonly marked: boolean }): Promise<void> {
   const { database, publisher, subscriber } = stream;
+  if (marked) {
+    const ours = `SELECT 1 FROM pg_publication WHERE pubname = ${quoteLiteral(stream.name)} AND obj_description(oid, 'pg_publication') = ${quoteLiteral(stream.mark)}`;
+    if ((await query(publisher, ours, { database })).length === 0) return;
+  }
   const name = quoteIdentifier(stream.name);
   const [there] = await query<{ id: number }>(
     subscriber,

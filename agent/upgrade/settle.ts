@@ -22,6 +22,7 @@ export async function settle(configuration: AgentConfiguration): Promise<Upgrade
   const limit = state.connectionLimit;
   const wholeRows = { old: [], new: [], ...state.wholeRows };
   const { grants, ...rest } = state;
+  const { marked = false } = state;
   const settled = { ...rest, settled: true };
   switch (state.phase) {
     case "switching":
@@ -39,12 +40,12 @@ export async function settle(configuration: AgentConfiguration): Promise<Upgrade
     case "back":
       // First of all it is in use again; the new one is closed.
       await open(pair.old, database, limit, grants?.old);
-      await endStream(back(pair));
-      await endStream(forth(pair));
+      await endStream(back(pair), { marked });
+      await endStream(forth(pair), { marked });
       await logKeysAgain(pair.old, database, wholeRows.old);
       break;
     case "confirmed":
-      await endStream(back(pair));
+      await endStream(back(pair), { marked });
       await logKeysAgain(pair.new, database, wholeRows.new);
       break;
     case "following":

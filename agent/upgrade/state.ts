@@ -34,6 +34,8 @@ export interface UpgradeState {
   readonly method: Method;
   readonly old: OldStack;
   readonly startedAt: string;
+  /** The streams bear a mark; earlier versions set none. */
+  readonly marked?: boolean;
   readonly switchedAt?: string;
   /** Seconds in which neither database was open. */
   readonly downtimeSeconds?: number;

@@ -50,7 +50,7 @@ export async function follow(
   if (obstacles.length > 0) throw new Refusal(obstacles.join("; "));
   let state: UpgradeState = {
     ...{ format: 1, phase: "following", settled: true, method, old, connectionLimit },
-    startedAt: new Date().toISOString(),
+    ...{ startedAt: new Date().toISOString(), marked: true },
   };
   await writeUpgrade(configuration, state);
   try {
@@ -103,7 +103,7 @@ export async function switchOver(configuration: AgentConfiguration, context: Con
     context.step("closing the old database", 0);
     await close(pair.old, pair.database, context);
     if (state.method === "dump") await bringByDump(configuration, pair, context);
-    else await bringTheRest(configuration, pair, context);
+    else await bringTheRest(configuration, pair, state, context);
     await copyRoleSettings(pair, context);
     context.step("comparing", 0.7);
     // A database that was made anew has others.
@@ -139,7 +139,12 @@ async function bringByDump(configuration: AgentConfiguration, pair: Pair, contex
   await analyze(pair, context);
 }
 
-async function bringTheRest(configuration: AgentConfiguration, pair: Pair, context: Context): Promise<void> {
+async function bringTheRest(
+  configuration: AgentConfiguration,
+  pair: Pair,
+  { marked = false }: UpgradeState,
+  context: Context,
+): Promise<void> {
   const stream = forth(pair);
   context.step("carrying over the last changes", 0.2);
   await untilLevel(stream, context);
@@ -147,7 +152,7 @@ async function bringTheRest(configuration: AgentConfiguration, pair: Pair, conte
   const unlogged = await unloggedTables(pair.old, pair.database, context);
   if (unlogged.length > 0) await copyPart(configuration, pair, { dataOf: unlogged }, context);
   await refreshViews(stream, context);
-  await endStream(stream);
+  await endStream(stream, { marked });
 }
 
 /** @throws Refusal with what the new database lacks or has otherwise. */

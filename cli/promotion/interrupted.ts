@@ -16,14 +16,21 @@ import { readStack } from "../stack.ts";
 
 /** Says so where a promotion to a stack was interrupted; one that an `up` has completed since is ended. */
 export async function announcePromotion(stack: string): Promise<void> {
+  const found = await unfinishedPromotion(stack);
+  if (found !== undefined) note(found.line);
+}
+
+/** The promotion to a stack that has not ended, and one line on it: it is at work, or was interrupted. */
+export async function unfinishedPromotion(
+  stack: string,
+): Promise<{ readonly journal: Journal; readonly line: string } | undefined> {
   const journal = await readJournal(PROJECT_DIRECTORY, stack);
-  if (journal === undefined) return;
+  if (journal === undefined) return undefined;
   const holder = await stackLockHolder(PROJECT_DIRECTORY, stack);
-  if (holder !== undefined) {
-    return note(`stack ${stack} is being changed by ${describeHolder(holder)}`);
-  }
+  if (holder !== undefined)
+    return { journal, line: `stack ${stack} is being changed by ${describeHolder(holder)}` };
   const open = await openPromotion(stack).catch(() => journal);
-  if (open !== undefined) note(interruptedLine(stack, open));
+  return open && { journal: open, line: interruptedLine(stack, open) };
 }
 
 /** The interrupted promotion to a stack that is neither completed nor taken back; undefined: there is none. */

@@ -11,8 +11,7 @@ import { writeWhole } from "../../operations/write-whole.ts";
 import { ensurePassphrase } from "../../toolchain/passphrase.mjs";
 import { stateBackupsDirectory } from "../../toolchain/state-backups.mjs";
 import { releaseDeadLocks } from "../../toolchain/state-locks.mjs";
-import { ask } from "../ask.ts";
-import { UsageError } from "../exit-codes.ts";
+import { confirm } from "../ask.ts";
 import { settingsFile } from "../new-stack.ts";
 import { note, printLine } from "../print.ts";
 import { pulumi, setSecret } from "../pulumi.ts";
@@ -52,7 +51,7 @@ export async function rebuildState(
   const running = await readRunningSecrets(stack, volumes);
   const settings = rebuiltSettings(before, running, locked);
   explain(stack, condition, settings);
-  if (!yes) await confirm();
+  await confirm("Make a new state? [y/N] ", yes, "rebuild it");
   await auditedState(stack, "state.rebuild", { present: condition, removed: settings.removed }, async () => {
     const aside = join(
       stateBackupsDirectory(stack),
@@ -112,9 +111,4 @@ function explain(stack: string, condition: Condition, { removed, secrets }: Rebu
   if (secrets.length > 0)
     note(`  found    on the running system: ${secrets.map(([path]) => path).join(", ")}`);
   if (removed.length > 0) note(`  removed  from Pulumi.${stack}.yaml: ${removed.join(", ")}`);
-}
-
-async function confirm(): Promise<void> {
-  if (!process.stdin.isTTY) throw new UsageError("nobody can be asked here: --yes rebuilds without asking");
-  if (!(await ask("Make a new state? [y/N] "))) throw new UserError("nothing was changed");
 }

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { UserError } from "../../operations/user-error.ts";
 import { saveState } from "../../toolchain/state-backups.mjs";
 import { releaseDeadLocks } from "../../toolchain/state-locks.mjs";
-import { ask } from "../ask.ts";
+import { confirm } from "../ask.ts";
 import { UsageError } from "../exit-codes.ts";
 import { note, printLine } from "../print.ts";
 import { pulumi } from "../pulumi.ts";
@@ -36,7 +36,7 @@ export async function restoreState(stack: string, options: RestoreOptions): Prom
   await proveReadable(stack, path);
   note(`present state: ${CONDITION_WORDS[condition]}${present ? `, saved as ${present.id}` : ""}`);
   note(`brought back:  ${from}, ${describe(saved)}`);
-  await confirm(options.yes);
+  await confirm("Bring this state back? Databases are not touched. [y/N] ", options.yes, "restore it");
   await auditedState(stack, "state.restore", { from, present: condition }, async () => {
     await importState(stack, path, condition);
   });
@@ -86,12 +86,4 @@ async function importState(stack: string, path: string, condition: Condition): P
     );
   }
   await saveState(stack, process.env);
-}
-
-async function confirm(yes: boolean): Promise<void> {
-  if (yes) return;
-  if (!process.stdin.isTTY) throw new UsageError("nobody can be asked here: --yes restores without asking");
-  if (!(await ask("Bring this state back? Databases are not touched. [y/N] "))) {
-    throw new UserError("nothing was changed");
-  }
 }

@@ -1,16 +1,10 @@
-/** In the server's container, whose /tmp is in memory: why the server is held back; absent while it is not. */
-export const HELD_FILE = "/tmp/pgstack-held";
-/** Between two looks for room, each of which writes the reason as it is then. */
-const POLL_SECONDS = 1;
-/** The log tells again after so many looks: every ten minutes. */
-const POLLS_PER_LINE = 600;
 /** What a server writes before its first query: its lock file, its log, its statistics. */
 const START_KILOBYTES = 1024;
 const SEGMENT_BYTES = 16 * 1024 ** 2;
 
 /**
  * Makes room on a full data volume and, where that is not enough, holds the server back until there is: started without, it would
- * end at once, and Docker would start it for ever. Expects `$root`, the volume's root.
+ * end at once, and Docker would start it for ever. Expects `HOLD`, and `$root`, the volume's root.
  *
  * Crash recovery ends in a new segment of the write-ahead log, so one must have room unless the server was shut down in
  * order; whatever else fails for lack of room leaves less than that free.
@@ -19,8 +13,7 @@ const SEGMENT_BYTES = 16 * 1024 ** 2;
  * src/backend/storage/file/fd.c, RemoveTempXlogFiles in src/backend/access/transam/xlog.c); the ballast; logs but the two
  * newest. While it holds it writes nothing to the volume, keeps the lock, and ends at once when told to.
  */
-export const MAKE_ROOM = `held=${HELD_FILE} ballast="$root/ballast"
-rm -f "$held"
+export const MAKE_ROOM = `ballast="$root/ballast"
 free() { df -Pk "$root" | { read -r _; read -r _ _ _ kilobytes _; echo "$kilobytes"; }; }
 control() { LC_ALL=C pg_controldata "$PGDATA" 2>/dev/null | sed -n "s/^$1: *//p"; }
 segment=$(control "Bytes per WAL segment")
@@ -44,22 +37,14 @@ if lacks "$needed"; then
   done
 fi
 if lacks "$needed"; then
-  trap 'exit 0' INT TERM
   kept=
   for other in "$root"/previous-*; do
     [ ! -d "$other" ] || kept="; pgstack restore --forget removes what restores have kept on it"
   done
-  polls=0
   while kilobytes=$(free) && [ "$kilobytes" -lt "$needed" ]; do
     more=$(((needed - kilobytes + 1023) / 1024))
-    reason="the data volume is full (No space left on device): $((kilobytes / 1024)) MB are free and $((needed / 1024)) MB are needed to $purpose, $more MB more: make room on its disk or enlarge it, and the server goes on by itself$kept"
-    { echo "$reason" >"$held.new" && mv "$held.new" "$held"; } 2>/dev/null
-    [ $((polls % ${POLLS_PER_LINE})) -gt 0 ] || echo "FATAL:  the server is held: $reason" >&2
-    polls=$((polls + 1))
-    sleep ${POLL_SECONDS} &
-    wait $!
+    hold "the data volume is full (No space left on device): $((kilobytes / 1024)) MB are free and $((needed / 1024)) MB are needed to $purpose, $more MB more: make room on its disk or enlarge it, and the server goes on by itself$kept"
   done
-  trap - INT TERM
-  rm -f "$held"
+  let_go
   echo "LOG:  the data volume has room again: the server starts" >&2
 fi`;

@@ -18,9 +18,13 @@ export class RolesMissing extends Error {
 export function createDatabase(database: DatabaseSpecification): Change {
   return {
     description: `create database ${shown(database.name)}`,
-    // template1 may hold what somebody put there; template0 is as PostgreSQL made it.
-    sql: `CREATE DATABASE ${identifier(database.name)} OWNER ${identifier(database.administrator)} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'`,
+    sql: `CREATE DATABASE ${identifier(database.name)} ${databaseOptions(database)}`,
   };
+}
+
+/** Options of CREATE DATABASE. template1 may hold what somebody put there; template0 is as PostgreSQL made it. */
+export function databaseOptions({ administrator }: Pick<DatabaseSpecification, "administrator">): string {
+  return `OWNER ${identifier(administrator)} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'`;
 }
 
 /**

@@ -8,6 +8,8 @@ import { demultiplex } from "./demultiplex.ts";
 export interface Streams {
   readonly input?: Readable;
   readonly onOutput: (piece: Buffer) => void;
+  /** Where its complaints go beside. Default: nowhere. */
+  readonly onError?: (piece: Buffer) => void;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface Streams {
 export async function streamInContainer(
   target: Target,
   execution: Omit<Execution, "input" | "timeoutMilliseconds">,
-  { input, onOutput }: Streams,
+  { input, onOutput, onError }: Streams,
 ): Promise<{ readonly exitCode: number; readonly stderr: string }> {
   const { exec, stream } = await startExecution(target, execution);
   const { signal } = execution;
@@ -29,6 +31,7 @@ export async function streamInContainer(
   try {
     const ended = demultiplex(stream, onOutput, (piece) => {
       stderr = (stderr + String(piece)).slice(-LONGEST_COMPLAINT);
+      onError?.(piece);
     });
     // A program that ends before its input does is judged by its exit code.
     if (input === undefined) stream.end();

@@ -1,12 +1,16 @@
-import { LIMITED_LOGIN_PREFIX } from "../../agent/limited-login.ts";
+import { bearsMark } from "../../agent/database-mark.ts";
+import { LIMITED_LOGIN_PREFIX, REACH } from "../../agent/limited-login.ts";
+import { restoreMark } from "../../agent/logical/places.ts";
 import { SLOT } from "../../agent/stream/slot.ts";
 import { TECHNICAL_SCHEMA } from "../database/specification.ts";
 import type { OwnThings } from "../foreign.ts";
 import { literal, type Sql } from "../sql.ts";
 import { SUPERUSER } from "../superuser.ts";
+import type { Target } from "../target.ts";
+import { isOurs, isTemplate, OF_TESTS } from "../testing/names.ts";
 
-/** Slots of upgrades by logical replication, see agent/upgrade/streams.ts; while one is there, also those of its first copies. */
-const UPGRADE_SLOTS: readonly string[] = ["pgstack_upgrade", "pgstack_way_back"];
+/** Streams of upgrades, see agent/upgrade/streams.ts; while a slot of theirs is there, also those of its first copies. */
+const UPGRADE_STREAMS: readonly string[] = ["pgstack_upgrade", "pgstack_way_back"];
 /** Membership in these is as good as the server itself: https://www.postgresql.org/docs/16/predefined-roles.html */
 const POWERFUL: readonly string[] = [
   ...["pg_read_server_files", "pg_write_server_files", "pg_execute_server_program"],
@@ -18,13 +22,10 @@ const MOST_NAMES = 5;
 const list = (names: readonly string[]): Sql => names.map((name) => literal(name)).join(", ");
 
 /** What belongs to the cluster as a whole: rows of `Foreign`, to be asked in any database. */
-export function clusterSql(roles: OwnThings["roles"], database: string): Sql {
+export function clusterSql(roles: OwnThings["roles"], { stack, database }: Target): Sql {
   const own = Object.values(roles);
-  const upgradeSlots = list(UPGRADE_SLOTS);
-  return `WITH RECURSIVE reach AS (
-  SELECT oid AS member, oid AS role FROM pg_roles
-  UNION SELECT r.member, m.roleid FROM reach r JOIN pg_auth_members m ON m.member = r.role
-), powers AS (
+  const upgradeStreams = list(UPGRADE_STREAMS);
+  return `WITH RECURSIVE ${REACH}, powers AS (
   SELECT p.oid, p.rolname, p.rolcanlogin,
          concat_ws(', ',
            CASE WHEN p.rolsuper THEN 'SUPERUSER' END, CASE WHEN p.rolreplication THEN 'REPLICATION' END,
@@ -46,20 +47,35 @@ SELECT 'replication slot', s.slot_name::text,
                                                          ELSE pg_current_wal_lsn() END, s.restart_lsn)) || ' of the write-ahead log'),
        true
   FROM pg_replication_slots s
- WHERE NOT s.temporary AND s.slot_name NOT IN (${list([...UPGRADE_SLOTS, SLOT])})
+ WHERE NOT s.temporary AND s.slot_name NOT IN (${list([...UPGRADE_STREAMS, SLOT])})
    AND NOT (s.slot_name ~ '^pg_[0-9]+_sync_[0-9]+_[0-9]+$'
-            AND EXISTS (SELECT FROM pg_replication_slots o WHERE o.slot_name IN (${upgradeSlots})))
+            AND EXISTS (SELECT FROM pg_replication_slots o WHERE o.slot_name IN (${upgradeStreams})))
 UNION ALL
 SELECT 'subscription', s.subname::text,
        concat_ws(', ', 'in database ' || d.datname, CASE WHEN s.subenabled THEN 'enabled' ELSE 'disabled' END), true
   FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
- WHERE s.subname NOT IN (${upgradeSlots})
+ WHERE s.subname NOT IN (${upgradeStreams})
 UNION ALL
 SELECT 'setting', coalesce('role ' || r.rolname || ' in database ' || d.datname, 'database ' || d.datname),
        (SELECT string_agg(split_part(v, '=', 1), ', ' ORDER BY v) FROM unnest(s.setconfig) AS v), false
   FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole
  WHERE d.datname IN ('postgres', 'template1', ${literal(database)})
+UNION ALL
+SELECT 'database', d.datname::text,
+       concat_ws(', ', 'of ' || pg_get_userbyid(d.datdba), pg_size_pretty(pg_database_size(d.oid)), CASE WHEN NOT d.datallowconn THEN 'closed' END), false
+  FROM pg_database d
+ WHERE d.datname NOT IN ('postgres', 'template0', 'template1', ${literal(database)}) AND NOT (${isOwnDatabase(stack)})
  ORDER BY 1, 2`;
+}
+
+/** A condition on the row `d` of pg_database: it serves tests, is restored into, or is kept from before a restore of a dump. */
+function isOwnDatabase(stack: string): Sql {
+  return [
+    ...OF_TESTS.map(([prefix, mark]) => `(${isOurs(prefix, mark)})`),
+    isTemplate(""),
+    bearsMark(restoreMark(stack)),
+    `(d.datname ~ '_before_[0-9]{8}-[0-9]{6}_[0-9a-z]{4}(_[0-9]+)?$' AND NOT d.datallowconn)`,
+  ].join(" OR ");
 }
 
 /** What is in the stack's own database: rows of `Foreign`. */
@@ -98,6 +114,12 @@ SELECT 'owner' AS kind, owner::text AS name,
 UNION ALL
 SELECT 'event trigger', evtname::text, format('on %s, runs %s', evtevent, evtfoid::regproc), true
   FROM pg_event_trigger WHERE oid NOT IN (SELECT objid FROM members WHERE classid = 'pg_event_trigger'::regclass)
+UNION ALL
+SELECT 'publication', pubname::text,
+       concat_ws(', ', 'of ' || pg_get_userbyid(pubowner),
+         CASE WHEN puballtables THEN 'all tables'
+              ELSE format('%s tables', (SELECT count(*) FROM pg_publication_tables t WHERE t.pubname = p.pubname)) END), false
+  FROM pg_publication p WHERE pubname NOT IN (${list(UPGRADE_STREAMS)})
 UNION ALL
 SELECT 'foreign server', s.srvname::text,
        format('by %s, %s user mappings', w.fdwname, (SELECT count(*) FROM pg_user_mapping u WHERE u.umserver = s.oid)), true

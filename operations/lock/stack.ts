@@ -5,7 +5,7 @@ import { type LockHolder, parseHolder } from "./holder.ts";
 
 /**
  * The lock of a stack in this checkout: one for everything that changes the stack as a whole, which are promotions, runs of
- * `pulumi up`, migrations, restores, rotations and upgrades. Whoever comes second is refused before anything is changed.
+ * `pulumi up`, migrations, restores, rotations, upgrades, and stops and starts by hand. Whoever comes second is refused before anything is changed.
  *
  * It is handed on to child processes: a promotion's own `pulumi up` works under the promotion's lock.
  */

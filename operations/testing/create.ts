@@ -1,11 +1,11 @@
 import { copyFile, open, rename, rm, stat } from "node:fs/promises";
 import { resolve } from "node:path";
+import { dropMarked } from "../../agent/database-mark.ts";
 import type { DatabaseSpecification } from "../database.ts";
-import { identifier } from "../sql.ts";
 import { runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
-import { describeDatabase, dump } from "./describe.ts";
-import { buildingName } from "./names.ts";
+import { type Description, describeDatabase, dump } from "./describe.ts";
+import { buildingName, MARK } from "./names.ts";
 import {
   hashOf,
   recordSnapshot,
@@ -69,18 +69,17 @@ export async function createSnapshotFrom(
   onStep?.("loading");
   try {
     const snapshot = { name: source };
-    await fillDatabase(target, building, {
+    const described = await fillDatabase(target, building, {
       ...{ file: source, snapshot, specification },
       ...(signal === undefined ? {} : { signal }),
     });
-    const described = await describeDatabase(target, building);
     if (resolve(source) !== resolve(file)) {
       await copyFile(source, `${file}.new`);
       await rename(`${file}.new`, file);
     }
     return await record(project, name, file, described);
   } finally {
-    await runAsSuperuser(target, `DROP DATABASE IF EXISTS ${identifier(building)} WITH (FORCE);`);
+    await runAsSuperuser(target, dropMarked(building, MARK));
   }
 }
 
@@ -94,14 +93,14 @@ export async function verifySnapshot(
   const building = buildingName();
   onStep?.("loading");
   try {
-    await fillDatabase(target, building, {
+    const loaded = await fillDatabase(target, building, {
       ...{ file: snapshotFile(project, snapshot.name), snapshot, specification },
       ...(signal === undefined ? {} : { signal }),
     });
     onStep?.("comparing");
-    await requireAsRecorded(target, building, snapshot);
+    requireAsRecorded(loaded, snapshot);
   } finally {
-    await runAsSuperuser(target, `DROP DATABASE IF EXISTS ${identifier(building)} WITH (FORCE);`);
+    await runAsSuperuser(target, dropMarked(building, MARK));
   }
 }
 
@@ -109,7 +108,7 @@ async function record(
   project: string,
   name: string,
   file: string,
-  described: Awaited<ReturnType<typeof describeDatabase>>,
+  described: Description,
 ): Promise<Snapshot> {
   const { size } = await stat(file);
   const snapshot: Snapshot = {

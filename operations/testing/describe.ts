@@ -17,7 +17,12 @@ export type Description = Pick<
 
 /** Looks at a database, without a superuser's rights: to count the rows of a table evaluates what its indexes say. */
 export async function describeDatabase(target: Target, database: string): Promise<Description> {
-  const [row] = await withLimitedLogin(target, database, (login) => describe(target, database, login));
+  return await withLimitedLogin(target, database, (login) => describeAs(target, database, login));
+}
+
+/** The same by a login that is there. */
+export async function describeAs(target: Target, database: string, login: Login): Promise<Description> {
+  const [row] = await describe(target, database, login);
   if (row === undefined) throw new Error(`database ${database} tells nothing`);
   return {
     serverVersion: row.version,
@@ -85,6 +90,8 @@ export async function dump(
     PGPORT: String(target.port),
     PGDATABASE: database,
     LC_ALL: "C",
+    // Settings of the database would have the same definition written in other words.
+    PGOPTIONS: "-c standard_conforming_strings=on -c quote_all_identifiers=off",
   };
   const { exitCode, stderr } = await streamInContainer(
     target,

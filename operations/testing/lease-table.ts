@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { identifier, literal } from "../sql.ts";
-import { TEST_PREFIX } from "./names.ts";
+import { identifier } from "../sql.ts";
+import { isOurs, MARK, TEST_PREFIX } from "./names.ts";
 
 /** A database that somebody has. */
 export interface Lease {
@@ -196,7 +196,7 @@ export class LeaseTable {
     );
     const found = await this.#query<{ database: string }>(
       `SELECT database FROM ${LEASES} WHERE state = 'dirty' UNION
-       SELECT datname FROM pg_database WHERE datname LIKE ${literal(`${TEST_PREFIX.replaceAll("_", "\\_")}%`)}
+       SELECT datname FROM pg_database d WHERE ${isOurs(TEST_PREFIX, MARK)}
           AND NOT EXISTS (SELECT FROM ${LEASES} WHERE database = datname)`,
     );
     return found.map(({ database }) => database);

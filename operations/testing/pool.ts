@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import pLimit from "p-limit";
 import type { Client } from "pg";
 import type { DatabaseSpecification } from "../database.ts";
-import { identifier } from "../sql.ts";
+import { identifier, literal } from "../sql.ts";
 import type { Target } from "../target.ts";
 import { errorLine, UserError } from "../user-error.ts";
 import { Capacity, type CapacityLimits } from "./capacity.ts";
@@ -10,8 +10,8 @@ import { copyScript } from "./copy.ts";
 import { emptied } from "./end-sessions.ts";
 import { requireTestEnvironment } from "./environment.ts";
 import { exchange, MAKE_EXCHANGE } from "./exchange.ts";
-import { type Lease, LeaseTable, lockOf, makeLeaseTable, type PoolEntry } from "./lease-table.ts";
-import { testName } from "./names.ts";
+import { LEASES, type Lease, LeaseTable, lockOf, makeLeaseTable, type PoolEntry } from "./lease-table.ts";
+import { isOurs, MARK, TEST_PREFIX, testName } from "./names.ts";
 import { PoolSessions, queryOf } from "./pool-sessions.ts";
 import { listSnapshots, requireSnapshot, snapshotFile } from "./snapshot-files.ts";
 import { ensureTemplate, type Template, templateBytes } from "./template.ts";
@@ -72,7 +72,7 @@ export class TestPool {
   static async open(target: Target, options: PoolOptions): Promise<TestPool> {
     const pool = new TestPool(target, options, await serve(target, options));
     await pool.#sessions.asSuperuser(
-      `${makeLeaseTable(options.specification.administrator)}\n${MAKE_EXCHANGE}\nSELECT pg_advisory_unlock_all();`,
+      `${makeLeaseTable(options.specification.administrator)}\n${MAKE_EXCHANGE}\n${MARK_FORMER}\nSELECT pg_advisory_unlock_all();`,
     );
     await pool.clean();
     return pool;
@@ -218,8 +218,10 @@ export class TestPool {
       const table = new LeaseTable(queryOf(client), key);
       if (!(await table.reserve(database, this.#capacity.most))) return false;
       try {
-        const script = copyScript(this.#template, { to: database, open: true });
-        await this.#sessions.asSuperuser(warm ? `${script}${warmUp(database)}` : script);
+        const script = copyScript(this.#template, { to: database, mark: MARK, open: true });
+        await this.#sessions.asSuperuser(
+          warm ? `${script}${warmUp(database, this.#options.specification.administrator)}` : script,
+        );
         await table.markReady(database);
         return true;
       } catch (error) {
@@ -238,6 +240,16 @@ export class TestPool {
 
   async #drop(database: string): Promise<void> {
     await this.#alone(database, async (client, table) => {
+      const there = await client.query<{ ours: boolean }>(
+        `SELECT ${isOurs(TEST_PREFIX, MARK)} AS ours FROM pg_database d WHERE datname = $1`,
+        [database],
+      );
+      if (there.rows[0]?.ours === false) {
+        await table.forget(database);
+        throw new UserError(
+          `database ${database} was not made for tests and stays: it does not bear their mark`,
+        );
+      }
       await emptied(client, database);
       await client.query(`DROP DATABASE IF EXISTS ${identifier(database)}`);
       await table.forget(database);
@@ -281,6 +293,10 @@ export class TestPool {
     }, SOON_MILLISECONDS);
   }
 }
+
+/** Earlier versions gave databases out without a mark. */
+const MARK_FORMER = `SELECT format('COMMENT ON DATABASE %I IS %L', d.datname, ${literal(MARK)}) FROM pg_database d JOIN ${LEASES} ON database = d.datname
+  WHERE state IN ('ready', 'leased') AND starts_with(d.datname, ${literal(TEST_PREFIX)}) AND shobj_description(d.oid, 'pg_database') IS NULL \\gexec`;
 
 /** What is given out. */
 interface Served {

@@ -2,7 +2,7 @@ import { identifier, literal } from "../sql.ts";
 import { psql, runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
 import { copyScript } from "./copy.ts";
-import { OLD_PREFIX, oldName, spareName, sparePrefix } from "./names.ts";
+import { isOurs, MARK, OLD_PREFIX, oldName, READY, spareName, sparePrefix } from "./names.ts";
 import type { Template } from "./template.ts";
 
 /** Any number will do, as long as every reset takes the same. */
@@ -44,11 +44,10 @@ export async function resetDatabase(target: Target, template: Template): Promise
 
 /** Removes replaced databases, and has a copy ready for the next reset. */
 export async function tidy(target: Target, template: Template): Promise<void> {
-  const old = literal(`${OLD_PREFIX.replaceAll("_", "\\_")}%`);
   await runAsSuperuser(
     target,
     `SELECT pg_advisory_lock(${LOCK});
-SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', datname) FROM pg_database WHERE datname LIKE ${old} \\gexec
+SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', d.datname) FROM pg_database d WHERE ${isOurs(OLD_PREFIX, MARK)} \\gexec
 ${findSpare(template)}
 `,
     { timeoutMilliseconds: 0 },
@@ -58,15 +57,15 @@ ${findSpare(template)}
 /** Sets psql's variable `spare` to a ready copy, made now where there is none. */
 function findSpare(template: Template): string {
   const fresh = spareName(template.key);
-  const prefix = literal(`${sparePrefix(template.key).replaceAll("_", "\\_")}%`);
+  const ours = isOurs(sparePrefix(template.key), READY);
+  const comment = "shobj_description(d.oid, 'pg_database')";
   // A copy that bears no comment was cut off before it had everything.
   return `SELECT format('DROP DATABASE %I', datname) FROM pg_database d
-  WHERE datname LIKE ${prefix} AND shobj_description(d.oid, 'pg_database') IS NULL \\gexec
-SELECT coalesce((SELECT datname FROM pg_database WHERE datname LIKE ${prefix} ORDER BY 1 LIMIT 1), '') AS spare \\gset
+  WHERE ${ours} AND ${comment} IS NULL \\gexec
+SELECT coalesce((SELECT datname FROM pg_database d WHERE ${ours} AND ${comment} IS NOT NULL ORDER BY 1 LIMIT 1), '') AS spare \\gset
 SELECT :'spare' = '' AS none \\gset
 \\if :none
-${copyScript(template, { to: fresh })}
-COMMENT ON DATABASE ${identifier(fresh)} IS 'ready';
+${copyScript(template, { to: fresh, mark: READY })}
 \\set spare ${fresh}
 \\endif`;
 }
@@ -94,6 +93,7 @@ $wait$;
 BEGIN;
 \\if :there
 ALTER DATABASE ${name} RENAME TO ${identifier(old)};
+COMMENT ON DATABASE ${identifier(old)} IS ${literal(MARK)};
 \\endif
 COMMENT ON DATABASE :"spare" IS NULL;
 ALTER DATABASE :"spare" ALLOW_CONNECTIONS true;

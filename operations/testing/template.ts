@@ -1,14 +1,25 @@
 import { createHash } from "node:crypto";
-import { createDatabase } from "../database/plan.ts";
+import { createMarked, dropMarked } from "../../agent/database-mark.ts";
+import { parameterAssignment } from "../../agent/parameter-value.ts";
+import { databaseOptions } from "../database/plan.ts";
 import { applyDatabase, type DatabaseSpecification } from "../database.ts";
 import { identifier, literal } from "../sql.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../superuser.ts";
 import type { Target } from "../target.ts";
 import { UserError } from "../user-error.ts";
-import { describeDatabase } from "./describe.ts";
+import type { Description } from "./describe.ts";
 import { loadSql } from "./load.ts";
-import { BUILDING_PREFIX, buildingName, sparePrefix, templateName } from "./names.ts";
-import { QUOTED_LISTS } from "./quoted-lists.ts";
+import { withLoader } from "./loader.ts";
+import {
+  BUILDING_PREFIX,
+  buildingName,
+  isOurs,
+  isTemplate,
+  MARK,
+  READY,
+  sparePrefix,
+  templateName,
+} from "./names.ts";
 import type { Snapshot } from "./snapshot-files.ts";
 
 /** What a template is made from. */
@@ -43,8 +54,7 @@ export async function ensureTemplate(target: Target, options: TemplateOptions): 
   const building = buildingName();
   onStep?.(`loading snapshot ${snapshot.name}`);
   try {
-    await fillDatabase(target, building, options);
-    await requireAsRecorded(target, building, snapshot);
+    requireAsRecorded(await fillDatabase(target, building, options), snapshot);
     await applyDatabase(target, { ...specification, name: building });
     await runAsSuperuser(target, "VACUUM (FREEZE, ANALYZE);", { database: building, timeoutMilliseconds: 0 });
     // A new session writes PostgreSQL's own cache of the catalogues, which copies then have from the start.
@@ -52,14 +62,14 @@ export async function ensureTemplate(target: Target, options: TemplateOptions): 
     await runAsSuperuser(target, finishing(building, name, snapshot));
     await runAsSuperuser(target, dropOthers(name, snapshot), { timeoutMilliseconds: 0 });
   } catch (error) {
-    await runAsSuperuser(target, `DROP DATABASE IF EXISTS ${identifier(building)} WITH (FORCE);`);
+    await runAsSuperuser(target, dropMarked(building, MARK));
     // Another run may have made the very same meanwhile.
     if (!(await isTemplateThere(target, name))) throw error;
   }
   return { name, key };
 }
 
-/** Makes an empty database and loads a snapshot's SQL into it. */
+/** Makes an empty database and loads a snapshot's SQL into it. @returns What it holds then. */
 export async function fillDatabase(
   target: Target,
   database: string,
@@ -71,35 +81,19 @@ export async function fillDatabase(
   }: Pick<TemplateOptions, "file" | "specification" | "signal"> & {
     readonly snapshot: Pick<Snapshot, "name">;
   },
-): Promise<void> {
+): Promise<Description> {
   await runAsSuperuser(target, leftOvers());
-  await runAsSuperuser(target, `${createDatabase({ ...specification, name: database }).sql};`);
-  await loadSql(target, { database, file, name: `snapshot ${snapshot.name}` }, signal);
-  await runAsSuperuser(target, ownedBy(specification.administrator), { database });
-}
-
-/** SQL written by hand names no owner: what it has made is the administrator's, as if that one had run it. */
-function ownedBy(administrator: string): string {
-  const owner = identifier(administrator).replaceAll("'", "''");
-  const own = (catalog: string, column: string) =>
-    `${column} = 10 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = o.oid AND d.classid = '${catalog}'::regclass AND d.deptype IN ('e', 'i', 'a'))`;
-  const inSchemas = "JOIN pg_namespace n ON n.oid";
-  const user = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
-  return `SELECT format('ALTER SCHEMA %I OWNER TO ${owner}', nspname) FROM pg_namespace o
-  WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public') AND ${own("pg_namespace", "nspowner")} \\gexec
-SELECT format('ALTER TABLE %I.%I OWNER TO ${owner}', n.nspname, relname) FROM pg_class o ${inSchemas} = relnamespace
-  WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND ${user} AND ${own("pg_class", "relowner")} \\gexec
-SELECT format('ALTER ROUTINE %s OWNER TO ${owner}', o.oid::regprocedure) FROM pg_proc o ${inSchemas} = pronamespace
-  WHERE ${user} AND ${own("pg_proc", "proowner")} \\gexec
-SELECT format('ALTER TYPE %I.%I OWNER TO ${owner}', n.nspname, typname) FROM pg_type o ${inSchemas} = typnamespace
-  WHERE typtype IN ('e', 'd', 'r', 'c') AND ${user} AND ${own("pg_type", "typowner")}
-    AND (typtype <> 'c' OR EXISTS (SELECT FROM pg_class c WHERE c.oid = typrelid AND c.relkind = 'c')) \\gexec
-`;
+  await runAsSuperuser(target, createMarked(database, MARK, databaseOptions(specification)));
+  return await withLoader(target, { database, file, specification }, (login) =>
+    loadSql(target, { database, file, login, name: `snapshot ${snapshot.name}` }, signal),
+  );
 }
 
 /** @throws UserError naming the first difference. */
-export async function requireAsRecorded(target: Target, database: string, snapshot: Snapshot): Promise<void> {
-  const { tables, schemaFingerprint, serverVersion } = await describeDatabase(target, database);
+export function requireAsRecorded(
+  { tables, schemaFingerprint, serverVersion }: Description,
+  snapshot: Snapshot,
+): void {
   for (const [table, rows] of Object.entries(snapshot.tables)) {
     if (tables[table] === rows) continue;
     throw new UserError(
@@ -144,8 +138,8 @@ export async function isTemplateThere(target: Target, database: string): Promise
 
 /** What killed runs have left: a template that is being made holds a session, or is not an hour old. */
 function leftOvers(): string {
-  return `SELECT format('DROP DATABASE IF EXISTS %I', datname) FROM pg_database d
-  WHERE datname LIKE ${literal(`${BUILDING_PREFIX.replaceAll("_", "\\_")}%`)}
+  return `SELECT format('DROP DATABASE IF EXISTS %I', d.datname) FROM pg_database d
+  WHERE ${isOurs(BUILDING_PREFIX, MARK)}
     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)
     AND (pg_stat_file('base/' || d.oid || '/PG_VERSION', true)).modification < now() - interval '1 hour' \\gexec
 `;
@@ -153,13 +147,14 @@ function leftOvers(): string {
 
 /** A snapshot that was made anew has no use for its former template, nor for that one's copies. */
 function dropOthers(name: string, snapshot: Snapshot): string {
-  const former = `datname LIKE ${literal(`${templateName("").replaceAll("_", "\\_")}%`)} AND datname <> ${literal(name)}
-    AND shobj_description(oid, 'pg_database')::json ->> 'snapshot' = ${literal(snapshot.name)}`;
+  const former = `${isTemplate(snapshot.name)} AND d.datname <> ${literal(name)}`;
   const spare = sparePrefix("").slice(0, -1);
-  return `SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', s.datname) FROM pg_database s
-  JOIN (SELECT substr(datname, ${templateName("").length + 1}) AS key FROM pg_database WHERE ${former}) t ON starts_with(s.datname, ${literal(spare)} || t.key || '_') \\gexec
-SELECT format('ALTER DATABASE %I IS_TEMPLATE false', datname) FROM pg_database WHERE ${former} \\gexec
-SELECT format('DROP DATABASE IF EXISTS %I', datname) FROM pg_database WHERE ${former} \\gexec
+  return `SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', d.datname) FROM pg_database d
+  WHERE ${isOurs(spare, READY)} AND EXISTS (
+    SELECT FROM (SELECT substr(d.datname, ${templateName("").length + 1}) AS key FROM pg_database d WHERE ${former}) t
+     WHERE starts_with(d.datname, ${literal(spare)} || t.key || '_')) \\gexec
+SELECT format('ALTER DATABASE %I IS_TEMPLATE false', d.datname) FROM pg_database d WHERE ${former} \\gexec
+SELECT format('DROP DATABASE IF EXISTS %I', d.datname) FROM pg_database d WHERE ${former} \\gexec
 `;
 }
 
@@ -167,19 +162,17 @@ function finishing(building: string, name: string, snapshot: Snapshot): string {
   const database = identifier(building);
   const settings = snapshot.database.settings.map(({ role, parameter, value }) => {
     const whose = role === null ? `DATABASE ${database}` : `ROLE ${identifier(role)} IN DATABASE ${database}`;
-    const written = QUOTED_LISTS.includes(parameter.toLowerCase()) ? value || "''" : literal(value);
-    return `ALTER ${whose} SET ${parameter.split(".").map(identifier).join(".")} TO ${written};`;
+    return `ALTER ${whose} SET ${parameterAssignment(parameter, value)};`;
   });
   const comment = JSON.stringify({ snapshot: snapshot.name, sha256: snapshot.sha256 });
   return [
     ...settings,
     `ALTER DATABASE ${database} CONNECTION LIMIT ${snapshot.database.connectionLimit};`,
-    `COMMENT ON DATABASE ${database} IS ${literal(comment)};`,
     `ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false;`,
     // Whoever looked at it just now is gone within moments.
     `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ${literal(building)};`,
     // Together: one that is a template and has not its name yet could not be dropped.
-    `BEGIN; ALTER DATABASE ${database} RENAME TO ${identifier(name)};`,
+    `BEGIN; COMMENT ON DATABASE ${database} IS ${literal(comment)}; ALTER DATABASE ${database} RENAME TO ${identifier(name)};`,
     `ALTER DATABASE ${identifier(name)} WITH IS_TEMPLATE true; COMMIT;`,
   ].join("\n");
 }

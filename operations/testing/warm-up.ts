@@ -9,11 +9,15 @@ const FIRST_NORMAL_OID = 16_384;
 /**
  * Lines for psql that have a session of its own read what a taker's first session and first query read, and wait until it has
  * ended: it would be in a reset's way.
+ *
+ * Reading a table evaluates what its indexes say. In a function that is the administrator's by SECURITY DEFINER, that has the
+ * administrator's rights, and no SET ROLE leads out of it; what it does is undone.
  */
-export function warmUp(database: string): string {
+export function warmUp(database: string, administrator: string): string {
   const catalogs =
     "SELECT count(*) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid;";
-  const tables = `DO $warm$
+  const tables = `BEGIN;
+CREATE FUNCTION pg_temp.warm_up() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $warm$
 DECLARE
   one regclass;
 BEGIN
@@ -25,6 +29,9 @@ BEGIN
     END;
   END LOOP;
 END
-$warm$;`;
+$warm$;
+ALTER FUNCTION pg_temp.warm_up() OWNER TO ${identifier(administrator)};
+SELECT pg_temp.warm_up();
+ROLLBACK;`;
   return `\n\\connect ${identifier(database)}\n${catalogs}\n${tables}\n\\connect postgres\n${endSessions(database)};`;
 }

@@ -1,7 +1,6 @@
 import type { Client } from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { connect } from "../../operations/connection.ts";
-import { queryAsSuperuser } from "../../operations/superuser.ts";
 import { CREDENTIALS, DatabaseServer } from "../support/database-server.ts";
 import { MigrationFolder } from "../support/migration-folder.ts";
 
@@ -28,18 +27,9 @@ async function asAdministrator(sql: string): Promise<void> {
   });
 }
 
-async function value(expression: string): Promise<string | null> {
-  const rows = await queryAsSuperuser<{ value: string | null }>(
-    server.target,
-    `SELECT (${expression})::text AS value`,
-    { database: "app" },
-  );
-  return rows[0]?.value ?? null;
-}
-
 /** How the indexes of a table are, for example `orders_note: valid`. */
 function indexes(table: string): Promise<string | null> {
-  return value(
+  return server.value(
     `SELECT string_agg(relname || CASE WHEN indisvalid THEN ': valid' ELSE ': invalid' END, ', ' ORDER BY relname)
        FROM pg_catalog.pg_index JOIN pg_catalog.pg_class ON oid = indexrelid WHERE indrelid = to_regclass('public.${table}') AND NOT indisprimary`,
   );
@@ -47,11 +37,7 @@ function indexes(table: string): Promise<string | null> {
 
 /** An application's transaction that has written to a table and stays open. */
 async function openTransaction(sql: string): Promise<Client> {
-  const client = await connect(server.target, CREDENTIALS.application, server.server.trust, {
-    applicationName: "night job",
-  });
-  client.on("error", () => {});
-  onTestFinished(() => client.end());
+  const client = await server.session("application", "night job");
   await client.query("BEGIN");
   await client.query(sql);
   return client;
@@ -61,7 +47,7 @@ async function openTransaction(sql: string): Promise<Client> {
 async function untilWaiting(seconds = 0): Promise<void> {
   const waiting = `SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE usename = 'app_admin'
     AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '${seconds} s'`;
-  await expect.poll(() => value(waiting), { timeout: 30_000, interval: 50 }).toBe("1");
+  await expect.poll(() => server.value(waiting), { timeout: 30_000, interval: 50 }).toBe("1");
 }
 
 const INDEX = "-- no transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS orders_note ON orders (note);\n";
@@ -111,7 +97,7 @@ describe("a statement outside of a transaction that has to wait", () => {
     const job = await openTransaction("UPDATE orders SET note = 'x' WHERE id = 1");
     const running = folder.refusal();
     await untilWaiting();
-    await value(
+    await server.value(
       "SELECT count(pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity WHERE usename = 'app_admin' AND wait_event_type = 'Lock'",
     );
     expect(await running).toMatch(
@@ -162,7 +148,9 @@ describe("a statement outside of a transaction that has to wait", () => {
     await job.query("COMMIT");
     expect(await folder.up()).toEqual(["0001_detach"]);
     expect(
-      await value("SELECT count(*) FROM pg_catalog.pg_inherits WHERE inhrelid = 'public.visits_1'::regclass"),
+      await server.value(
+        "SELECT count(*) FROM pg_catalog.pg_inherits WHERE inhrelid = 'public.visits_1'::regclass",
+      ),
     ).toBe("0");
   });
 });
@@ -189,7 +177,7 @@ describe("a statement outside of a transaction that was interrupted between its 
     }
     await folder.file("0001_once", `-- no transaction\n${sql}`);
     expect(await folder.up()).toEqual(["0001_once"]);
-    expect(await value("SELECT count(*) FROM pgstack_migrations.begun")).toBe("0");
+    expect(await server.value("SELECT count(*) FROM pgstack_migrations.begun")).toBe("0");
   });
 });
 
@@ -242,7 +230,7 @@ test("what a migration does and the record of it are there together or not at al
   expect(await folder.refusal()).toMatch(
     /^migration 0002_visits failed, and the schema is as it was before it: .*no_more/,
   );
-  expect(await value("to_regclass('public.visits')")).toBeNull();
+  expect(await server.value("to_regclass('public.visits')")).toBeNull();
   expect(await folder.applied()).toEqual(["0001_first"]);
   await server.inDatabase("ALTER TABLE pgstack_migrations.migrations DROP CONSTRAINT no_more");
   expect(await folder.up()).toEqual(["0002_visits"]);
@@ -256,7 +244,7 @@ describe("other statements without a transaction", () => {
     await folder.file("0003_database", "-- no transaction\nCREATE DATABASE made_by_migration");
     expect(await folder.up()).toHaveLength(3);
     expect(await folder.up()).toEqual([]);
-    expect(await value("SELECT 'bad'::public.mood")).toBe("bad");
+    expect(await server.value("SELECT 'bad'::public.mood")).toBe("bad");
   });
 
   test("say what stands when they fail half way, and never that the schema is as before [A9]", async () => {
@@ -267,7 +255,7 @@ describe("other statements without a transaction", () => {
     expect(await folder.refusal()).toMatch(
       /^migration 0001_halves failed: division by zero; CALL ran without a transaction: what it had done until then stands$/,
     );
-    expect(await value("SELECT count(*) FROM public.orders")).toBe("0");
+    expect(await server.value("SELECT count(*) FROM public.orders")).toBe("0");
   });
 
   test("are asked to stand alone where they stand in a transaction [A9]", async () => {

@@ -74,6 +74,18 @@ describe("a promotion that was interrupted and not completed", () => {
     }
   });
 
+  test("status has a line for it, and a field with the stack that it is from", async () => {
+    const shown = await project.pgstack(["status"]);
+    expect(shown.stdout).toMatch(
+      new RegExp(
+        `^promotion +a promotion from ci to ${project.stack} was interrupted .*--put-back takes it back$`,
+        "m",
+      ),
+    );
+    const { stdout } = await project.pgstack(["status", "--json"]);
+    expect(JSON.parse(stdout)).toMatchObject({ unfinishedPromotion: "ci" });
+  });
+
   test("another promotion is refused, whatever it asks for, and takes nothing back", async () => {
     for (const words of [["--yes"], ["--dry-run"], []]) {
       const ended = await promote(...words);
@@ -165,6 +177,9 @@ describe("the lock of a stack", () => {
     ["restore-dump", ["restore-dump", "some", "--yes"]],
     ["rotate", ["rotate", "application"]],
     ["upgrade", ["upgrade", "--rehearse"]],
+    ["shutdown", ["shutdown"]],
+    ["start", ["start"]],
+    ["restart", ["restart", "--no-backup"]],
     ["state restore", ["state", "restore", "--yes"]],
     ["state rebuild", ["state", "rebuild", "--yes"]],
   ])("%s is refused before anything while somebody changes the stack, and names who", async (_, words) => {

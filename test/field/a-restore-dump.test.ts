@@ -1,7 +1,12 @@
+import { posix } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RestorePlan } from "../../agent/logical/restore-plan.ts";
+import { AGENT_MAIN } from "../../operations/agent-files.ts";
 import { AgentInServer } from "../support/agent-in-server.ts";
 import { catalogue } from "../support/catalogue.ts";
+
+/** Where the agent's program has it. */
+const UPGRADE = `${posix.dirname(AGENT_MAIN)}/upgrade`;
 
 let server: AgentInServer;
 let dump: string;
@@ -239,5 +244,63 @@ describe("the whole database comes back with what pg_dump leaves out", () => {
     expect(plan.notes.join("\n")).toMatch(/the present ones are kept/);
     await server.call("restore-dump", { id: dump });
     expect(await catalogue(server)).toEqual(before);
+  });
+});
+
+describe("an upgrade drops what it has made, and nothing else of such a name [A0]", () => {
+  /** Runs words on the way back's stream, whose servers are this one, as the agent of stack `next` does. */
+  async function way(words: string): Promise<string> {
+    const { port } = server.target;
+    const script = `const { back } = await import("${UPGRADE}/streams.ts");
+      const { beginStream, endStream } = await import("${UPGRADE}/replication.ts");
+      const own = { socketDirectory: "/var/run/postgresql", port: ${port} };
+      const stream = back({ stack: "next", database: "app", old: own, new: own, fromNew: ${port}, fromOld: ${port} });
+      const context = { signal: new AbortController().signal };
+      try { ${words} } catch (error) { console.log(error.message); }`;
+    return (await server.inside(`node --input-type=module -e '${script}'`)).trim();
+  }
+
+  const there = async () => {
+    const [row] = await server.query<{ all: string }>(
+      `SELECT concat_ws(' ', (SELECT string_agg(pubname, ',') FROM pg_publication), (SELECT string_agg(slot_name, ',') FROM pg_replication_slots)) AS all`,
+      "app",
+    );
+    return row?.all;
+  };
+
+  test("a publication and a slot that it did not make stay, and it refuses to begin beside them", async () => {
+    await server.run("CREATE PUBLICATION pgstack_way_back", "app");
+    await server.run("SELECT pg_create_physical_replication_slot('pgstack_way_back')");
+    const both = await there();
+    expect(both).toContain("pgstack_way_back pgstack_way_back");
+    expect(await way("await endStream(stream, { marked: true })")).toBe("");
+    expect(await there()).toBe(both);
+    const refusal = await way("await beginStream(stream, false, context)");
+    expect(refusal).toMatch(
+      /^there is a publication pgstack_way_back in database app, which this upgrade did not make/,
+    );
+    expect(await there()).toBe(both);
+  });
+
+  test("nor another upgrade's, which is named; its own go, also those that an earlier version made without a mark", async () => {
+    await server.run(
+      "COMMENT ON PUBLICATION pgstack_way_back IS 'Made by pgstack upgrade into stack other.'",
+      "app",
+    );
+    expect(await way("await endStream(stream, { marked: true })")).toBe("");
+    expect(await there()).toContain("pgstack_way_back pgstack_way_back");
+    expect(await way("await beginStream(stream, false, context)")).toContain(
+      "Made by pgstack upgrade into stack other.",
+    );
+    expect(await way("await endStream(stream, { marked: false })")).toBe("");
+    expect(await there()).not.toContain("pgstack_way_back");
+    await server.run("CREATE PUBLICATION pgstack_way_back", "app");
+    expect(await way("console.log(stream.mark)")).toMatch(/into stack next/);
+    await server.run(
+      `COMMENT ON PUBLICATION pgstack_way_back IS '${await way("console.log(stream.mark)")}'`,
+      "app",
+    );
+    expect(await way("await endStream(stream, { marked: true })")).toBe("");
+    expect(await there()).not.toContain("pgstack_way_back");
   });
 });

@@ -8,8 +8,15 @@ import { agentContainer, callAgent } from "../../operations/agent.ts";
 import { runInitSql } from "../../operations/database.ts";
 import { executeInContainer } from "../../operations/execute.ts";
 import { sandboxContainer } from "../../operations/sandbox.ts";
+import { SuperuserSession } from "../../operations/superuser/session.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { copyScript } from "../../operations/testing/copy.ts";
+import { createSnapshot, createSnapshotFrom } from "../../operations/testing/create.ts";
 import { describeDatabase } from "../../operations/testing/describe.ts";
+import { MARK as OF_TESTS } from "../../operations/testing/names.ts";
+import type { Snapshot } from "../../operations/testing/snapshot-files.ts";
+import { ensureTemplate, type Template } from "../../operations/testing/template.ts";
+import { warmUp } from "../../operations/testing/warm-up.ts";
 import { untilFirstBackup } from "../support/first-backup.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
 
@@ -84,6 +91,11 @@ const OBJECTS = `
   CREATE MATERIALIZED VIEW public.computed AS SELECT attack.run('materialized view') AS fine;
   CREATE FUNCTION attack.equal(int, int) RETURNS boolean LANGUAGE sql AS $$ SELECT attack.run('operator') $$;
   CREATE TABLE public."x\\'); COPY (SELECT 1) TO PROGRAM 'touch ${MARK}' --" (id serial PRIMARY KEY);`;
+
+const SPECIFICATION = {
+  ...{ name: "app", administrator: "administrator", application: "application", readonly: "readonly" },
+  ...{ schemas: [], extensions: [] as string[] },
+};
 
 beforeAll(async () => {
   stack = await LiveStack.bringUp({ backup: true }, async ({ directory }) => {
@@ -230,20 +242,13 @@ describe("nothing that the administrator makes runs with a superuser's rights [S
        CREATE TRIGGER touch BEFORE INSERT ON pgstack.init_sql FOR EACH ROW EXECUTE FUNCTION attack.touched()`,
     );
     await session.end();
-    await runInitSql(
-      stack.target,
+    await runInitSql(stack.target, SPECIFICATION, [
+      { name: "former.sql", sql: "SELECT 1 / 0;" },
       {
-        ...{ name: "app", administrator: "administrator", application: "application", readonly: "readonly" },
-        ...{ schemas: [], extensions: [] },
+        name: "more.sql",
+        sql: "INSERT INTO public.triggered VALUES (2); SELECT count(*) FROM public.planned;",
       },
-      [
-        { name: "former.sql", sql: "SELECT 1 / 0;" },
-        {
-          name: "more.sql",
-          sql: "INSERT INTO public.triggered VALUES (2); SELECT count(*) FROM public.planned;",
-        },
-      ],
-    );
+    ]);
     expect(await escalated()).toBe("");
     expect(await logins()).toEqual([]);
     expect(
@@ -265,6 +270,167 @@ describe("nothing that the administrator makes runs with a superuser's rights [S
     await stack.project.pgstack(["health", "--full"]);
     await stack.project.pgstack(["drift"]);
     expect(await escalated()).toBe("");
+  });
+});
+
+describe("a snapshot for tests is loaded without a superuser's rights [S10]", () => {
+  const project = () => stack.project.directory;
+
+  async function made(name: string, sql: string, extensions: string[] = []): Promise<Snapshot> {
+    const file = join(project(), `${name}.from.sql`);
+    await writeFile(file, sql);
+    return createSnapshotFrom(
+      stack.target,
+      file,
+      { ...SPECIFICATION, extensions },
+      { project: project(), name },
+    );
+  }
+
+  /** The template of a snapshot, and a copy of it that was made as for a test. */
+  async function served(snapshot: Snapshot, extensions: string[] = []): Promise<string> {
+    const specification = { ...SPECIFICATION, extensions };
+    const file = join(project(), "snapshots", `${snapshot.name}.sql`);
+    const template: Template = await ensureTemplate(stack.target, { snapshot, file, specification });
+    const copy = `pgstack_test_0_${snapshot.name.padEnd(8, "0").replaceAll(/[^0-9a-f]/g, "a")}`;
+    const session = await SuperuserSession.open(stack.target);
+    try {
+      await session.run(
+        `${copyScript(template, { to: copy, mark: OF_TESTS, open: true })}${warmUp(copy, "administrator")}`,
+      );
+    } finally {
+      session.close();
+    }
+    return copy;
+  }
+
+  const inCopy = (database: string, sql: string) => queryAsSuperuser(stack.target, sql, { database });
+
+  // Before: the superuser loaded it, and read each table of a copy before it was given out.
+  test("code in it that is evaluated while it is loaded, made a template, copied and warmed up", async () => {
+    const snapshot = await made("attack", `${ATTACK}${OBJECTS}\nSELECT attack.run('snapshot');\n`);
+    expect(snapshot.tables).toMatchObject({ "public.planned": 1, "public.triggered": 1 });
+    const copy = await served(snapshot);
+    expect(await escalated()).toBe("");
+    expect(await logins()).toEqual([]);
+    await runAsSuperuser(stack.target, `DROP DATABASE ${copy} WITH (FORCE)`);
+  });
+
+  test.each([
+    ["SET ROLE postgres;", 'permission denied to set role "postgres"'],
+    ["SET SESSION AUTHORIZATION postgres;", "permission denied to set session authorization"],
+    [
+      `COPY (SELECT 1) TO PROGRAM 'touch ${MARK}';`,
+      "permission denied to COPY to or from an external program",
+    ],
+    ["CREATE TABLE t ();\nALTER TABLE t OWNER TO postgres;", 'must be able to SET ROLE "postgres"'],
+    ["CREATE EXTENSION file_fdw;", 'permission denied to create extension "file_fdw"'],
+    [
+      "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION f();",
+      'permission denied to create event trigger "e"',
+    ],
+    ["CREATE ROLE more SUPERUSER;", "permission denied to create role"],
+  ])("%s is refused with the statement, and nothing is left", async (sql, why) => {
+    const error: Error = await made("refused", `CREATE TABLE before (n int);\n${sql}\n`).then(
+      () => new Error("it was taken"),
+      (thrown: Error) => thrown,
+    );
+    const statement = sql.split("\n").at(-1) ?? "";
+    expect(error.message).toMatch(
+      new RegExp(`^snapshot .*refused.* cannot be loaded: line \\d+: .*(${why})`),
+    );
+    expect(error.message).toContain(`: ${statement} (a snapshot is loaded without a superuser's rights: `);
+    expect(await escalated()).toBe("");
+    expect(await logins()).toEqual([]);
+    expect(
+      await queryAsSuperuser(
+        stack.target,
+        "SELECT datname FROM pg_database WHERE datname LIKE 'pgstack%building%'",
+      ),
+    ).toEqual([]);
+  });
+
+  test("nor do psql's own commands lead to the superuser: they run as nobody", async () => {
+    // Whoever makes a file in a sticky folder is the only one to remove it.
+    await made("commands", "\\! id -un > /tmp/psql-runs-as\nCREATE TABLE t ();\n");
+    expect(await inside(stack.target.container, "cat /tmp/psql-runs-as")).toBe("nobody\n");
+    await expect(made("connecting", "\\connect - postgres\nCREATE TABLE t ();\n")).rejects.toThrow(
+      /snapshot .* cannot be loaded: .*Peer authentication failed/,
+    );
+  });
+
+  test("what is ordinary is as it was: extensions, COPY, large objects, owners, grants, default privileges", async () => {
+    const large = `COPY public.rows (id, text) FROM stdin;\n${Array.from({ length: 20_000 }, (_, n) => `${n}\t${"x".repeat(200)}\n`).join("")}\\.\n`;
+    const extensions = ["pg_stat_statements", "pageinspect"];
+    await runAsSuperuser(stack.target, "CREATE ROLE reporter; GRANT reporter TO administrator WITH SET TRUE");
+    const snapshot = await made(
+      "ordinary",
+      `CREATE SCHEMA more; ALTER SCHEMA more OWNER TO administrator;
+CREATE EXTENSION pgcrypto WITH SCHEMA more;
+CREATE EXTENSION IF NOT EXISTS pageinspect WITH SCHEMA public;
+COMMENT ON EXTENSION pageinspect IS 'pages';
+CREATE TABLE public.rows (id int PRIMARY KEY, text text, secret bytea DEFAULT more.digest('x', 'sha256'));
+ALTER TABLE public.rows OWNER TO administrator;
+${large}
+CREATE TYPE more.state AS ENUM ('a', 'b');
+CREATE FUNCTION more.f() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+CREATE VIEW public.seen AS SELECT id FROM public.rows;
+CREATE TABLE public.reports (n int); GRANT CREATE ON SCHEMA public TO reporter; ALTER TABLE public.reports OWNER TO reporter;
+GRANT SELECT ON public.rows TO PUBLIC;
+GRANT EXECUTE ON FUNCTION lo_create(oid) TO application;
+ALTER DEFAULT PRIVILEGES FOR ROLE administrator IN SCHEMA more GRANT SELECT ON TABLES TO reporter;
+SELECT pg_catalog.lo_from_bytea(4711, 'large'); ALTER LARGE OBJECT 4711 OWNER TO administrator;
+CREATE PUBLICATION p FOR TABLE public.rows;
+`,
+      extensions,
+    );
+    expect(snapshot).toMatchObject({
+      tables: { "public.rows": 20_000 },
+      extensions: ["pageinspect", "pgcrypto"],
+    });
+    const copy = await served(snapshot, extensions);
+    expect(
+      await inCopy(
+        copy,
+        `SELECT (SELECT json_object_agg(relname, relowner::regrole::text ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')
+             AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e')) AS owners,
+           (SELECT array_agg(DISTINCT owner::regrole::text) FROM (SELECT typowner FROM pg_type WHERE typname = 'state' UNION SELECT proowner FROM pg_proc WHERE proname = 'f'
+             UNION SELECT lomowner FROM pg_largeobject_metadata UNION SELECT pubowner FROM pg_publication UNION SELECT nspowner FROM pg_namespace WHERE nspname = 'more') o (owner)) AS others,
+           (SELECT extowner::regrole::text FROM pg_extension WHERE extname = 'pageinspect') AS extension,
+           has_function_privilege('application', 'pg_catalog.lo_create(oid)', 'EXECUTE') AS large,
+           has_function_privilege('readonly', 'pg_catalog.lo_create(oid)', 'EXECUTE') AS everybody,
+           (SELECT count(*)::int FROM pg_default_acl WHERE defaclacl::text LIKE '%reporter=r/administrator%') AS defaults`,
+      ),
+    ).toEqual([
+      {
+        owners: { reports: "reporter", rows: "administrator", seen: "administrator" },
+        ...{ others: ["administrator"], extension: "postgres", large: true, everybody: false, defaults: 1 },
+      },
+    ]);
+    await runAsSuperuser(
+      stack.target,
+      `SELECT format('ALTER DATABASE %I IS_TEMPLATE false', datname) FROM pg_database WHERE datname LIKE 'pgstack\\_template\\_%' \\gexec
+SELECT format('DROP DATABASE %I', datname) FROM pg_database WHERE datname LIKE 'pgstack\\_template\\_%' \\gexec
+DROP DATABASE ${copy} WITH (FORCE);
+DROP ROLE reporter;`,
+    );
+  });
+
+  test("one of the live database holds what an administrator has granted further", async () => {
+    const session = await stack.session("administrator");
+    await session.query("GRANT EXECUTE ON FUNCTION pg_catalog.lo_creat(int) TO application");
+    const snapshot = await createSnapshot(stack.target, { project: project(), name: "live" });
+    const copy = await served(snapshot, ["uuid-ossp", "pgcrypto", "pg_stat_statements"]);
+    expect(
+      await inCopy(
+        copy,
+        "SELECT has_function_privilege('application', 'pg_catalog.lo_creat(int)', 'EXECUTE') AS has",
+      ),
+    ).toEqual([{ has: true }]);
+    expect(await escalated()).toBe("");
+    await session.query("REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(int) FROM application");
+    await session.end();
+    await runAsSuperuser(stack.target, `DROP DATABASE ${copy} WITH (FORCE)`);
   });
 });
 

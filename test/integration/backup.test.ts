@@ -236,7 +236,10 @@ describe("L2 L5 L6 backups of a stack", () => {
     [["restore", "--time", "2001-01-01T00:00:00Z", "--yes"], /cannot be reached: possible is \S+ to \S+/],
     [["restore", "--time", "2101-01-01T00:00:00Z", "--yes"], /is in the future/],
     [["restore", "--yes"], /give one target/],
-    [["restore", "--latest"], /nobody can be asked here/],
+    [
+      ["restore", "--latest"],
+      /not a terminal: pass --yes to put the restored state in use without being asked/,
+    ],
   ])("F25 pgstack %j is refused in one line, and changes nothing", async (options, message) => {
     const ended = await stack.project.pgstack(options as string[]);
     expect(ended.code).not.toBe(0);
@@ -247,6 +250,30 @@ describe("L2 L5 L6 backups of a stack", () => {
     expect(lines).toEqual([expect.stringMatching(message)]);
     expect(await callAgent(stack.target, "restore-journal")).toBeNull();
   });
+});
+
+// The last: what was committed after the last backup is gone with the volume, as far as it was not streamed.
+test("C2 an emptied data volume gets no new cluster: the server is held, and --latest brings the stack's back", async () => {
+  const { container } = stack.target;
+  const server = dockerEngine().getContainer(container);
+  await stack.inside('rm -rf "$PGDATA"/*');
+  await server.restart();
+  const reason =
+    /the data volume is empty, and the stack has had its database there: pgstack restore --latest/;
+  const started = await stack.project.pgstack(["start"]);
+  expect([started.code, started.stderr]).toEqual([1, expect.stringMatching(reason)]);
+  expect(await stack.inside('ls -A "$PGDATA"')).toBe("");
+  for (const words of [["backup"], ["restore-point", "now"]]) {
+    const { code, stderr } = await stack.project.pgstack(words);
+    expect([words, code, stderr]).toEqual([words, 1, expect.stringMatching(reason)]);
+    expect(stderr).toContain("pgstack: the server is held: ");
+  }
+  expect((await stack.project.pgstack(["status"])).stdout).toMatch(reason);
+  const restored = await stack.project.pgstack(["restore", "--latest", "--yes"]);
+  expect(restored.code, restored.output).toBe(0);
+  expect(await stack.value("(SELECT count(*) FROM public.orders)")).toBe("5000");
+  const preview = await stack.project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+  expect(preview.code, preview.output).toBe(0);
 });
 
 async function inAgent(script: string): Promise<string> {

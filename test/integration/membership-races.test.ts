@@ -1,9 +1,7 @@
 import type { Client } from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { connect } from "../../operations/connection.ts";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { rollBackMembership, type TenantTuples, tellOpenFga } from "../../operations/memberships.ts";
-import { queryAsSuperuser } from "../../operations/superuser.ts";
-import { CREDENTIALS, DatabaseServer } from "../support/database-server.ts";
+import { DatabaseServer } from "../support/database-server.ts";
 
 const TENANT = "00000000-0000-4000-8000-000000000001";
 const [ANNA, BERT] = ["00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"];
@@ -30,23 +28,7 @@ beforeEach(() =>
   ),
 );
 
-async function session(name: string): Promise<Client> {
-  const client = await connect(server.target, CREDENTIALS.administrator, server.server.trust, {
-    applicationName: name,
-  });
-  client.on("error", () => {});
-  onTestFinished(() => client.end());
-  return client;
-}
-
-async function value(expression: string): Promise<string | null> {
-  const rows = await queryAsSuperuser<{ value: string | null }>(
-    server.target,
-    `SELECT (${expression})::text AS value`,
-    { database: "app" },
-  );
-  return rows[0]?.value ?? null;
-}
+const session = (name: string) => server.session("administrator", name);
 
 /** Until a session waits for another one's lock, or its work has ended without. */
 async function untilBlocked(name: string, work: Promise<unknown>): Promise<boolean> {
@@ -60,7 +42,9 @@ async function untilBlocked(name: string, work: Promise<unknown>): Promise<boole
     },
   );
   const waiting = `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '${name}' AND wait_event_type = 'Lock')`;
-  await expect.poll(async () => over || (await value(waiting)) === "true", { timeout: 20_000 }).toBe(true);
+  await expect
+    .poll(async () => over || (await server.value(waiting)) === "true", { timeout: 20_000 })
+    .toBe(true);
   return !over;
 }
 
@@ -106,7 +90,7 @@ describe("two changes of one tenant at once [M4]", () => {
     await taking;
     await expect(second).rejects.toThrow("bert is the last owner of tenant shop");
     expect(blocked).toBe(true);
-    expect(await value("SELECT string_agg(role, ',') FROM public.memberships")).toBe("owner");
+    expect(await server.value("SELECT string_agg(role, ',') FROM public.memberships")).toBe("owner");
   });
 });
 
@@ -131,9 +115,9 @@ describe("a change while OpenFGA is told of the same membership [M4]", () => {
     await tellOpenFga(teller, tuples);
     await change;
     expect(blocked).toBe(true);
-    expect(await value("SELECT count(*) FROM pgstack_memberships.outbox")).toBe("1");
+    expect(await server.value("SELECT count(*) FROM pgstack_memberships.outbox")).toBe("1");
     await tellOpenFga(teller, tuples);
     expect(told).toEqual(["member", "none"]);
-    expect(await value("SELECT count(*) FROM pgstack_memberships.outbox")).toBe("0");
+    expect(await server.value("SELECT count(*) FROM pgstack_memberships.outbox")).toBe("0");
   });
 });

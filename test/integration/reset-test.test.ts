@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { DatabaseSpecification } from "../../operations/database.ts";
 import { runAsSuperuser } from "../../operations/superuser.ts";
+import { MARK } from "../../operations/testing/names.ts";
 import { type ResetOptions, resetToSnapshot } from "../../operations/testing.ts";
 import { Manual } from "../support/manual.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
@@ -179,15 +180,79 @@ describe("T2 reset-test", () => {
 
   test("F36 what a reset that was cut off has left is mended by the next one", async () => {
     await sql(
-      "ALTER DATABASE app ALLOW_CONNECTIONS false; CREATE DATABASE pgstack_old_00000000;",
+      `ALTER DATABASE app ALLOW_CONNECTIONS false; CREATE DATABASE pgstack_old_00000000; COMMENT ON DATABASE pgstack_old_00000000 IS '${MARK}';`,
       "postgres",
     );
     await reset();
     expect(await stack.value("(SELECT count(*) FROM public.orders)")).toBe("12000");
-    await sql("ALTER DATABASE app RENAME TO pgstack_old_11111111;", "postgres");
+    await sql(
+      `ALTER DATABASE app RENAME TO pgstack_old_11111111; COMMENT ON DATABASE pgstack_old_11111111 IS '${MARK}';`,
+      "postgres",
+    );
     await reset();
     expect(await stack.value("(SELECT count(*) FROM public.orders)")).toBe("12000");
     expect((await served()).filter((name) => name.startsWith("pgstack_old"))).toEqual([]);
+  });
+
+  test("A0 what bears no mark of the stack is dropped by nothing, whatever its name", async () => {
+    await reset();
+    const key = await stack.value(
+      "(SELECT substr(datname, 18) FROM pg_database WHERE datname LIKE 'pgstack\\_template\\_%' LIMIT 1)",
+    );
+    const names = ["building_mine", "old_mine", `spare_${key}_mine`, "test_mine"].map(
+      (name) => `pgstack_${name}`,
+    );
+    try {
+      for (const name of names) await sql(`CREATE DATABASE ${name};`, "postgres");
+      // A template that is being made is left alone for an hour.
+      await stack.inside('find "$PGDATA/base" -name PG_VERSION -exec touch -d "2 hours ago" {} +');
+      // A snapshot that was made anew has its former template dropped, with that one's copies.
+      await appendFile(snapshotPath("standard.sql"), "-- Made anew.\n");
+      for (const words of [
+        ["snapshot", "create", "standard", "--from", "snapshots/standard.sql"],
+        ["reset-test"],
+        ["test-db", "acquire", "--seconds", "1"],
+      ]) {
+        const ended = await stack.project.pgstack(words);
+        expect(ended.code, ended.output).toBe(0);
+      }
+      // A lease alone makes no database one of the pool's.
+      await sql(
+        "INSERT INTO pgstack_test.leases (database, key, state) VALUES ('pgstack_test_mine', 'none', 'dirty')",
+        "postgres",
+      );
+      const acquired = await stack.project.pgstack(["test-db", "acquire", "--seconds", "1"]);
+      expect(acquired.code, acquired.output).toBe(0);
+      expect(await stack.project.pgstack(["test-db", "list"])).toMatchObject({
+        stdout: expect.not.stringContaining("mine"),
+      });
+      expect(
+        await stack.value(
+          `(SELECT json_agg(datname ORDER BY datname) FROM pg_database WHERE datname LIKE 'pgstack%mine')`,
+        ),
+      ).toBe(JSON.stringify(names).replaceAll(",", ", "));
+    } finally {
+      for (const name of names) await sql(`DROP DATABASE IF EXISTS ${name};`, "postgres");
+    }
+  });
+
+  test("B a list in the settings of a database is never SQL, in its template or in a copy", async () => {
+    const mark = "/tmp/by-search-path";
+    // One name for PostgreSQL, as it has no blank and no comma; ALTER DATABASE keeps it as it is.
+    const path = `public;COPY(SELECT/**/1)TO/**/PROGRAM'id>${mark}'`;
+    const session = await stack.session("administrator");
+    await session.query("SELECT set_config('search_path', $1, false)", [path]);
+    await session.query("ALTER DATABASE app SET search_path FROM CURRENT");
+    await session.end();
+    const created = await stack.project.pgstack(["snapshot", "create", "listed"]);
+    expect(created.code, created.output).toBe(0);
+    await reset("listed");
+    expect(await stack.inside(`cat ${mark} 2>/dev/null || true`)).toBe("");
+    const kept = await stack.value(
+      "(SELECT setconfig[1] FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE datname = 'app')",
+    );
+    expect(kept).toBe(`search_path="${path}"`);
+    await reset();
   });
 
   test("T2 two at once: one after the other, both done", async () => {

@@ -46,7 +46,7 @@ describe("a volume of backups that is gone (C4)", () => {
     const unasked = await stack.project.pgstack(["backups", "--replace-lost"]);
     expect([unasked.code, unasked.stderr]).toEqual([
       2,
-      expect.stringMatching(/nobody can be asked here: --yes/),
+      expect.stringMatching(/not a terminal: pass --yes to give the lost backups up/),
     ]);
     expect(await findVolume(docker, volume)).toBeUndefined();
 

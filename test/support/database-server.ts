@@ -1,9 +1,11 @@
 import type { Client } from "pg";
+import { onTestFinished } from "vitest";
+import { connect } from "../../operations/connection.ts";
 import { applyDatabase, type DatabaseSpecification, planDatabase } from "../../operations/database.ts";
 import { applyRole } from "../../operations/roles.ts";
 import { scramVerifier } from "../../operations/scram.ts";
 import { literal } from "../../operations/sql.ts";
-import { runAsSuperuser } from "../../operations/superuser.ts";
+import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
 import type { Target } from "../../operations/target.ts";
 import { startServer, type TestServer } from "./server.ts";
 import { withSession } from "./sessions.ts";
@@ -82,6 +84,21 @@ export class DatabaseServer {
     database?: string,
   ): Promise<T> {
     return await withSession(this.server, CREDENTIALS[kind], work, database);
+  }
+
+  /** One value as the superuser sees it in the database. */
+  async value(expression: string): Promise<string | null> {
+    const sql = `SELECT (${expression})::text AS value`;
+    const [row] = await queryAsSuperuser<{ value: string | null }>(this.target, sql, { database: "app" });
+    return row?.value ?? null;
+  }
+
+  /** A session that ends with the test. */
+  async session(kind: keyof typeof CREDENTIALS, applicationName: string): Promise<Client> {
+    const client = await connect(this.target, CREDENTIALS[kind], this.server.trust, { applicationName });
+    client.on("error", () => {});
+    onTestFinished(() => client.end());
+    return client;
   }
 
   async remove(): Promise<void> {

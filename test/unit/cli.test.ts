@@ -118,6 +118,20 @@ describe("wrong usage: one line, exit code 2", () => {
     expect(exitCode).toBe(2);
   });
 
+  test.each([
+    [
+      ["--latest", "--into", "clone", "--timeline", "2"],
+      "--timeline does not go with --into: restore in place, or name a backup",
+    ],
+    [
+      ["--latest", "--environment", "staging"],
+      "--environment goes with --into: a stack's own is pgstack:environment",
+    ],
+  ])("pgstack restore %j", async (words, message) => {
+    const { exitCode, stderr } = await pgstack(["restore", ...words]);
+    expect([exitCode, stderr]).toEqual([2, `pgstack: ${message}\n`]);
+  });
+
   test("a role that is none of the stack's", async () => {
     const { exitCode, stderr } = await pgstack(["rotate", "reedonly"], { outputs: outputs() });
     expect(stderr).toBe(`pgstack: role "reedonly" is none of the stack's: did you mean readonly?\n`);
@@ -179,6 +193,19 @@ describe("failures: one line, exit code 1, no stack trace, no secret", () => {
       /^pgstack: Pulumi\.dev\.yaml or the stack's state was encrypted with another passphrase than this checkout has .*: bring that one here\..*\n$/,
     );
     expect(exitCode).toBe(1);
+  });
+
+  test("a new stack of a production one, whose backups would not leave the host", async () => {
+    const production = { ...outputs(), deployed: { environment: "production" } };
+    const { exitCode, stderr } = await pgstack(["restore", "--latest", "--into", "clone"], {
+      outputs: production,
+    });
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^pgstack: nothing was made: the backups of a production stack must leave the host, and clone would have no pgstack:backupS3.*--environment staging/,
+    );
+    const staging = ["restore", "--latest", "--into", "clone", "--environment", "staging"];
+    expect((await pgstack(staging, { outputs: production })).stderr).toMatch(/Docker Engine does not answer/);
   });
 
   test("no pulumi on the PATH", async () => {

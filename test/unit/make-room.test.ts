@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { HELD_FILE, MAKE_ROOM } from "../../operations/before-start/room.ts";
+import { HELD_FILE, HOLD } from "../../operations/before-start/hold.ts";
+import { MAKE_ROOM } from "../../operations/before-start/room.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const MEGABYTE = 1024;
@@ -61,7 +62,7 @@ class FakeVolume {
 
   /** Starts what comes before the server; what it ends with is its last line. */
   start(): { readonly child: ChildProcess; readonly said: () => string; readonly ended: Promise<unknown[]> } {
-    const script = `${MAKE_ROOM.replaceAll(HELD_FILE, this.#held)}\necho "on with it" >&2`;
+    const script = `${`${HOLD}\n${MAKE_ROOM}`.replaceAll(HELD_FILE, this.#held)}\necho "on with it" >&2`;
     const child = spawn("sh", ["-c", script], {
       stdio: ["ignore", "ignore", "pipe"],
       env: {
