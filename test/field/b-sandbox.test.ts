@@ -63,6 +63,20 @@ async function drill(): Promise<DrillResult> {
   return callAgent<DrillResult>(stack.target, "drill", { waitSeconds: 120 });
 }
 
+/** A drill whose container is killed while what was restored is checked. */
+async function drillKilling(name: string): Promise<DrillResult> {
+  let killed: Promise<unknown> | undefined;
+  const onStep = (text: string) => {
+    if (text.startsWith("checking")) killed ??= dockerEngine().getContainer(name).kill();
+  };
+  try {
+    return await callAgent<DrillResult>(stack.target, "drill", { waitSeconds: 120 }, { onStep });
+  } finally {
+    expect(killed).toBeDefined();
+    await killed;
+  }
+}
+
 async function backupFiles(): Promise<string[]> {
   const found = await inside(agentContainer(stack.target.container), "find /backups -type f -size +0");
   return found.split("\n").filter((name) => /\/(backup|archive|logical)\//.test(name));
@@ -179,42 +193,14 @@ describe("the sandbox", () => {
   });
 
   test("killed in the middle of a drill fails that drill alone: the next one finds nothing of it", async () => {
-    const container = dockerEngine().getContainer(sandbox());
-    let killed = false;
-    const result = await callAgent<DrillResult>(
-      stack.target,
-      "drill",
-      { waitSeconds: 120 },
-      {
-        onStep: (text) => {
-          if (!text.startsWith("checking") || killed) return;
-          killed = true;
-          void container.kill();
-        },
-      },
-    );
-    expect(killed).toBe(true);
-    expect(result).toMatchObject({ result: "failed" });
-    await container.start();
+    expect(await drillKilling(sandbox())).toMatchObject({ result: "failed" });
+    await dockerEngine().getContainer(sandbox()).start();
     expect(await drill()).toMatchObject({ result: "ok" });
   });
 
   test("is left empty by an agent that is killed in the middle of a drill", async () => {
-    const agent = dockerEngine().getContainer(agentContainer(stack.target.container));
-    let killed = false;
-    const cut = callAgent(
-      stack.target,
-      "drill",
-      { waitSeconds: 120 },
-      {
-        onStep: (text) => {
-          if (!text.startsWith("checking") || killed) return;
-          killed = true;
-          void agent.kill();
-        },
-      },
-    );
-    await expect(cut).rejects.toThrow();
+    const agent = agentContainer(stack.target.container);
+    await expect(drillKilling(agent)).rejects.toThrow();
     await expect
       .poll(
         () => inside(sandbox(), `ls -A /scratch/clusters; ${COMMANDS} | grep -c '[p]ostgres -D' || true`),
@@ -223,7 +209,7 @@ describe("the sandbox", () => {
         },
       )
       .toBe("0\n");
-    await agent.start();
+    await dockerEngine().getContainer(agent).start();
     expect(await drill()).toMatchObject({ result: "ok" });
   });
 
