@@ -229,7 +229,7 @@ describe("F37 what goes wrong", () => {
     expect(await refused("up", "0009")).toMatch(
       /--to 0009: there is no such version; there are 0001, 0002, 0003, and 0/,
     );
-    expect(await commandRefused("down")).toMatch(/--yes takes back without asking/);
+    expect(await commandRefused("down")).toMatch(/not a terminal: pass --yes to/);
   });
 
   test("M1 a migration never queues behind a long query: others go on, and it is done when the table is free", async () => {

@@ -171,7 +171,7 @@ describe("F40 the state is lost", () => {
     const nobody = await project.pgstack(["state", "restore"]);
     expect([nobody.code, nobody.stderr]).toEqual([
       2,
-      expect.stringContaining("--yes restores without asking"),
+      expect.stringContaining("not a terminal: pass --yes to"),
     ]);
     // Where only the present one is saved, which to bring back is not guessed.
     const only = await project.pgstack(["state", "restore", "--yes"], {
@@ -241,7 +241,7 @@ describe("F41 passphrase", () => {
     const nobody = await project.pgstack(["state", "rebuild"]);
     expect([nobody.code, nobody.stderr]).toEqual([
       2,
-      expect.stringContaining("--yes rebuilds without asking"),
+      expect.stringContaining("not a terminal: pass --yes to"),
     ]);
     const rebuilt = succeeded(await project.pgstack(["state", "rebuild", "--yes"]));
     expect(rebuilt.stderr).toMatch(

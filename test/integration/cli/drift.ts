@@ -77,7 +77,7 @@ export function driftByCommand(live: () => LiveStack, settings: Readonly<Record<
       const refused = await drift("--fix");
       expect([refused.code, refused.stderr]).toEqual([
         2,
-        expect.stringContaining("--yes fixes without asking"),
+        expect.stringContaining("not a terminal: pass --yes to"),
       ]);
 
       const fixed = await drift("--fix", "--yes");
