@@ -10,7 +10,7 @@ const Module = require("node:module");
 
 const LAZY = new Set([
   ...["@npmcli/arborist", "normalize-package-data", "../../typescript-shim", "./automation"],
-  ...["./session", "./ssh"],
+  ...["@opentelemetry/api", "semver", "./session", "./ssh"],
 ]);
 /** Taken apart where they are required: so each of their names is lazy by itself. */
 const LAZY_NAMES =

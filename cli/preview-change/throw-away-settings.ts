@@ -1,7 +1,7 @@
 import { networkInterfaces } from "node:os";
-import { isMap, isScalar, parseDocument } from "yaml";
 import { derivedName } from "../../agent/derived-name.ts";
 import { LONGEST_DOCKER_NAME } from "../../settings/default-names.ts";
+import { yaml } from "../yaml.ts";
 import { freePort } from "./free-port.ts";
 
 /** Settings that a throw-away stack has nothing for: places and permissions of the live one. */
@@ -26,6 +26,7 @@ export type Ports = Map<string, number>;
  * @param ports Kept between the commits.
  */
 export async function throwAwaySettings(text: string, throwAway: string, ports: Ports): Promise<string> {
+  const { isMap, isScalar, parseDocument } = yaml();
   const document = parseDocument(text);
   document.delete("encryptionsalt");
   document.delete("secretsprovider");

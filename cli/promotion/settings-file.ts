@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { parseDocument } from "yaml";
 import { settingsFile } from "../new-stack.ts";
+import { yaml } from "../yaml.ts";
 import type { Row } from "./carried.ts";
 
 /** The text of a stack's settings with some of them changed; comments and everything else stay. */
@@ -9,7 +9,7 @@ export function changedSettings(
   rows: readonly Row[],
   record: Readonly<Record<string, string>>,
 ): string {
-  const document = parseDocument(text);
+  const document = yaml().parseDocument(text);
   for (const { setting, after } of rows) {
     const [key = "", ...below] = setting.split(/\.(.*)/s).filter((part) => part !== "");
     const path = ["config", `pgstack:${key}`, ...below];

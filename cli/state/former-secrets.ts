@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { parseDocument } from "yaml";
+import { yaml } from "../yaml.ts";
 import { encryptedIn } from "./rebuilt-settings.ts";
 
 /**
@@ -7,7 +7,7 @@ import { encryptedIn } from "./rebuilt-settings.ts";
  * the passphrase interrupted may have edited, and committed, the file since.
  */
 export function withFormerSecrets(present: string, former: string): string {
-  const [now, before] = [parseDocument(present), parseDocument(former)];
+  const [now, before] = [yaml().parseDocument(present), yaml().parseDocument(former)];
   const salt = before.get("encryptionsalt");
   if (salt === undefined) now.delete("encryptionsalt");
   else now.set("encryptionsalt", salt);

@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseDocument } from "yaml";
 import { removeFormerFiles } from "../../operations/backup-files.ts";
 import { agentVolume } from "../../operations/derived-volumes.ts";
 import { dockerEngine, findContainer } from "../../operations/docker.ts";
@@ -16,6 +15,7 @@ import { settingsFile } from "../new-stack.ts";
 import { note, printLine } from "../print.ts";
 import { pulumi, setSecret } from "../pulumi.ts";
 import { pulumiUp } from "../up.ts";
+import { yaml } from "../yaml.ts";
 import { auditedState } from "./audited.ts";
 import { CONDITION_WORDS, type Condition, presentCondition, putAside, requireMovable } from "./present.ts";
 import { opensSettings, provableSaved } from "./proof.ts";
@@ -91,7 +91,9 @@ function containerOf(stack: string, settings: string): string {
 }
 
 function nameIn(settings: string, setting: string): string | undefined {
-  const given: unknown = parseDocument(settings).getIn(["config", `pgstack:${setting}`]);
+  const given: unknown = yaml()
+    .parseDocument(settings)
+    .getIn(["config", `pgstack:${setting}`]);
   return typeof given === "string" ? given : undefined;
 }
 

@@ -1,5 +1,6 @@
-import { parseDocument, type YAMLMap } from "yaml";
+import type { YAMLMap } from "yaml";
 import type { RunningSecrets } from "../../operations/running-secrets.ts";
+import { yaml } from "../yaml.ts";
 
 /** Settings of a stack whose state is made anew. */
 export interface RebuiltSettings {
@@ -19,7 +20,7 @@ const PREFIX = "pgstack:";
  * @param locked Whether the passphrase is lost.
  */
 export function rebuiltSettings(text: string, running: RunningSecrets, locked: boolean): RebuiltSettings {
-  const document = parseDocument(locked ? text.replace(/^encryptionsalt:.*\n?/m, "") : text);
+  const document = yaml().parseDocument(locked ? text.replace(/^encryptionsalt:.*\n?/m, "") : text);
   const removed: string[] = [];
   const remove = (path: readonly string[]): void => {
     document.deleteIn(["config", ...path]);

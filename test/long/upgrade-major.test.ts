@@ -95,7 +95,10 @@ describe("L10 a major upgrade from 16 to 18", () => {
       expect.stringMatching(/holds PostgreSQL 16, and --to is 18/),
     ]);
     const silent = await upgrade("--image", image);
-    expect([silent.code, silent.stderr]).toEqual([2, expect.stringMatching(/not a terminal: pass --yes to go on/)]);
+    expect([silent.code, silent.stderr]).toEqual([
+      2,
+      expect.stringMatching(/not a terminal: pass --yes to go on/),
+    ]);
     const nameless = await old.project.pgstack(["upgrade", "--yes"]);
     expect([nameless.code, nameless.stderr]).toEqual([2, expect.stringContaining("--into STACK")]);
     const nothing = await upgrade("--back", "--yes");

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import {
   listThings,
   removeContainers,
@@ -122,7 +123,7 @@ export class TestProject {
     await mkdir(join(directory, ".pgstack", "state"), { recursive: true });
     await mkdir(COMPILED, { recursive: true });
     await symlink(COMPILED, join(directory, ".pgstack", "compiled"));
-    for (const part of PARTS) await cp(join(CHECKOUT, part), join(directory, part), { recursive: true });
+    await promisify(execFile)("cp", ["-R", ...PARTS, directory], { cwd: CHECKOUT });
     await symlink(join(CHECKOUT, "node_modules"), join(directory, "node_modules"));
     await project.configure(settings);
     await project.pulumi(["stack", "init", project.stack]);
