@@ -78,15 +78,23 @@ SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I WITH GRANT OPTION', oid::regpr
 `;
 }
 
-/** What the login has granted stays, as the superuser's grant. */
+/**
+ * What the login has granted stays, as the superuser's grant. It takes its own back itself: PostgreSQL leaves what it has granted
+ * to others, as by its memberships it could grant it again.
+ */
 function giveAway(role: string, extensions: readonly string[], administrator: string): string {
   const login = `${literal(role)}::regrole`;
+  const name = identifier(role);
+  const grantee = "CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END";
+  const granted = `FROM pg_proc p, aclexplode(proacl) WHERE ${GUARDED} AND grantor = ${login} AND grantee <> ${login}`;
   return `UPDATE pg_extension SET extowner = 10 WHERE extname IN (${names(extensions)}) AND extowner = ${login};
-SELECT format('GRANT %s ON FUNCTION %s TO %s%s', privilege_type, p.oid::regprocedure,
-    CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END, CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-  FROM pg_proc p, aclexplode(proacl) WHERE ${GUARDED} AND grantor = ${login} AND grantee <> ${login} \\gexec
-SELECT format('REVOKE ALL ON FUNCTION %s FROM %I CASCADE', oid::regprocedure, ${literal(role)}) FROM pg_proc WHERE ${GUARDED} \\gexec
-REASSIGN OWNED BY ${identifier(role)} TO ${identifier(administrator)};
+SELECT format('GRANT %s ON FUNCTION %s TO %s%s', privilege_type, p.oid::regprocedure, ${grantee},
+    CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) ${granted} \\gexec
+SET ROLE ${name};
+SELECT format('REVOKE ALL ON FUNCTION %s FROM %s CASCADE', p.oid::regprocedure, ${grantee}) ${granted} \\gexec
+RESET ROLE;
+SELECT format('REVOKE ALL ON FUNCTION %s FROM ${name.replaceAll("%", "%%")}', oid::regprocedure) FROM pg_proc WHERE ${GUARDED} \\gexec
+REASSIGN OWNED BY ${name} TO ${identifier(administrator)};
 `;
 }
 

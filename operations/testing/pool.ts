@@ -138,9 +138,10 @@ export class TestPool {
       try {
         await this.#followSnapshot();
         await this.clean();
-        while ((await this.#table.countReady()) < (this.#options.ready ?? READY)) {
-          if (!(await this.#make(true))) break;
-        }
+        const wanted = this.#options.ready ?? READY;
+        // Takers may be as quick as this is: a snapshot that was made anew does not wait until they rest.
+        while ((await this.#table.countReady()) < wanted && (await this.#make(true)))
+          await this.#followSnapshot();
       } catch (error) {
         this.#tell(error);
       } finally {

@@ -407,6 +407,7 @@ CREATE PUBLICATION p FOR TABLE public.rows;
         ...{ others: ["administrator"], extension: "postgres", large: true, everybody: false, defaults: 1 },
       },
     ]);
+    expect(await logins()).toEqual([]);
     await runAsSuperuser(
       stack.target,
       `SELECT format('ALTER DATABASE %I IS_TEMPLATE false', datname) FROM pg_database WHERE datname LIKE 'pgstack\\_template\\_%' \\gexec
@@ -428,6 +429,7 @@ DROP ROLE reporter;`,
       ),
     ).toEqual([{ has: true }]);
     expect(await escalated()).toBe("");
+    expect(await logins()).toEqual([]);
     await session.query("REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(int) FROM application");
     await session.end();
     await runAsSuperuser(stack.target, `DROP DATABASE ${copy} WITH (FORCE)`);
