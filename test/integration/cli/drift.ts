@@ -60,7 +60,7 @@ export function driftByCommand(live: () => LiveStack, settings: Readonly<Record<
       const refused = await drift("--fix");
       expect([refused.code, refused.stderr]).toEqual([
         2,
-        expect.stringContaining("--yes fixes without asking"),
+        expect.stringContaining("not a terminal: pass --yes to fix it"),
       ]);
       for (const line of [
         /update +server +docker:index\/container:Container +memory/,
