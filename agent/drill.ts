@@ -10,6 +10,9 @@ import { prepareCluster } from "./restore/prepare.ts";
 import { recoveryPoint } from "./stream/recovery-point.ts";
 import { firstLines } from "./verification/outcome.ts";
 
+/** A cluster that never answers must not keep backups from being taken for ever. */
+const LONGEST_MILLISECONDS = 24 * 3_600_000;
+
 /** What a drill found. */
 export interface DrillResult {
   readonly at: string;
@@ -42,7 +45,9 @@ export async function drill(configuration: AgentConfiguration, context: Context)
   let repository: string | undefined;
   const seconds = () => (Date.now() - started.getTime()) / 1_000;
   try {
-    const prepared = await prepareCluster(configuration, { directory, target: { type: "latest" } }, context);
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(LONGEST_MILLISECONDS)]);
+    const options = { directory, target: { type: "latest" } } as const;
+    const prepared = await prepareCluster(configuration, options, { ...context, signal });
     repository = prepared.repository;
     const { backup, problems, warnings, secondsToFirstQuery: rtoSeconds } = prepared;
     if (problems.length > 0)

@@ -58,7 +58,8 @@ export class Agent extends pulumi.ComponentResource {
           { type: "volume", source: args.dataVolume, target: DATA_MOUNT, readOnly: true },
           storage.configuration,
           storage.backups,
-          storage.socket,
+          // To sign in takes no right to write: what the server makes there leads nowhere that it could change.
+          { ...storage.socket, readOnly: true },
           storage.scratch,
         ],
         ...(args.networkName === undefined

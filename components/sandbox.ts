@@ -48,7 +48,7 @@ export class Sandbox extends pulumi.ComponentResource {
         },
         mounts: [args.scratch],
         networkMode: "none",
-        init: true,
+        // Its shell is the first process: nothing that runs beside it can stop or end that one.
         memory: limits.memoryMegabytes,
         memorySwap: limits.memoryMegabytes,
         cpus: coresText(limits.cpus),

@@ -12,12 +12,10 @@ const { requests, sessions, clusters } = sandboxPlaces(SCRATCH_DIRECTORY);
  * What the sandbox runs: one session after the other, as the agent asks for them. Between two of them all that is left is
  * ended and removed, so that none meets what another's cluster has started.
  */
-export const SANDBOX_SCRIPT = `supervisor=$$
-clean() {
-  for process in /proc/[0-9]*; do
-    case \${process#/proc/} in 1 | "$supervisor") ;; *) kill -KILL "\${process#/proc/}" ;; esac
-  done 2>/dev/null
-  rm -rf ${clusters}/*
+export const SANDBOX_SCRIPT = `clean() {
+  kill -9 -1 2>/dev/null
+  find ${clusters} -mindepth 1 -type d -exec chmod u+rwx {} + 2>/dev/null
+  find ${clusters} -mindepth 1 -delete
 }
 clean
 until [ -p ${requests} ]; do sleep 1; done

@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { physicalEntries } from "../physical/info.ts";
 import { archivePush } from "../physical/pgbackrest.ts";
-import { historyName, segmentTimeline } from "../physical/segments.ts";
+import { historyName, SEGMENT_BYTES, segmentTimeline } from "../physical/segments.ts";
+import { readPlain, withCopy } from "../plain-file.ts";
 import { query } from "../sql.ts";
 import { type Chain, lastTimeline, parseHistory } from "./chain.ts";
 import { type Lineage, readLineage, withChain, writeLineage } from "./record.ts";
@@ -94,9 +94,9 @@ export async function archiveHistory(
   const { physical, dataDirectory } = configuration;
   const [repository = "local"] = physical.repositories;
   const path = join(dataDirectory, "pg_wal", historyName(timeline));
-  await archivePush(configuration, repository, { path, timeoutSeconds: 30 }, context).catch(() =>
-    context.signal.throwIfAborted(),
-  );
+  await withCopy(path, SEGMENT_BYTES, (copy) =>
+    archivePush(configuration, repository, { path: copy, timeoutSeconds: 30 }, context),
+  ).catch(() => context.signal.throwIfAborted());
 }
 
 function first(systemIdentifier: string, chain: Chain, by: string): Lineage {
@@ -120,7 +120,8 @@ async function serverTimeline(
 
 async function serverChain({ dataDirectory }: AgentConfiguration, timeline: number): Promise<Chain> {
   if (timeline === 1) return [{ timeline }];
-  return parseHistory(await readFile(join(dataDirectory, "pg_wal", historyName(timeline)), "utf8"), timeline);
+  const text = await readPlain(join(dataDirectory, "pg_wal", historyName(timeline)), SEGMENT_BYTES);
+  return parseHistory(text.toString("utf8"), timeline);
 }
 
 /** The timeline whose last segment was archived last. */

@@ -2,7 +2,7 @@ import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import { Refusal } from "../failure.ts";
 import { POWERFUL_ROLES } from "../limited-login.ts";
-import { query, type Server } from "../sql.ts";
+import { query, quoteIdentifier, type Server } from "../sql.ts";
 import { describeBlocking } from "./blocking.ts";
 import { type Fact, factsQuery } from "./facts-query.ts";
 import type { RelationName } from "./names.ts";
@@ -199,8 +199,25 @@ async function additionsOf(
       !isPresent(addition) &&
       (addition.publication == null || publications.some(({ name }) => name === addition.publication)),
   );
-  return [...now, ...ofGone].map(({ statement, publication }) => ({
-    statement,
-    superuser: publications.some(({ name, superuser }) => name === publication && superuser),
-  }));
+  const isSuperusers = ({ publication }: Addition): boolean =>
+    publications.some(({ name, superuser }) => name === publication && superuser);
+  return [...now, ...ofGone].map((addition) => {
+    const superuser = isSuperusers(addition);
+    const statement = superuser && !now.includes(addition) ? membership(addition) : addition.statement;
+    return { statement, superuser };
+  });
+}
+
+/**
+ * What the superuser runs of a backup is made of names alone: its text would be that of whoever has written the backup.
+ *
+ * @throws Refusal for a membership that has more to it.
+ */
+function membership({ publication = "", schema, name, partly = false }: Addition): string {
+  if (partly) {
+    throw new Refusal(
+      `nothing was changed: publication ${publication} belongs to a superuser and had some rows or columns of ${schema}.${name} alone, which only a superuser can put back: take ${schema}.${name} back without it by giving the publication another owner first, or restore the whole database`,
+    );
+  }
+  return `ALTER PUBLICATION ${quoteIdentifier(publication)} ADD TABLE ONLY ${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
 }

@@ -1,4 +1,4 @@
-import { lstat, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AgentConfiguration } from "../configuration.ts";
@@ -7,9 +7,11 @@ import { lockPath } from "../exclusive.ts";
 import { isCode, messageOf, Refusal } from "../failure.ts";
 import { namesIn } from "../files.ts";
 import { requireOwnFolder } from "../identity.ts";
+import { withCopy } from "../plain-file.ts";
 import { readJournal } from "../restore/swap.ts";
 import { psql } from "../sql.ts";
 import { pushToArchive } from "./push.ts";
+import { SEGMENT_BYTES } from "./segments.ts";
 
 /** Begins the name of the file beside the server's socket by which it is told that one of its own is archived. */
 export const CONFIRMED_PREFIX = "pgstack-archived-";
@@ -91,10 +93,9 @@ export class Archiver {
     const mark = await markOf(this.#configuration, name);
     if (mark === undefined) return;
     const path = join(this.#configuration.dataDirectory, "pg_wal", name);
-    // What the server puts in its place is not followed out of the folder.
-    if (!(await lstat(path)).isFile()) throw new Error(`${name} is no file`);
     await requireOwnFolder(this.#configuration);
-    await pushToArchive(this.#configuration, path, context);
+    // What the server puts in its place is not followed out of the folder, also not between a look and the copy.
+    await withCopy(path, SEGMENT_BYTES, (copy) => pushToArchive(this.#configuration, copy, context));
     // One that stops, or recovers still, is told after its start.
     await this.#confirm(name, mark);
     this.#confirmed.set(name, { mark, at: performance.now() });

@@ -12,6 +12,7 @@ import { refuseLinks, removeWithLinks } from "./links.ts";
 import { writtenFindings } from "./noted-findings.ts";
 import { pgbackrest } from "./pgbackrest.ts";
 import { flushQueue } from "./queue.ts";
+import { removeWithSecrets } from "./secrets.ts";
 import { prepareStanza } from "./stanza.ts";
 
 /** A physical backup to be taken. */
@@ -102,6 +103,7 @@ async function backupInto(
   });
   if (label === undefined) throw new Error("pgBackRest did not name its backup");
   await removeWithLinks(configuration, { label, repository }, context);
+  await removeWithSecrets(configuration, { label, repository }, context);
   return { label, damage };
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
@@ -8,7 +8,15 @@ import { messageOf, Refusal } from "../failure.ts";
 import { ArchivedLog } from "../lineage/archived-log.ts";
 import { type Chain, eitherOf, lastTimeline, missingSegments, segmentsNamed } from "../lineage/chain.ts";
 import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
-import { lsnNumber, nextSegment, segmentAt, segmentName, segmentStart } from "../physical/segments.ts";
+import {
+  lsnNumber,
+  nextSegment,
+  SEGMENT_BYTES,
+  segmentAt,
+  segmentName,
+  segmentStart,
+} from "../physical/segments.ts";
+import { readPlain } from "../plain-file.ts";
 import { ProgramFailed, run } from "../program.ts";
 import { withSandboxedServer } from "../sandbox/server.ts";
 import type { Supplier } from "../sandbox/supply.ts";
@@ -327,7 +335,7 @@ async function isMoreReceived(
     const path = join(dataDirectory, "pg_wal", segmentName(timeline, number));
     // Replay has not had it yet.
     if (!existsSync(path)) return true;
-    pieces.push(await readFile(path));
+    pieces.push(await readPlain(path, SEGMENT_BYTES));
   }
   const received = Buffer.concat(pieces).subarray(0, Number(until - segmentStart(first)));
   return isRecordWhole(received, Number(lsnNumber(replayed) - segmentStart(first)));

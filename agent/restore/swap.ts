@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AgentConfiguration } from "../configuration.ts";
 import { isCode, Refusal } from "../failure.ts";
 import { syncPath, writeWhole } from "../files.ts";
 import type { Lineage } from "../lineage/record.ts";
+import { readPlain } from "../plain-file.ts";
 import type { PreparedCluster } from "./prepare.ts";
 
 /** How far a restore has come. */
@@ -45,6 +46,7 @@ export function isUntouched({ phase }: Pick<Journal, "phase">): boolean {
 }
 
 const FILE = "restore.json";
+const MOST_BYTES = 1024 ** 2;
 
 /** Folders of a restore beside the cluster's own. */
 export function folders({ dataDirectory }: AgentConfiguration, id: string) {
@@ -60,7 +62,8 @@ export function folders({ dataDirectory }: AgentConfiguration, id: string) {
 /** The restore that is under way or was cut off; undefined when there is none. */
 export async function readJournal({ dataDirectory }: AgentConfiguration): Promise<Journal | undefined> {
   try {
-    return JSON.parse(await readFile(join(dirname(dataDirectory), FILE), "utf8")) as Journal;
+    const text = await readPlain(join(dirname(dataDirectory), FILE), MOST_BYTES);
+    return JSON.parse(text.toString("utf8")) as Journal;
   } catch (error) {
     if (isCode(error, "ENOENT")) return undefined;
     throw error;

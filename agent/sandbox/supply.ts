@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { chmod, open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { messageOf } from "../failure.ts";
 import type { sessionFiles } from "./places.ts";
 
@@ -17,6 +16,7 @@ export type Supplier = (name: string, path: string, control: string) => Promise<
 /** Segments, also the beginning of one, and the histories of timelines: nothing else is in an archive that recovery asks for. */
 const NAME = /^([0-9A-F]{24}(\.partial)?|[0-9A-F]{8}\.history)$/;
 const FAILED = 1;
+const LONGEST_NAME = 64;
 
 /**
  * Answers what the sandbox's recovery asks of the archive, which it does not have.
@@ -33,7 +33,7 @@ export async function supplyLog(
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = new Promise<void>((resolve) => reader.once("close", () => resolve()));
-  const answered = answerEach(createInterface({ input: reader.stdout }), files, supplier, async (line) => {
+  const answered = answerEach(shortLines(reader.stdout), files, supplier, async (line) => {
     await answers.write(`${line}\n`);
   });
   return async () => {
@@ -41,6 +41,16 @@ export async function supplyLog(
     await Promise.all([ended, answered]);
     await answers.close();
   };
+}
+
+/** Lines as long as a name may be; the sandbox could send one without an end. */
+async function* shortLines(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const piece of stream) {
+    const lines = (rest + piece.toString("latin1")).split("\n");
+    rest = (lines.pop() ?? "").slice(0, LONGEST_NAME);
+    yield* lines;
+  }
 }
 
 async function answerEach(

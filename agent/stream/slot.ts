@@ -30,6 +30,9 @@ export async function streamStart(
   const [[recovering] = []] = await connection.rows("SELECT pg_catalog.pg_is_in_recovery()");
   if (recovering !== "f") return undefined;
   const [[systemIdentifier = "", number = "1"] = []] = await connection.rows("IDENTIFY_SYSTEM");
+  // It becomes the name of a folder.
+  if (!/^\d+$/.test(systemIdentifier))
+    throw new Error("what answers is no server: it has no system identifier");
   const timeline = Number(number);
   const kept = await keptFrom(connection, say);
   const from = kept ?? (await createSlot(connection));

@@ -168,6 +168,28 @@ describe("links in the data directory", () => {
   });
 });
 
+describe("the agent's own keys", () => {
+  // Before: a folder that changed places with a link while pgBackRest copied brought them into the backup.
+  test("are in no backup that stays, however they came into the data directory [B11]", async () => {
+    await inside(
+      stack.target.container,
+      'mkdir "$PGDATA/base/planted" && cat > "$PGDATA/base/planted/any"',
+      key,
+    );
+    const before = await backupFiles();
+    try {
+      const taken = callAgent(stack.target, "backup", { kind: "full", waitSeconds: 60 });
+      await expect(taken).rejects.toThrow(
+        /was removed: base\/planted\/any of the data directory had the agent's own keys/,
+      );
+      expect((await backupFiles()).filter((name) => /planted/.test(name))).toEqual([]);
+      expect(await backupFiles()).toEqual(expect.arrayContaining(before));
+    } finally {
+      await stack.inside('rm -r "$PGDATA/base/planted"');
+    }
+  });
+});
+
 describe("the sandbox", () => {
   test("may do nothing but run throw-away servers", async () => {
     const { HostConfig, Config, Mounts } = await dockerEngine().getContainer(sandbox()).inspect();

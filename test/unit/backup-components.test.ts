@@ -57,7 +57,7 @@ describe("S7 the agent's container", () => {
       { type: "volume", source: "pgstack-dev-data", target: "/var/lib/postgresql/data", readOnly: true },
       { type: "volume", source: "pgstack-dev-agent", target: "/etc/pgstack", readOnly: true },
       { type: "volume", source: "pgstack-dev-backups", target: "/backups" },
-      { type: "volume", source: "pgstack-dev-socket", target: "/var/run/postgresql" },
+      { type: "volume", source: "pgstack-dev-socket", target: "/var/run/postgresql", readOnly: true },
       { type: "volume", source: "pgstack-dev-scratch", target: "/scratch" },
     ]);
     expect(inputs).not.toHaveProperty("ports");
