@@ -7,6 +7,8 @@ import type { VerifyResult } from "../../agent/verify.ts";
 import { callAgent } from "../../operations/agent.ts";
 import { dockerEngine } from "../../operations/docker.ts";
 import { executeInContainer } from "../../operations/execute.ts";
+import { forgetCluster } from "../../operations/known-cluster.ts";
+import { waitUntilReady } from "../../operations/readiness.ts";
 import { runAsSuperuser } from "../../operations/superuser.ts";
 import { pruneWithWindow } from "../support/narrow-window.ts";
 import { LiveStack } from "../support/security/live-stack.ts";
@@ -274,6 +276,13 @@ test("C2 an emptied data volume gets no new cluster: the server is held, and --l
   expect(await stack.value("(SELECT count(*) FROM public.orders)")).toBe("5000");
   const preview = await stack.project.pulumi(["preview", "--refresh", "--expect-no-changes"]);
   expect(preview.code, preview.output).toBe(0);
+  // As for a stack that is made from its beginning on volumes that one before it has left.
+  expect(await forgetCluster(stack.target)).toBe(false);
+  await stack.inside('rm -rf "$PGDATA"/*');
+  await server.restart();
+  await expect.poll(() => forgetCluster(stack.target), { timeout: 30_000 }).toBe(true);
+  await waitUntilReady(stack.target, { timeoutSeconds: 60 });
+  expect(await stack.inside('cat "$PGDATA/PG_VERSION"')).toBe("16\n");
 });
 
 async function inAgent(script: string): Promise<string> {
