@@ -17,8 +17,10 @@ export interface Addition {
   readonly name: string;
   /** What has to be there; absent: nothing. */
   readonly publication?: string;
-  /** The publication has some rows or columns of it alone. */
-  readonly partly?: boolean;
+  /** Columns that the publication has of it alone. */
+  readonly columns?: readonly string[] | null;
+  /** Expression for the rows that the publication has of it alone. */
+  readonly filter?: string | null;
 }
 
 /** A partition that comes back without its parent. */
@@ -63,19 +65,21 @@ export function additionStatements(relations: readonly RelationName[]): string {
   members AS (
     SELECT c.oid, n.nspname AS schema, c.relname AS name
       FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace)
-  SELECT m.schema, m.name, p.pubname AS publication, pr.prqual IS NOT NULL OR pr.prattrs IS NOT NULL AS partly,
+  SELECT m.schema, m.name, p.pubname AS publication, pg_get_expr(pr.prqual, pr.prrelid) AS filter,
+         (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
+           WHERE a.attrelid = pr.prrelid AND a.attnum = ANY (pr.prattrs)) AS columns,
          format('ALTER PUBLICATION %I ADD TABLE ONLY %I.%I%s%s', p.pubname, m.schema, m.name,
            (SELECT ' (' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) || ')'
               FROM pg_attribute a WHERE a.attrelid = pr.prrelid AND a.attnum = ANY (pr.prattrs)),
            ' WHERE (' || pg_get_expr(pr.prqual, pr.prrelid) || ')') AS statement
     FROM members m JOIN pg_publication_rel pr ON pr.prrelid = m.oid JOIN pg_publication p ON p.oid = pr.prpubid
   UNION ALL
-  SELECT m.schema, m.name, NULL, false,
+  SELECT m.schema, m.name, NULL, NULL, NULL,
          concat_ws('; ', pg_get_statisticsobjdef(s.oid), format('ALTER STATISTICS %I.%I OWNER TO %I', sn.nspname, s.stxname, pg_get_userbyid(s.stxowner)),
            CASE WHEN s.stxstattarget >= 0 THEN format('ALTER STATISTICS %I.%I SET STATISTICS %s', sn.nspname, s.stxname, s.stxstattarget) END,
            format('COMMENT ON STATISTICS %I.%I IS %L', sn.nspname, s.stxname, obj_description(s.oid, 'pg_statistic_ext')))
     FROM members m JOIN pg_statistic_ext s ON s.stxrelid = m.oid JOIN pg_namespace sn ON sn.oid = s.stxnamespace
-   ORDER BY 1, 2, 5`;
+   ORDER BY 1, 2, 6`;
 }
 
 /**

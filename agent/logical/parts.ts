@@ -4,6 +4,7 @@ import { Refusal } from "../failure.ts";
 import { POWERFUL_ROLES } from "../limited-login.ts";
 import { query, quoteIdentifier, type Server } from "../sql.ts";
 import { describeBlocking } from "./blocking.ts";
+import { isClosedExpression } from "./closed-expression.ts";
 import { type Fact, factsQuery } from "./facts-query.ts";
 import type { RelationName } from "./names.ts";
 import {
@@ -209,15 +210,20 @@ async function additionsOf(
 }
 
 /**
- * What the superuser runs of a backup is made of names alone: its text would be that of whoever has written the backup.
+ * What the superuser runs of a backup is made of names and of an expression that stays within its parentheses: the text of a
+ * statement would be that of whoever has written the backup. In a filter PostgreSQL takes no function of users.
  *
- * @throws Refusal for a membership that has more to it.
+ * @throws Refusal for any other expression.
  */
-function membership({ publication = "", schema, name, partly = false }: Addition): string {
-  if (partly) {
-    throw new Refusal(
-      `nothing was changed: publication ${publication} belongs to a superuser and had some rows or columns of ${schema}.${name} alone, which only a superuser can put back: take ${schema}.${name} back without it by giving the publication another owner first, or restore the whole database`,
-    );
+function membership({ publication = "", schema, name, columns, filter }: Addition): string {
+  const table = `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
+  const some = columns == null ? "" : ` (${columns.map(quoteIdentifier).join(", ")})`;
+  if (filter == null)
+    return `ALTER PUBLICATION ${quoteIdentifier(publication)} ADD TABLE ONLY ${table}${some}`;
+  if (isClosedExpression(filter)) {
+    return `ALTER PUBLICATION ${quoteIdentifier(publication)} ADD TABLE ONLY ${table}${some} WHERE (${filter})`;
   }
-  return `ALTER PUBLICATION ${quoteIdentifier(publication)} ADD TABLE ONLY ${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
+  throw new Refusal(
+    `nothing was changed: publication ${publication} belongs to a superuser and had rows of ${table} by a filter that only its owner should write again: give the publication another owner first, or restore the whole database`,
+  );
 }
