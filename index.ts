@@ -29,8 +29,7 @@ import {
 import {
   agentLimits,
   backupArgs,
-  needsAccess,
-  needsOutgoing,
+  needsStorageNetwork,
   outlivesStack,
   replacementTrigger,
 } from "./program/backup.ts";
@@ -74,8 +73,8 @@ const network = new IsolatedNetwork(
   {
     stack,
     networkName: settings.networkName,
-    access: needsAccess(settings),
-    outgoing: needsOutgoing(settings),
+    access: settings.publish,
+    storage: needsStorageNetwork(settings),
     labels,
     logsDirectory,
   },
@@ -149,7 +148,7 @@ const seed =
     dataVolume: volume.volumeName,
     dataDirectory,
     imageId: image.imageId,
-    ...(network.accessNetworkId === undefined ? {} : { networkName: network.accessNetworkId }),
+    ...(network.storageNetworkId === undefined ? {} : { networkName: network.storageNetworkId }),
     ...seedArgs(settings, restore.from, restoreAuthority, backup?.verificationSql ?? []),
     labels,
     logsDirectory,
@@ -248,7 +247,7 @@ const agent =
       dataVolume: volume.volumeName,
       storage,
       fingerprint: backupFiles.fingerprint,
-      ...(settings.backupS3 && network.accessNetworkId ? { networkName: network.accessNetworkId } : {}),
+      ...(settings.backupS3 && network.storageNetworkId ? { networkName: network.storageNetworkId } : {}),
       limits: agentLimits(settings),
       labels,
       logsDirectory,

@@ -218,10 +218,26 @@ const CASES: Record<string, { passes: Declared[]; fails: [Declared, RegExp][] }>
     fails: [[container({ envs: ["POSTGRES_PASSWORD=x"] }), /POSTGRES_PASSWORD/]],
   },
   "network-internal": {
-    passes: [network(), network({ network: "pgstack-prod-access", internal: false })],
+    passes: [
+      network(),
+      network({ network: "pgstack-prod-access", internal: false }),
+      network({ network: "pgstack-prod-storage", internal: false, outgoing: true }),
+    ],
     fails: [
       [network({ internal: false }), /pgstack-prod is not internal/],
       [network({ network: "open-access", internal: false }), /open-access is not internal/],
+    ],
+  },
+  "published-network-answers": {
+    passes: [
+      network({ network: "pgstack-prod-access", internal: false, outgoing: false }),
+      network({ network: "pgstack-prod-storage", internal: false, outgoing: true }),
+    ],
+    fails: [
+      [
+        network({ network: "pgstack-prod-access", internal: false, outgoing: true }),
+        /connections to the outside may begin in the network pgstack-prod-access/,
+      ],
     ],
   },
   "port-on-own-address": {

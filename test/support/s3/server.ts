@@ -25,7 +25,7 @@ const PACKAGE = "github.com/versity/versitygw/cmd/versitygw";
 const FRONT = fileURLToPath(new URL("./front.mjs", import.meta.url));
 
 /**
- * A real S3 server in a stack's ordinary network, spoken to over TLS. It bears the stack's label: what removes the test's
+ * A real S3 server in the network that a stack reaches its storage by, spoken to over TLS. It bears the stack's label: what removes the test's
  * project removes it.
  */
 export class S3Server {
@@ -43,7 +43,7 @@ export class S3Server {
   }
 
   /** Starts it in the network that the stack is going to use. */
-  static async start(stack: string, network = `pgstack-${stack}-access`): Promise<S3Server> {
+  static async start(stack: string, network = `pgstack-${stack}-storage`): Promise<S3Server> {
     const docker = dockerEngine();
     const labels = { [LABEL_STACK]: stack };
     const there = await docker.listNetworks({ filters: { name: [network] } });
