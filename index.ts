@@ -68,19 +68,6 @@ const volume = new DataVolume(
   kept,
 );
 
-const network = new IsolatedNetwork(
-  "network",
-  {
-    stack,
-    networkName: settings.networkName,
-    access: settings.publish,
-    storage: needsStorageNetwork(settings),
-    labels,
-    logsDirectory,
-  },
-  { dependsOn: volume },
-);
-
 const secrets = new RoleSecrets("secrets", {
   length: settings.passwordLength,
   rotations: settings.rotations,
@@ -120,6 +107,20 @@ const backupBefore =
     },
     { dependsOn: volume },
   );
+
+const network = new IsolatedNetwork(
+  "network",
+  {
+    stack,
+    networkName: settings.networkName,
+    access: settings.publish,
+    storage: needsStorageNetwork(settings),
+    labels,
+    logsDirectory,
+  },
+  // A network that is made anew takes the containers in it along, the agent's too: not before that has taken the backup.
+  { dependsOn: backupBefore ? [volume, backupBefore] : [volume] },
+);
 
 const backupFiles =
   backup &&
@@ -310,6 +311,7 @@ const health = new HealthCheck(
     readyTimeoutSeconds: settings.healthTimeoutSeconds,
     thresholds: settings.healthThresholds,
     ...(settings.backup ? { backupSchedule: settings.backupSchedule } : {}),
+    protectedStorage: settings.backup && (settings.backupS3?.protection ?? "none") !== "none",
     finalBackup: outlivesStack(settings),
     requireProof: settings.environment === "production",
     ...(settings.environment === "production" ? { destroyUntil } : {}),

@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { asOf } from "../as-of.ts";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import type { BackupEntry } from "../entry.ts";
 import { messageOf, Refusal } from "../failure.ts";
 import { ArchivedLog } from "../lineage/archived-log.ts";
 import { type Chain, eitherOf, lastTimeline, missingSegments, segmentsNamed } from "../lineage/chain.ts";
-import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
+import { pgbackrest, restoreCommand } from "../physical/pgbackrest.ts";
 import { lsnNumber, nextSegment, segmentAt, segmentName, segmentStart } from "../physical/segments.ts";
 import { ProgramFailed } from "../program.ts";
 import { psql, query } from "../sql.ts";
@@ -47,7 +48,9 @@ export interface PreparedCluster extends Inspection {
   readonly backup: string;
   /** Where that backup is. */
   readonly repository?: string;
-  /** The timeline that recovery followed. */
+  /** The timelines that recovery followed; absent in what an earlier version has prepared. */
+  readonly chain?: Chain;
+  /** The last of them. */
   readonly timeline: number;
   /** The one that it has begun there; absent in what an earlier version has prepared. */
   readonly ownTimeline?: number;
@@ -65,10 +68,11 @@ export interface PreparedCluster extends Inspection {
  * given folder is written to, and that is gone when recovery fails.
  */
 export async function prepareCluster(
-  configuration: AgentConfiguration,
+  present: AgentConfiguration,
   options: PrepareOptions,
   context: Context,
 ): Promise<PreparedCluster> {
+  const configuration = asOf(present, options.target.repositoryTime);
   const plan = await planRecovery(configuration, options.target, context, options);
   let failure: unknown;
   for (const base of plan.bases) {
@@ -106,11 +110,9 @@ async function recover(
   const { target, chain } = plan;
   context.step(`restoring backup ${base.id}`, 0);
   await mkdir(directory, { mode: 0o700 });
-  const { stanza, repositories } = configuration.physical;
+  const { repositories } = configuration.physical;
   const [from = ""] = base.repositories;
   const repository = repositories.indexOf(from) + 1;
-  // Where the backup is, its archive is too.
-  const archive = `pgbackrest --config=${repositoryConfigurationFile(configuration, from)} --stanza=${stanza}`;
   await pgbackrest(configuration, "restore", {
     options: [
       `--pg1-path=${directory}`,
@@ -137,7 +139,8 @@ async function recover(
   context.step(`replaying the write-ahead log to ${describeTarget(target)}`, 0.4);
   const parameters: Parameters = {
     ...(await recoveryParameters(directory)),
-    restore_command: `${archive} --pg1-path=${directory} archive-get %f "%p"`,
+    // Where the backup is, its archive is too.
+    restore_command: restoreCommand(configuration, from, directory),
     ...(target.type === "latest" ? {} : { recovery_target_action: "pause" }),
     // What is complete of the timeline that begins here is marked so, for the stack's server to hand over.
     ...(inPlace ? { archive_mode: "on", archive_command: "" } : {}),
@@ -160,7 +163,15 @@ async function recover(
     const inspection = await inspectCluster(configuration, server, !inPlace, context);
     if (inPlace) await promote();
     const timeline = lastTimeline(chain);
-    return { backup: base.id, repository: from, timeline, ...reached, ...inspection, secondsToFirstQuery };
+    return {
+      backup: base.id,
+      repository: from,
+      chain,
+      timeline,
+      ...reached,
+      ...inspection,
+      secondsToFirstQuery,
+    };
   });
   await removeRecoverySettings(directory);
   return { ...prepared, ownTimeline: await clusterTimeline(directory) };

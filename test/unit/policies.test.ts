@@ -286,6 +286,13 @@ const CASES: Record<string, { passes: Declared[]; fails: [Declared, RegExp][] }>
     passes: [agent()],
     fails: [[agent({ physical: { repositories: ["local"] } }), /no backup leaves the host/]],
   },
+  "backups-undeletable": {
+    passes: [
+      agent({ physical: { repositories: ["local"] } }),
+      agent({ physical: { repositories: ["local", "s3"], protection: { mode: "versioned", days: 14 } } }),
+    ],
+    fails: [[agent({ physical: { repositories: ["local", "s3"] } }), /own key can delete all backups/]],
+  },
   "backups-encrypted": {
     passes: [agent()],
     fails: [[agent({ logical: { encrypted: false } }), /not encrypted/]],
