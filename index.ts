@@ -31,8 +31,7 @@ import {
 import {
   agentLimits,
   backupArgs,
-  needsAccess,
-  needsOutgoing,
+  needsStorageNetwork,
   outlivesStack,
   replacementTrigger,
 } from "./program/backup.ts";
@@ -69,19 +68,6 @@ const volume = new DataVolume(
     labels,
   },
   kept,
-);
-
-const network = new IsolatedNetwork(
-  "network",
-  {
-    stack,
-    networkName: settings.networkName,
-    access: needsAccess(settings),
-    outgoing: needsOutgoing(settings),
-    labels,
-    logsDirectory,
-  },
-  { dependsOn: volume },
 );
 
 const secrets = new RoleSecrets("secrets", {
@@ -124,6 +110,20 @@ const backupBefore =
     { dependsOn: volume },
   );
 
+const network = new IsolatedNetwork(
+  "network",
+  {
+    stack,
+    networkName: settings.networkName,
+    access: settings.publish,
+    storage: needsStorageNetwork(settings),
+    labels,
+    logsDirectory,
+  },
+  // A network that is made anew takes the containers in it along, the agent's too: not before that has taken the backup.
+  { dependsOn: backupBefore ? [volume, backupBefore] : [volume] },
+);
+
 const backupFiles =
   backup &&
   storage &&
@@ -151,7 +151,7 @@ const seed =
     dataVolume: volume.volumeName,
     dataDirectory,
     imageId: image.imageId,
-    ...(network.accessNetworkId === undefined ? {} : { networkName: network.accessNetworkId }),
+    ...(network.storageNetworkId === undefined ? {} : { networkName: network.storageNetworkId }),
     ...seedArgs(settings, restore.from, restoreAuthority, backup?.verificationSql ?? []),
     labels,
     logsDirectory,
@@ -262,7 +262,7 @@ const agent =
       dataVolume: volume.volumeName,
       storage,
       fingerprint: backupFiles.fingerprint,
-      ...(settings.backupS3 && network.accessNetworkId ? { networkName: network.accessNetworkId } : {}),
+      ...(settings.backupS3 && network.storageNetworkId ? { networkName: network.storageNetworkId } : {}),
       limits: agentLimits(settings),
       labels,
       logsDirectory,
@@ -325,6 +325,7 @@ const health = new HealthCheck(
     readyTimeoutSeconds: settings.healthTimeoutSeconds,
     thresholds: settings.healthThresholds,
     ...(settings.backup ? { backupSchedule: settings.backupSchedule } : {}),
+    protectedStorage: settings.backup && (settings.backupS3?.protection ?? "none") !== "none",
     finalBackup: outlivesStack(settings),
     requireProof: settings.environment === "production",
     ...(settings.environment === "production" ? { destroyUntil } : {}),

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { Protection } from "./storage/protection.ts";
 
 /** What the agent works on; written by the stack, without secrets. */
 export interface AgentConfiguration {
@@ -34,6 +35,15 @@ export interface AgentConfiguration {
     readonly fullDays: number;
     /** Folder of the repository `local`, whose archive is listed without pgBackRest; absent: it is listed by it. */
     readonly localDirectory?: string;
+    /** What the bucket of the repository `s3` is to protect it by; absent: nothing. */
+    readonly protection?: Protection;
+    /** The repository `s3` alone is read, as it was at a time; never in a file. */
+    readonly asOf?: {
+      /** As pgBackRest reads it: `2026-03-01 14:30:00+00`. */
+      readonly time: string;
+      /** pgBackRest's configuration of what is there now. */
+      readonly present: string;
+    };
   };
   /** Cron lines of five fields, in UTC. */
   readonly schedule: { readonly backup: string; readonly drill: string };

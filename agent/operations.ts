@@ -1,9 +1,10 @@
+import { asOf } from "./as-of.ts";
 import { type BackupRequest, backup } from "./backup.ts";
 import { drill } from "./drill.ts";
 import type { BackupKind } from "./entry.ts";
 import { holderOf, withExclusive } from "./exclusive.ts";
 import { Refusal } from "./failure.ts";
-import { replaceFolder } from "./identity.ts";
+import { replaceFolder, requireOwnFolder } from "./identity.ts";
 import { takeOwedBackup } from "./lineage/owed.ts";
 import { bringBackDatabase } from "./logical/bring-back.ts";
 import { bringBackParts } from "./logical/bring-back-parts.ts";
@@ -15,8 +16,11 @@ import { requireOwnPlaces } from "./own-places.ts";
 import { archiveState } from "./physical/archive.ts";
 import { prune } from "./prune.ts";
 import { RESTORE_OPERATIONS } from "./restore/operations.ts";
+import { parseRepositoryTime } from "./restore/target.ts";
 import { archiveNow, recoveryWindow, setRestorePoint } from "./restore/window.ts";
 import { status } from "./status.ts";
+import { lookAtProtection } from "./storage/look.ts";
+import { purgeVersions } from "./storage/purge.ts";
 import { recoveryPoint } from "./stream/recovery-point.ts";
 import { UPGRADE_OPERATIONS } from "./upgrade/operations.ts";
 import { verify } from "./verify.ts";
@@ -43,7 +47,13 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     }),
   ],
   ["holder", async (configuration) => (await holderOf(configuration)) ?? null],
-  ["list", (configuration, _, context) => readBackups(configuration, context)],
+  [
+    "list",
+    (configuration, { repositoryTime: given }, context) => {
+      const { repositoryTime } = parseRepositoryTime(given);
+      return readBackups(asOf(configuration, repositoryTime), context);
+    },
+  ],
   [
     "rebuild",
     exclusive("a rebuild of metadata.json", (configuration, _, context) =>
@@ -109,6 +119,25 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
     },
   ],
   ["require-own-places", (configuration, _, context) => requireOwnPlaces(configuration, context)],
+  [
+    "storage-protection",
+    async (configuration, _, context) => {
+      await requireOwnFolder(configuration);
+      return (await lookAtProtection(configuration, context)) ?? null;
+    },
+  ],
+  [
+    "purge-versions",
+    (configuration, { days, before, keysFile }, context) =>
+      purgeVersions(
+        configuration,
+        {
+          ...{ days: Number(days), keysFile: String(keysFile) },
+          ...(typeof before === "string" ? { before } : {}),
+        },
+        context,
+      ),
+  ],
   ["status", (configuration, _, context) => status(configuration, context)],
   ...RESTORE_OPERATIONS,
   ...UPGRADE_OPERATIONS,

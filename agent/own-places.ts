@@ -3,6 +3,8 @@ import type { Context } from "./context.ts";
 import { Refusal } from "./failure.ts";
 import { type FolderIdentity, requireOwnFolder } from "./identity.ts";
 import { recordInRepository } from "./lineage/record.ts";
+import { STORAGE_REPOSITORY } from "./storage/access.ts";
+import { requireProtection } from "./storage/look.ts";
 
 /**
  * Makes sure that the backup folder and each repository are the stack's own, before anything is written to them: making
@@ -18,6 +20,9 @@ export async function requireOwnPlaces(
   const identity = await requireOwnFolder(configuration);
   for (const repository of configuration.physical.repositories) {
     const { stack } = (await recordInRepository(configuration, repository, context)) ?? {};
+    // One that is in use goes on: that its bucket has changed since is for health to tell.
+    if (stack === undefined && repository === STORAGE_REPOSITORY)
+      await requireProtection(configuration, context);
     if (stack !== undefined && stack !== configuration.stack) {
       throw new Refusal(
         `repository ${repository} is that of stack ${stack}: set pgstack:backupS3 to another bucket or path, or pgstack:backupDirectory to another folder`,

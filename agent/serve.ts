@@ -18,6 +18,7 @@ import { ProofFailed } from "./schedule/proof.ts";
 import { type RunRecord, readState, recordRun, type Task, writeState } from "./schedule/state.ts";
 import { scheduledBackup, scheduledDrill } from "./schedule/tasks.ts";
 import { query } from "./sql.ts";
+import { lookAgain, notProtected } from "./storage/look.ts";
 import { type Presence, receiveLog } from "./stream/receiver.ts";
 import { settle } from "./upgrade/settle.ts";
 import { readUpgrade } from "./upgrade/state.ts";
@@ -25,6 +26,8 @@ import { readUpgrade } from "./upgrade/state.ts";
 const TICK_MILLISECONDS = 1_000;
 /** Between two tries to hand over what an object storage did not take, or to end an upgrade that was cut off. */
 const AGAIN_MILLISECONDS = 10_000;
+/** Between two looks at a bucket that does not protect the backups; at a good one fewer suffice. */
+const LOOK_MILLISECONDS = 600_000;
 /** A backup by hand may be at work when a schedule comes due. */
 const LOCK_SECONDS = 6 * 3_600;
 
@@ -52,6 +55,7 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
   let said = "";
   let queueAt = 0;
   let upgradeAt = 0;
+  let lookAt = 0;
   const timelines = new TimelineKeeper();
   const heartbeat = new Heartbeat();
   const presence: Presence = { receiving: false };
@@ -77,6 +81,11 @@ export async function serve(configuration: AgentConfiguration): Promise<number> 
         }
         await heartbeat.during("timelines", () => timelines.look(configuration, context, say));
         await runDue(configuration, heartbeat, context);
+        if (performance.now() >= lookAt) {
+          lookAt = performance.now() + LOOK_MILLISECONDS;
+          const found = await heartbeat.during("object storage", () => lookAgain(configuration, context));
+          if (found !== undefined && found.problems.length > 0) say(notProtected(found));
+        }
         if (performance.now() >= queueAt) {
           queueAt = performance.now() + AGAIN_MILLISECONDS;
           await heartbeat.during("hand-over to the object storage", () => flushQueue(configuration, context));

@@ -7,8 +7,9 @@ import { REPLACE_LOST, UNKNOWN_FOLDER } from "../operations/health/backup-folder
 import { UserError } from "../operations/user-error.ts";
 import { ask, requireAnswer } from "./ask.ts";
 import { backupTable, sourceWarnings } from "./backup-table.ts";
+import { UsageError } from "./exit-codes.ts";
 import { interruptionSignal } from "./interruption.ts";
-import { jsonOption, stackName, taught } from "./options.ts";
+import { jsonOption, repositoryTimeOf, repositoryTimeOption, stackName, taught } from "./options.ts";
 import { harmless, note, printJson, printLine, printWarnings, table } from "./print.ts";
 import { withProgress } from "./progress.ts";
 import type { Stack } from "./stack.ts";
@@ -19,6 +20,10 @@ interface BackupsOptions {
   readonly dryRun: boolean;
   readonly showKey: boolean;
   readonly replaceLost: boolean;
+  readonly repositoryTime?: string;
+  readonly protection: boolean;
+  readonly purgeVersions: boolean;
+  readonly keys?: string;
   readonly yes: boolean;
 }
 
@@ -31,30 +36,55 @@ export function backupsCommand(): Command {
     .option("--dry-run", "with --prune: only tell what would go, and why", false)
     .option("--show-key", "print what backups are encrypted with, to keep a copy elsewhere", false)
     .option(REPLACE_LOST, "give up the backups of a volume that is gone: make an empty one", false)
-    .option("--yes", `with ${REPLACE_LOST}: do not ask`, false)
+    .addOption(repositoryTimeOption())
+    .option(
+      "--protection",
+      "look whether the object storage keeps what is deleted, and print the policy and the lifecycle rule for its bucket",
+      false,
+    )
+    .option(
+      "--purge-versions",
+      "remove from the object storage what was deleted longer ago than it is kept, with keys that may (PGSTACK_PURGE_KEY and PGSTACK_PURGE_SECRET)",
+      false,
+    )
+    .option("--keys <file>", "with --purge-versions: file with the two keys, a line each")
+    .option("--yes", `with ${REPLACE_LOST} and --purge-versions: do not ask`, false)
     .action(async (options: BackupsOptions) => {
+      if (options.keys !== undefined && !options.purgeVersions)
+        throw new UsageError("--keys goes with --purge-versions");
       if (options.showKey) await showKey(stackName(command));
-      else if (options.replaceLost) await replaceLost(stackName(command), options.yes);
+      else if (options.protection) {
+        const { showProtection } = await import("./storage-protection.ts");
+        await showProtection(stackName(command), options.json);
+      } else if (options.purgeVersions) {
+        const { purgeVersions } = await import("./purge-versions.ts");
+        await purgeVersions(stackName(command), options);
+      } else if (options.replaceLost) await replaceLost(stackName(command), options.yes);
       else if (options.prune || options.dryRun) await pruneBackups(stackName(command), options);
       else await list(stackName(command), options);
     });
   return taught(command, [
     ["pgstack backups", "all of them, with age, size and how they were verified"],
+    ["pgstack backups --repository-time 2026-03-01T14:30:00Z", "those in the object storage, as it was then"],
     ["pgstack backups --prune --dry-run", "what the next scheduled run would remove, and why"],
   ]);
 }
 
-async function list(name: string, { json }: BackupsOptions): Promise<void> {
+async function list(name: string, { json, ...options }: BackupsOptions): Promise<void> {
+  const then = repositoryTimeOf(options);
   const { openStack } = await import("./stack.ts");
   const { callAgent } = await import("../operations/agent.ts");
   const stack = await openStack(name);
   const { entries, problems } = await callAgent<{ entries: BackupEntry[]; problems: string[] }>(
     stack.target,
     "list",
+    then,
   );
   const pointInTimeSince = pointsInTime(entries)?.from ?? null;
   const points = describePointsInTime(entries);
   if (json) printJson({ backups: entries, pointInTimeSince, problems });
+  else if (entries.length === 0 && then.repositoryTime !== undefined)
+    printLine(`The object storage held no backup at ${then.repositoryTime}.`);
   else if (entries.length === 0) printLine("There is no backup yet: pgstack backup takes one.");
   else {
     printLine(backupTable(entries, new Date()).trimEnd());

@@ -15,16 +15,18 @@ export function drCheckCommand(): Command {
       const { readStackWithCredentials, requireStackEngine } = await import("./stack.ts");
       const { callAgent } = await import("../operations/agent.ts");
       const { examine } = await import("./examine.ts");
+      const { readProtection } = await import("../operations/storage-protection.ts");
       const { checkRecovery, recoveryReport } = await import("../operations/recovery-check.ts");
       const stack = await readStackWithCredentials(stackName(command));
       await requireStackEngine(stack);
       const { target, logsDirectory } = stack;
-      const [status, health] = await Promise.all([
+      const [status, health, protection] = await Promise.all([
         callAgent<AgentStatus>(target, "status"),
         examine(stack, true),
+        readProtection(target).catch((error: Error) => error),
       ]);
       const now = new Date();
-      const points = checkRecovery(status, health, now);
+      const points = checkRecovery(status, health, now, protection);
       const stamp = now.toISOString().replaceAll(/[-:]|\.\d+/g, "");
       const report = join(logsDirectory, `dr-check-${target.stack}-${stamp}.md`);
       await mkdir(logsDirectory, { recursive: true });

@@ -1,4 +1,6 @@
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
+import { Refusal } from "../agent/failure.ts";
+import { parseRepositoryTime } from "../agent/restore/target.ts";
 import type { RoleKind } from "../operations/health.ts";
 import { EXIT_CODES_HELP, UsageError } from "./exit-codes.ts";
 
@@ -35,6 +37,26 @@ export function acceptOption(): Option {
     if (reason.trim().length >= 3 && reason.length <= 500) return reason.trim();
     throw new InvalidArgumentError("Expected the reason in 3 to 500 characters.");
   });
+}
+
+/** `--repository-time TIME`: the object storage as it was. */
+export function repositoryTimeOption(): Option {
+  return new Option(
+    "--repository-time <time>",
+    "read the object storage as it was at a moment with its zone: for what was deleted since, where its bucket keeps versions",
+  );
+}
+
+/** That moment, as operations and the agent take it. */
+export function repositoryTimeOf({ repositoryTime }: { readonly repositoryTime?: string }): {
+  readonly repositoryTime?: string;
+} {
+  try {
+    return parseRepositoryTime(repositoryTime);
+  } catch (error) {
+    if (error instanceof Refusal) throw new UsageError(`--repository-time: ${error.message}`);
+    throw error;
+  }
 }
 
 /** A whole number from `least` to `most`, for an option or argument named in errors by commander. */

@@ -30,7 +30,7 @@ export async function restoreIntoNewStack(
   requireNewName(into);
   const config = await readConfig(old);
   const target = await fixed(stack, wanted);
-  const { plain, secrets } = sourceOf(old, config);
+  const { plain, secrets } = sourceOf(old, config, target);
   await makeStackAfter(old, config, into, {
     plain: {
       ...changes,
@@ -57,11 +57,14 @@ export async function restoreIntoNewStack(
 function sourceOf(
   old: string,
   config: Config,
+  { repositoryTime }: RecoveryTarget,
 ): { readonly plain: Record<string, unknown>; readonly secrets: Record<string, string> } {
   const value = (key: string): string | undefined => config[`pgstack:${key}`]?.value;
   const storage = config["pgstack:backupS3"]?.objectValue as Record<string, string> | undefined;
-  if (storage !== undefined && String(storage["keepLocal"]) === "false") {
-    const { key = "", secret = "", keepLocal: _, ...plain } = storage;
+  if (repositoryTime !== undefined && storage === undefined)
+    throw new UserError(`stack ${old} has no object storage, and nothing else keeps what was deleted`);
+  if (storage !== undefined && (repositoryTime !== undefined || String(storage["keepLocal"]) === "false")) {
+    const { key = "", secret = "", keepLocal: _, protection: __, ...plain } = storage;
     return { plain: { s3: plain }, secrets: { "s3.key": key, "s3.secret": secret } };
   }
   const directory = value("backupDirectory");
@@ -76,7 +79,7 @@ async function encryption(old: string, config: Config): Promise<[string, string]
 
 /** The newest state is given a name in the archive, so that recovery can be proven to have reached it. */
 async function fixed({ target }: Stack, wanted: RecoveryTarget): Promise<RecoveryTarget> {
-  if (wanted.type !== "latest") return wanted;
+  if (wanted.type !== "latest" || wanted.repositoryTime !== undefined) return wanted;
   const { callAgent } = await import("../operations/agent.ts");
   const { isWritable } = await import("../operations/restore/server.ts");
   if (!(await isWritable(target))) return wanted;
@@ -86,6 +89,8 @@ async function fixed({ target }: Stack, wanted: RecoveryTarget): Promise<Recover
 }
 
 function settingOf(target: RecoveryTarget): Record<string, unknown> {
-  if (target.type === "latest") return { latest: true };
-  return { [target.type]: target.type === "backup" ? target.id : target.value };
+  const { repositoryTime } = target;
+  const then = repositoryTime === undefined ? {} : { repositoryTime };
+  if (target.type === "latest") return { latest: true, ...then };
+  return { [target.type]: target.type === "backup" ? target.id : target.value, ...then };
 }

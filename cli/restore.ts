@@ -7,7 +7,7 @@ import { ask, requireAnswer } from "./ask.ts";
 import { UsageError } from "./exit-codes.ts";
 import { findBackupByName } from "./find-backup.ts";
 import { interruptionSignal } from "./interruption.ts";
-import { acceptOption, stackName, taught } from "./options.ts";
+import { acceptOption, repositoryTimeOf, repositoryTimeOption, stackName, taught } from "./options.ts";
 import { harmless, note, printLine, printWarnings, statusText, table } from "./print.ts";
 import { StepProgress } from "./progress.ts";
 import type { StackWithCredentials } from "./stack.ts";
@@ -20,6 +20,7 @@ interface RestoreOptions {
   readonly lsn?: string;
   readonly latest: boolean;
   readonly timeline?: string;
+  readonly repositoryTime?: string;
   readonly resume: boolean;
   readonly undo: boolean;
   readonly forget: boolean;
@@ -42,6 +43,7 @@ export function restoreCommand(): Command {
     .option("--lsn <place>", "a place in the write-ahead log, such as 0/3000060")
     .option("--latest", "everything that was archived: for a data directory that is damaged", false)
     .option("--timeline <number>", "follow a timeline that a restore has left (pgstack backups names them)")
+    .addOption(repositoryTimeOption())
     .option(
       "--resume",
       "end a restore that was interrupted, and take the full backup that one has left owed",
@@ -93,21 +95,31 @@ export function restoreCommand(): Command {
       "pgstack --stack prod restore --latest --into clone --environment staging",
       "a production stack's data, to look at: production's own backups would have to leave the host",
     ],
+    [
+      "pgstack restore --latest --repository-time 2026-03-01T14:30:00Z --into clone",
+      "from what the object storage held then, when all of it was deleted since",
+    ],
     ["pgstack restore --forget", "give back the room of the state before"],
   ]);
 }
 
-type Chosen = RecoveryTarget | { readonly type: "unknown"; readonly wanted: string };
+type Chosen =
+  | RecoveryTarget
+  | { readonly type: "unknown"; readonly wanted: string; readonly repositoryTime?: string };
 
 function chosenTarget(backup: string | undefined, options: RestoreOptions): Chosen {
-  const timeline = options.timeline === undefined ? {} : { timeline: timelineNumber(options.timeline) };
+  const then = repositoryTimeOf(options);
+  const timeline = {
+    ...then,
+    ...(options.timeline === undefined ? {} : { timeline: timelineNumber(options.timeline) }),
+  };
   if (backup !== undefined && options.timeline !== undefined) {
     throw new UsageError(
       "--timeline goes with --time, --name, --xid, --lsn and --latest: a backup has its own",
     );
   }
   const chosen: Chosen[] = [
-    ...(backup === undefined ? [] : [{ type: "unknown", wanted: backup } as const]),
+    ...(backup === undefined ? [] : [{ type: "unknown", wanted: backup, ...then } as const]),
     ...(["time", "name", "xid", "lsn"] as const).flatMap((type) => {
       const value = options[type];
       return value === undefined ? [] : [{ type, value, ...timeline }];
@@ -137,7 +149,7 @@ async function restore(name: string, chosen: Chosen, { yes, accept }: RestoreOpt
   requireAnswer(yes, "put the restored state in use");
   const { target, logsDirectory } = stack;
   requireRestoreAllowed(stack.environment, await readSetting(name, "allowRestoreUntil"));
-  const wanted = chosen.type === "unknown" ? await targetOf(stack, chosen.wanted) : chosen;
+  const wanted = chosen.type === "unknown" ? await targetOf(stack, chosen) : chosen;
   const parameters: Record<string, unknown> = { wanted, ...(accept === undefined ? {} : { accept }) };
   const progress = new StepProgress();
   const result = await audited({ logsDirectory, stack: name }, "restore", parameters, async () => {
@@ -208,18 +220,22 @@ async function restoreInto(
     );
   }
   await requireStackEngine(stack);
-  const wanted = chosen.type === "unknown" ? await targetOf(stack, chosen.wanted) : chosen;
+  const wanted = chosen.type === "unknown" ? await targetOf(stack, chosen) : chosen;
   const changes = environment === undefined ? {} : { environment };
   await restoreIntoNewStack(name, stack, wanted, into, { accept, changes });
 }
 
 /** A dump is restored by another way than the cluster's files. */
-async function targetOf({ target }: StackWithCredentials, wanted: string): Promise<RecoveryTarget> {
-  const entry = await findBackupByName(target, wanted);
+async function targetOf(
+  { target }: StackWithCredentials,
+  { wanted, repositoryTime }: Chosen & { readonly type: "unknown" },
+): Promise<RecoveryTarget> {
+  const then = repositoryTime === undefined ? {} : { repositoryTime };
+  const entry = await findBackupByName(target, wanted, then);
   if (entry.kind === "logical") {
     throw new UserError(`${entry.id} is a dump: pgstack restore-dump ${entry.id} restores it`);
   }
-  return { type: "backup", id: entry.id };
+  return { type: "backup", id: entry.id, ...then };
 }
 
 function printPrepared({ backup, lsn, lastCommitAt, tables, problems, warnings }: PreparedCluster): void {

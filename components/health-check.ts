@@ -24,6 +24,8 @@ export interface HealthCheckArgs {
   readonly thresholds?: HealthThresholds;
   /** The schedule of backups, as a cron line. Absent: there are none. */
   readonly backupSchedule?: string;
+  /** The object storage is to keep what is deleted: it is looked at first. Default: false. */
+  readonly protectedStorage?: boolean;
   /** Take a last backup before the stack goes. Default: false. */
   readonly finalBackup?: boolean;
   /** The stack goes only with a backup that was proven within a day. Default: false. */
@@ -62,6 +64,7 @@ export class HealthCheck extends pulumi.ComponentResource {
         readyTimeoutSeconds: args.readyTimeoutSeconds ?? 60,
         thresholds: args.thresholds ?? DEFAULT_THRESHOLDS,
         backupSchedule: args.backupSchedule ?? "",
+        ...(args.protectedStorage ? { protectedStorage: true } : {}),
         finalBackup: args.finalBackup ?? false,
         requireProof: args.requireProof ?? false,
         destroyUntil: args.destroyUntil ?? null,

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { Network } from "../providers/network.ts";
+import { Network, type NetworkInputs } from "../providers/network.ts";
 import { labelRecord } from "./labels.ts";
 
 /** What an {@link IsolatedNetwork} is made from. */
@@ -9,15 +9,15 @@ export interface IsolatedNetworkArgs {
   /** Stack that owns the network; written into its labels. */
   readonly stack: string;
   /**
-   * Also make an ordinary network named `<networkName>-access`. Docker publishes no port from an internal network, so a
-   * stack that publishes one needs it. Default: false.
+   * Also make a network named `<networkName>-access` that is not internal. Docker publishes no port from an internal
+   * network, so a stack that publishes one needs it. Answers to clients are all that leaves it. Default: false.
    */
   readonly access?: boolean;
   /**
-   * Let what is in the ordinary network begin connections to the outside, as to an object storage. Without it, answers to
-   * clients are all that leaves. Changing it replaces the containers. Default: false.
+   * Also make an ordinary network named `<networkName>-storage`, from which connections to an object storage begin: for the
+   * agent, never for the server. Default: false.
    */
-  readonly outgoing?: boolean;
+  readonly storage?: boolean;
   /** Where the audit log is. Default: nothing is recorded. */
   readonly logsDirectory?: string;
   /** Further labels, of a network that is made anew; one that is there keeps those that it was made with. */
@@ -34,33 +34,44 @@ export class IsolatedNetwork extends pulumi.ComponentResource {
   readonly accessNetworkName: pulumi.Output<string> | undefined;
   /** Docker's id of that. */
   readonly accessNetworkId: pulumi.Output<string> | undefined;
+  /** Docker's id of the network that an object storage is reached by, when there is one. */
+  readonly storageNetworkId: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: IsolatedNetworkArgs, options?: pulumi.ComponentResourceOptions) {
     super("pgstack:index:IsolatedNetwork", name, {}, options);
-    const network = this.createNetwork(name, args.networkName, true, args);
-    const access = args.access
-      ? this.createNetwork(`${name}-access`, `${args.networkName}-access`, false, args)
+    const { networkName } = args;
+    const network = this.createNetwork(name, args, { network: networkName, internal: true });
+    const access = { network: `${networkName}-access`, internal: false, outgoing: false };
+    const storage = args.storage
+      ? this.createNetwork(`${name}-storage`, args, {
+          ...{ network: `${networkName}-storage`, internal: false, outgoing: true },
+          formerly: access.network,
+        })
+      : undefined;
+    // A former one that served for both is looked into before it goes.
+    const published = args.access
+      ? this.createNetwork(`${name}-access`, args, access, storage && [storage])
       : undefined;
     this.networkName = network.network;
     this.networkId = network.networkId;
-    this.accessNetworkName = access?.network;
-    this.accessNetworkId = access?.networkId;
+    this.accessNetworkName = published?.network;
+    this.accessNetworkId = published?.networkId;
+    this.storageNetworkId = storage?.networkId;
     this.registerOutputs({ networkName: this.networkName, accessNetworkName: this.accessNetworkName });
   }
 
   private createNetwork(
     name: string,
-    networkName: string,
-    internal: boolean,
-    args: IsolatedNetworkArgs,
+    { stack, labels, logsDirectory }: IsolatedNetworkArgs,
+    kind: Pick<NetworkInputs, "network" | "internal" | "outgoing" | "formerly">,
+    dependsOn: pulumi.Resource[] = [],
   ): Network {
-    const labels = labelRecord(args.stack, pulumi.getProject(), args.labels);
     const inputs = {
-      ...{ stack: args.stack, network: networkName, internal, labels },
-      ...(internal ? {} : { outgoing: args.outgoing ?? false }),
-      ...(args.logsDirectory === undefined ? {} : { logsDirectory: args.logsDirectory }),
+      ...{ stack, ...kind, labels: labelRecord(stack, pulumi.getProject(), labels) },
+      ...(logsDirectory === undefined ? {} : { logsDirectory }),
     };
     // Docker cannot change a network's labels: another one would be made, and applications that are in it cut off.
-    return new Network(name, inputs, { parent: this, deleteBeforeReplace: true, ignoreChanges: ["labels"] });
+    const options = { parent: this, dependsOn, deleteBeforeReplace: true, ignoreChanges: ["labels"] };
+    return new Network(name, inputs, options);
   }
 }

@@ -1,4 +1,5 @@
 import type { AgentConfiguration } from "../agent/configuration.ts";
+import type { Protection } from "../agent/storage/protection.ts";
 import { ARCHIVE_QUEUE, BACKUP_FILES } from "./backup-files.ts";
 import { BACKUP_DIRECTORY, SCRATCH_DIRECTORY, SOCKET_DIRECTORY } from "./container-directories.ts";
 import { type ObjectStorage, type PgbackrestOptions, repositoryNames } from "./pgbackrest-conf.ts";
@@ -15,7 +16,11 @@ export interface BackupPlaces {
   /** A repository in the backup folder. */
   readonly local: boolean;
   /** A repository in an object storage; `authority` is PEM text, empty for public authorities. */
-  readonly storage?: Omit<ObjectStorage, "ownAuthority"> & { readonly authority: string };
+  readonly storage?: Omit<ObjectStorage, "ownAuthority"> & {
+    readonly authority: string;
+    /** What the bucket is to see to. Absent: nothing. */
+    readonly protection?: "none" | Protection["mode"];
+  };
 }
 
 /** When backups are taken, how they are proven and how long they are kept. */
@@ -73,9 +78,22 @@ export function agentConfiguration(
       queueDirectory: `${BACKUP_DIRECTORY}/${ARCHIVE_QUEUE}`,
       fullDays: plan.fullDays,
       ...(options.local === undefined ? {} : { localDirectory: options.local }),
+      ...protectionOf(places, plan),
     },
     schedule: plan.schedule,
     retention: plan.retention,
     verification: plan.verification,
   };
+}
+
+/**
+ * What is in use at the beginning of the window of points in time rests on a full backup before it: so long a version is
+ * kept, and a lock holds.
+ */
+function protectionOf(
+  { storage }: BackupPlaces,
+  { fullDays, retention }: BackupPlan,
+): { readonly protection?: Protection } {
+  const mode = storage?.protection ?? "none";
+  return mode === "none" ? {} : { protection: { mode, days: fullDays + (retention.pitrDays ?? 0) } };
 }

@@ -4,6 +4,7 @@ import { backupAge } from "./health/backup-age.ts";
 import { backupContents } from "./health/backup-contents.ts";
 import { type BackupFolder, NoAgent, readBackupFolder } from "./health/backup-folder.ts";
 import { backupHeadroom } from "./health/backup-headroom.ts";
+import { backupProtection } from "./health/backup-protection.ts";
 import { certificateDays } from "./health/certificate-days.ts";
 import { type BackupPlan, type CheckContext, type HealthCheck, NoSession } from "./health/check.ts";
 import { checksumFailures } from "./health/checksum-failures.ts";
@@ -71,6 +72,7 @@ const CHECKS: readonly HealthCheck[] = [
   agentAtWork,
   backupAge,
   backupContents,
+  backupProtection,
   restoreDrill,
   certificateDays,
   checksumFailures,

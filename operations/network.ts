@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 import { dockerEngine } from "./docker.ts";
-import { containersIn, noteOthers, reconnectOthers } from "./reconnect.ts";
+import { containersIn, joinOthers, noteOthers, reconnectOthers } from "./reconnect.ts";
 import { LABEL_STACK } from "./target.ts";
 import { UserError } from "./user-error.ts";
 
@@ -12,6 +12,8 @@ export interface NetworkSpecification {
   readonly internal: boolean;
   /** Of one that is not internal: what is in it may begin connections to the outside. Default: false. */
   readonly outgoing?: boolean;
+  /** Name of the network that served for it in earlier versions: what others have put there is in this one as well. */
+  readonly formerly?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly dockerHost?: string;
 }
@@ -54,6 +56,10 @@ export async function ensureNetwork(
     Labels: { ...specification.labels },
   });
   await reconnectOthers(docker, made.id, place, tell);
+  for (const former of await networksNamed(docker, specification.formerly ?? "")) {
+    if (former.Labels?.[LABEL_STACK] === stack && isAs(former, specification))
+      await joinOthers(docker, made.id, { id: former.Id, stack }, tell);
+  }
   return made.id;
 }
 
@@ -87,6 +93,7 @@ function isAs(
 }
 
 async function networksNamed(docker: Docker, name: string): Promise<Docker.NetworkInspectInfo[]> {
+  if (name === "") return [];
   // The engine's filter matches parts of names as well.
   const candidates = await docker.listNetworks({ filters: { name: [name] } });
   return candidates.filter((candidate) => candidate.Name === name);

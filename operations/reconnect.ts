@@ -32,13 +32,7 @@ export async function noteOthers(
   containers: readonly string[],
   place: Place,
 ): Promise<void> {
-  const others: Endpoint[] = [];
-  for (const container of containers) {
-    const found = await inspect(docker, container);
-    if (found === undefined || found.Config.Labels[LABEL_STACK] === place.stack) continue;
-    const endpoint = Object.values(found.NetworkSettings.Networks).find(({ NetworkID }) => NetworkID === id);
-    others.push({ container, aliases: endpoint?.Aliases ?? [] });
-  }
+  const others = await othersIn(docker, id, containers, place.stack);
   if (others.length === 0) return;
   const noted = await read(place.stack);
   const ids = new Set(others.map(({ container }) => container));
@@ -58,6 +52,27 @@ export async function reconnectOthers(
 ): Promise<void> {
   const { [kindOf(place)]: others = [], ...rest } = await read(place.stack);
   if (others.length === 0) return;
+  await connectAll(docker, id, others, tell);
+  await write(place.stack, rest);
+}
+
+/** Puts the containers of others that are in one network of the stack's into another one as well, under the names that they have. */
+export async function joinOthers(
+  docker: Docker,
+  id: string,
+  from: { readonly id: string; readonly stack: string },
+  tell: (line: string) => void,
+): Promise<void> {
+  const others = await othersIn(docker, from.id, await containersIn(docker, from.id), from.stack);
+  await connectAll(docker, id, others, tell);
+}
+
+async function connectAll(
+  docker: Docker,
+  id: string,
+  others: readonly Endpoint[],
+  tell: (line: string) => void,
+): Promise<void> {
   const present = new Set(await containersIn(docker, id));
   for (const { container, aliases } of others) {
     const found = await inspect(docker, container);
@@ -73,7 +88,23 @@ export async function reconnectOthers(
       );
     }
   }
-  await write(place.stack, rest);
+}
+
+/** Those of containers in a network that are not the stack's. */
+async function othersIn(
+  docker: Docker,
+  id: string,
+  containers: readonly string[],
+  stack: string,
+): Promise<Endpoint[]> {
+  const others: Endpoint[] = [];
+  for (const container of containers) {
+    const found = await inspect(docker, container);
+    if (found === undefined || found.Config.Labels[LABEL_STACK] === stack) continue;
+    const endpoint = Object.values(found.NetworkSettings.Networks).find(({ NetworkID }) => NetworkID === id);
+    others.push({ container, aliases: endpoint?.Aliases ?? [] });
+  }
+  return others;
 }
 
 /** Ids of all containers that are to be in a network, of the stopped ones too. */

@@ -1,6 +1,7 @@
 import { isGood, newestOfEach, warningsOf } from "../agent/entry.ts";
 import type { AgentStatus } from "../agent/status.ts";
 import type { HealthReport } from "./health.ts";
+import { notProtected, type ProtectionState } from "./storage-protection.ts";
 
 /** One point of the list. */
 export interface RecoveryPoint {
@@ -18,8 +19,14 @@ const OLDEST_DRILL_DAYS = 8;
  *
  * @param status What the agent tells.
  * @param health A full report on the server.
+ * @param protection How the object storage keeps what is deleted, or why that is not known; absent: it does not.
  */
-export function checkRecovery(status: AgentStatus, health: HealthReport, now: Date): RecoveryPoint[] {
+export function checkRecovery(
+  status: AgentStatus,
+  health: HealthReport,
+  now: Date,
+  protection?: ProtectionState | Error,
+): RecoveryPoint[] {
   return [
     lastGood(status, now, "logical"),
     lastGood(status, now, "physical"),
@@ -29,6 +36,7 @@ export function checkRecovery(status: AgentStatus, health: HealthReport, now: Da
     archiveCurrent(status),
     drilled(status, now),
     offHost(status),
+    undeletable(status, protection),
     noRestoreOpen(status),
     standby(health),
     server(health),
@@ -127,6 +135,23 @@ function offHost({ backups }: AgentStatus): RecoveryPoint {
   return backups.some(({ repositories }) => repositories.some((name) => name !== "local"))
     ? { point, status: "ok", message: "in the object storage" }
     : { point, status: "warning", message: "all backups are on the Docker host: set pgstack:backupS3" };
+}
+
+function undeletable(
+  { backups }: AgentStatus,
+  protection: ProtectionState | Error | undefined,
+): RecoveryPoint {
+  const point = "a copy that the stack's key cannot delete";
+  if (protection instanceof Error) return { point, status: "failed", message: protection.message };
+  if (protection !== undefined) {
+    return protection.problems.length === 0
+      ? { point, status: "ok", message: `versions in bucket ${protection.bucket} (${protection.mode})` }
+      : { point, status: "failed", message: notProtected(protection) };
+  }
+  const message = backups.some(({ repositories }) => repositories.includes("s3"))
+    ? "who takes over the agent can delete the object storage's backups as well: set pgstack:backupS3.protection"
+    : "all backups are within reach of the Docker host: set pgstack:backupS3, with protection";
+  return { point, status: "warning", message };
 }
 
 function noRestoreOpen({ restore, kept, lineage }: AgentStatus): RecoveryPoint {

@@ -283,7 +283,9 @@ async function recordedTarget(
   id: string,
   options: RestoreOptions,
 ): Promise<RecoveryTarget> {
-  if (wanted.type === "backup" || wanted.timeline !== undefined || !(await isWritable(target))) return wanted;
+  if (wanted.type === "backup" || wanted.timeline !== undefined || wanted.repositoryTime !== undefined)
+    return wanted;
+  if (!(await isWritable(target))) return wanted;
   if (!(await isOwnCluster(target))) return wanted;
   if (wanted.type !== "latest") {
     await callAgent(target, "archive-now", {}, call(options));

@@ -63,8 +63,12 @@ const current: StackValidationPolicy = {
   },
 };
 
-function head({ name, reason }: Pick<Rule, "name" | "reason">) {
-  return { name, description: reason, enforcementLevel: "mandatory" as const };
+function head({ name, reason, advice = false }: Pick<Rule, "name" | "reason" | "advice">) {
+  return {
+    name,
+    description: reason,
+    enforcementLevel: advice ? ("advisory" as const) : ("mandatory" as const),
+  };
 }
 
 /** A preview does not know every value yet: what depends on one is looked at by the up, before it is made. */

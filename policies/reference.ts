@@ -5,8 +5,11 @@ import { STACK_RULES } from "./whole-stack.ts";
 export function withRules(page: string): string {
   const rows = [
     ...RULES.map((rule) => ({ ...rule, where: rule.environments?.join(", ") ?? "all" })),
-    ...STACK_RULES.map((rule) => ({ ...rule, where: "all" })),
-  ].map(({ name, where, reason, remedy }) => `| \`${name}\` | ${where} | ${reason} | ${remedy} |`);
+    ...STACK_RULES.map((rule) => ({ ...rule, where: "all", advice: false })),
+  ].map(
+    ({ name, where, reason, remedy, advice }) =>
+      `| \`${name}\` | ${where}${advice ? ", advice" : ""} | ${reason} | ${remedy} |`,
+  );
   const table = ["| rule | environments | why | to mend it |", "|---|---|---|---|", ...rows].join("\n");
   return page.replace(
     /(<!-- rules -->\n).*(<!-- \/rules -->)/s,

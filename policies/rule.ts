@@ -28,6 +28,8 @@ export interface Rule {
   readonly reason: string;
   /** How it is mended. */
   readonly remedy: string;
+  /** It warns and stops nothing. Default: false. */
+  readonly advice?: boolean;
   /** Environments that it is for. Default: all. */
   readonly environments?: readonly string[];
   /** Types of the resources that it looks at; empty: all. */

@@ -32,13 +32,8 @@ export async function backupSources(settings: Settings): Promise<BackupSources> 
   return { code: fingerprintOfFiles(files), verificationSql, storageAuthority };
 }
 
-/** Whether an ordinary network is needed beside the server's own: to publish its port, or for the agent to reach an object storage. */
-export function needsAccess(settings: Settings): boolean {
-  return settings.publish || needsOutgoing(settings);
-}
-
-/** Whether connections to the outside begin there: the agent archives into an object storage, or the database comes from one. */
-export function needsOutgoing({ backup, backupS3, restore }: Settings): boolean {
+/** Whether an object storage is to be reached: the agent archives into one, or the database comes from one. */
+export function needsStorageNetwork({ backup, backupS3, restore }: Settings): boolean {
   return (backup && backupS3 !== undefined) || restore?.from?.s3 !== undefined;
 }
 
@@ -60,6 +55,7 @@ export function replacementTrigger(settings: Settings, imageId: string, dataDire
         ...[publish, containerLimits(settings)],
         ...[settings.ballastMegabytes, settings.environment],
         ...(publish ? ["resolves no names of the outside"] : []),
+        ...(publish && needsStorageNetwork(settings) ? ["is not in the storage's network"] : []),
         ...(settings.backup ? ["has neither backups nor their keys"] : []),
         startOnly.sort(([one], [other]) => one.localeCompare(other)),
       ]),

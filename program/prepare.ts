@@ -17,7 +17,7 @@ import { acceptedRules } from "../policies/exceptions.ts";
 import { readSettings } from "../settings/read.ts";
 import type { Settings } from "../settings/settings.ts";
 import { isUnsaved, savedOutputs, saveState } from "../toolchain/state-backups.mjs";
-import { type BackupSources, backupSources, needsAccess } from "./backup.ts";
+import { type BackupSources, backupSources, needsStorageNetwork } from "./backup.ts";
 import { requireBackups } from "./lost-backups.ts";
 import { beginChange } from "./promotion.ts";
 import { refuseRenamed } from "./renamed.ts";
@@ -145,6 +145,10 @@ function derivedNames({ backup, containerName, configurationVolumeName }: Settin
 }
 
 function networkNames(settings: Settings): string[] {
-  const { networkName } = settings;
-  return needsAccess(settings) ? [networkName, `${networkName}-access`] : [networkName];
+  const { networkName, publish } = settings;
+  return [
+    networkName,
+    ...(publish ? [`${networkName}-access`] : []),
+    ...(needsStorageNetwork(settings) ? [`${networkName}-storage`] : []),
+  ];
 }

@@ -13,6 +13,7 @@ import { requirePermission } from "../operations/permission.ts";
 import { waitUntilReady } from "../operations/readiness.ts";
 import { releaseLog } from "../operations/release-log.ts";
 import { inRunningContainer } from "../operations/running-container.ts";
+import { readProtection } from "../operations/storage-protection.ts";
 import { queryAsSuperuser } from "../operations/superuser.ts";
 import { serverTrust, type Target } from "../operations/target.ts";
 import { UserError } from "../operations/user-error.ts";
@@ -75,6 +76,8 @@ async function check(
   const results = await audited({ logsDirectory, stack: target.stack }, "health.check", { full: true }, () =>
     orAbandon(target, firstProvision, async () => {
       await waitUntilReady(target, { timeoutSeconds: inputs.readyTimeoutSeconds });
+      // What it finds now is what the check below tells; a storage that is away is told of by another.
+      if (inputs.protectedStorage === true) await readProtection(target).catch(() => {});
       const report = await checkHealth(target, {
         credentials: {
           administrator: { role: roles.administrator, password: passwords.administrator },

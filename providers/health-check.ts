@@ -21,6 +21,8 @@ export interface HealthCheckInputs {
   readonly thresholds: HealthThresholds;
   /** Cron line; empty: there are no backups. */
   readonly backupSchedule: string;
+  /** Look at the object storage first. Absent: nothing is asked of it. */
+  readonly protectedStorage?: boolean;
   /** Take a last backup before the stack goes. */
   readonly finalBackup: boolean;
   /** The stack goes only with a backup that was proven within a day. */
@@ -49,7 +51,9 @@ export class HealthCheckResource extends OperationResource {
 
   constructor(
     name: string,
-    inputs: { [Key in keyof HealthCheckInputs]: pulumi.Input<HealthCheckInputs[Key]> },
+    inputs: {
+      [Key in keyof Omit<HealthCheckInputs, "protectedStorage">]: pulumi.Input<HealthCheckInputs[Key]>;
+    } & Pick<HealthCheckInputs, "protectedStorage">,
     options: pulumi.CustomResourceOptions,
   ) {
     super(

@@ -9,6 +9,8 @@ export interface NetworkInputs {
   readonly internal: boolean;
   /** Of one that is not internal: what is in it may begin connections to the outside. */
   readonly outgoing?: boolean;
+  /** Name of the network that served for it in earlier versions. */
+  readonly formerly?: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Where the audit log is. Absent: nothing is recorded. */
   readonly logsDirectory?: string;

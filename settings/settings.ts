@@ -53,6 +53,8 @@ export interface ObjectStorageSettings {
 export interface BackupS3Settings extends ObjectStorageSettings {
   /** Keep a local repository too. */
   readonly keepLocal: boolean;
+  /** What keeps the stack's key from deleting backups for good. */
+  readonly protection: "none" | "versioned" | "locked";
 }
 
 /** What the database is brought back to. */

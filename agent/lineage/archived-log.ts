@@ -54,7 +54,9 @@ export class ArchivedLog implements SegmentSource {
       if (content !== undefined && content !== WHOLE) content[placeOf(segmentNumber(segment))] = 1;
     };
     const direct = isListedDirectly(configuration, repository);
-    if (open.size > MANY && !direct) await eachArchived(configuration, repository, root, note, context);
+    // pgBackRest lists at most a thousand versions at once.
+    const inPieces = direct || configuration.physical.asOf !== undefined;
+    if (open.size > MANY && !inPieces) await eachArchived(configuration, repository, root, note, context);
     else {
       const left = open.values();
       const look = async () => {

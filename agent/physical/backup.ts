@@ -38,8 +38,10 @@ export async function physicalBackup(
 ): Promise<BackupEntry[]> {
   await refuseOnStandby(configuration);
   // One repository that cannot be reached fails below, by its name; the others have their backup all the same.
+  let unready = "";
   await prepareStanza(configuration, context).catch((error: unknown) => {
     if (context.signal.aborted || configuration.physical.repositories.length === 1) throw error;
+    unready = `; the repositories were not made ready: ${messageOf(error)}`;
   });
   const notes = await annotations(configuration, request, context);
   const labels = new Map<string, readonly string[]>();
@@ -52,7 +54,7 @@ export async function physicalBackup(
     } catch (error) {
       if (context.signal.aborted) throw error;
       const told = await withRoom(error, configuration);
-      const message = `repository ${repository}: ${messageOf(told)}`;
+      const message = `repository ${repository}: ${messageOf(told)}${unready}`;
       failures.push({ message, refused: told instanceof Refusal });
     }
   }

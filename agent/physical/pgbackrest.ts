@@ -30,6 +30,7 @@ export async function pgbackrest(
   { options = [], path, input, onLine, timeoutSeconds, context }: PgbackrestCall,
 ): Promise<string> {
   const complaints: string[] = [];
+  const reading = readingOptions(physical, command, options);
   const overdue = timeoutSeconds === undefined ? undefined : AbortSignal.timeout(timeoutSeconds * 1_000);
   const result = await run(
     "pgbackrest",
@@ -37,6 +38,7 @@ export async function pgbackrest(
       `--config=${physical.configurationFile}`,
       `--stanza=${physical.stanza}`,
       ...options,
+      ...reading,
       command,
       ...(path ?? []),
     ],
@@ -58,6 +60,36 @@ export async function pgbackrest(
   });
   if (result.exitCode !== 0) throw failure(command, result, complaints);
   return result.stdout;
+}
+
+/** The commands that read a repository as of a time: https://pgbackrest.org/configuration.html#section-repository/option-repo-target-time */
+const READING = new Set(["archive-get", "info", "repo-get", "repo-ls", "restore"]);
+
+function readingOptions(
+  { asOf }: AgentConfiguration["physical"],
+  command: string,
+  options: readonly string[],
+): string[] {
+  if (asOf === undefined) return [];
+  if (!READING.has(command)) throw new Error(`${command} is nothing for a repository as of ${asOf.time}`);
+  const repository = options.some((option) => option.startsWith("--repo=")) ? [] : ["--repo=1"];
+  return [...repository, `--repo-target-time=${asOf.time}`];
+}
+
+/** What a recovering server gets its log by. */
+export function restoreCommand(
+  configuration: Pick<AgentConfiguration, "physical">,
+  repository: string,
+  directory: string,
+): string {
+  const { stanza, asOf } = configuration.physical;
+  const get = (file: string, options: string) =>
+    `pgbackrest --config=${file} --stanza=${stanza} ${options}--pg1-path=${directory} archive-get %f "%p"`;
+  const file = repositoryConfigurationFile(configuration, repository);
+  if (asOf === undefined) return get(file, "");
+  // A timeline that was begun later is seen, so that its number is not taken again.
+  const history = `case %f in *.history) ${get(asOf.present, "")};; *) exit 1;; esac`;
+  return `${get(file, `--repo=1 --repo-target-time="${asOf.time}" `)} || ${history}`;
 }
 
 /** pgBackRest's configuration that knows one repository alone, which another one that is away does not hold up. */

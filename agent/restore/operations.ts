@@ -1,3 +1,4 @@
+import { asOf } from "../as-of.ts";
 import { lockPath, withExclusive } from "../exclusive.ts";
 import { Refusal } from "../failure.ts";
 import { withLimitedLogin } from "../limited-login.ts";
@@ -51,8 +52,10 @@ export const RESTORE_OPERATIONS: readonly (readonly [string, Operation])[] = [
   ],
   [
     "restore-plan",
-    async (configuration, { target }, context) => {
-      const { bases, chain, possible } = await planRecovery(configuration, parseTarget(target), context);
+    async (configuration, { target: given }, context) => {
+      const target = parseTarget(given);
+      const reader = asOf(configuration, target.repositoryTime);
+      const { bases, chain, possible } = await planRecovery(reader, target, context);
       return { base: bases[0]?.id ?? "", timeline: lastTimeline(chain), possible };
     },
   ],
@@ -212,13 +215,10 @@ async function lineageAfter(
   if (prepared === undefined) throw new Refusal(`restore ${id} has no cluster to put in use`);
   const { repositories } = configuration.physical;
   const root = await archiveRoot(configuration, repositories[0] ?? "local", context);
-  const parent = await archivedChain(
-    configuration,
-    repositories[0] ?? "local",
-    root,
-    prepared.timeline,
-    context,
-  );
+  // What was read as of a time may be in the repository no more.
+  const parent =
+    prepared.chain ??
+    (await archivedChain(configuration, repositories[0] ?? "local", root, prepared.timeline, context));
   const timeline = prepared.ownTimeline ?? nextTimeline(prepared.timeline, root.histories);
   if (prepared.ownTimeline !== undefined && root.histories.has(timeline)) {
     throw new Refusal(

@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { asOf } from "../as-of.ts";
 import type { AgentConfiguration } from "../configuration.ts";
 import type { Context } from "../context.ts";
 import type { BackupEntry } from "../entry.ts";
 import { messageOf, Refusal } from "../failure.ts";
 import { ArchivedLog } from "../lineage/archived-log.ts";
 import { type Chain, eitherOf, lastTimeline, missingSegments, segmentsNamed } from "../lineage/chain.ts";
-import { pgbackrest, repositoryConfigurationFile } from "../physical/pgbackrest.ts";
+import { pgbackrest, restoreCommand } from "../physical/pgbackrest.ts";
 import {
   lsnNumber,
   nextSegment,
@@ -58,7 +59,9 @@ export interface PreparedCluster extends Inspection {
   readonly backup: string;
   /** Where that backup is. */
   readonly repository?: string;
-  /** The timeline that recovery followed. */
+  /** The timelines that recovery followed; absent in what an earlier version has prepared. */
+  readonly chain?: Chain;
+  /** The last of them. */
   readonly timeline: number;
   /** The one that it has begun there; absent in what an earlier version has prepared. */
   readonly ownTimeline?: number;
@@ -76,10 +79,11 @@ export interface PreparedCluster extends Inspection {
  * given folder is written to, and that is gone when recovery fails.
  */
 export async function prepareCluster(
-  configuration: AgentConfiguration,
+  present: AgentConfiguration,
   options: PrepareOptions,
   context: Context,
 ): Promise<PreparedCluster> {
+  const configuration = asOf(present, options.target.repositoryTime);
   const plan = await planRecovery(configuration, options.target, context, options);
   let failure: unknown;
   for (const base of plan.bases) {
@@ -126,15 +130,14 @@ async function recover(
   };
   const sandbox = inPlace ? undefined : configuration.sandboxDirectory;
   const server = async <Value>(values: Parameters, work: Work<Value>): Promise<Value> => {
-    const archive = archiveOf(configuration, from);
     if (sandbox === undefined) {
-      const command = ["pgbackrest", ...archive, `--pg1-path=${directory}`, 'archive-get %f "%p"'].join(" ");
+      const command = restoreCommand(configuration, from, directory);
       return withTemporaryServer(directory, { ...values, restore_command: command }, context, work);
     }
     // One that was in the sandbox is gone.
     if (!existsSync(directory))
       staged = await restoreFiles(configuration, { base, plan, directory }, context);
-    const supplier = supplierFrom(archive, context);
+    const supplier = supplierFrom(configuration, from, context);
     return withSandboxedServer(
       sandbox,
       { cluster: directory, parameters: { ...OWN, ...values }, supplier },
@@ -161,24 +164,27 @@ async function recover(
     const inspection = await inspectCluster(configuration, server, !inPlace, context);
     if (inPlace) await promote();
     const timeline = lastTimeline(chain);
-    return { backup: base.id, repository: from, timeline, ...reached, ...inspection, secondsToFirstQuery };
+    return {
+      backup: base.id,
+      repository: from,
+      chain,
+      timeline,
+      ...reached,
+      ...inspection,
+      secondsToFirstQuery,
+    };
   });
   if (sandbox !== undefined) return prepared;
   await removeRecoverySettings(directory);
   return { ...prepared, ownTimeline: await clusterTimeline(directory) };
 }
 
-/** Words for pgBackRest to find the archive where the backup is. */
-function archiveOf(configuration: AgentConfiguration, repository: string): string[] {
-  const { stanza } = configuration.physical;
-  return [`--config=${repositoryConfigurationFile(configuration, repository)}`, `--stanza=${stanza}`];
-}
-
 /** Supplies the sandbox, which does not have the archive. */
-function supplierFrom(archive: readonly string[], { signal }: Context): Supplier {
+function supplierFrom(configuration: AgentConfiguration, repository: string, { signal }: Context): Supplier {
   return async (name, path, control) => {
-    const words = [...archive, `--pg1-path=${control}`, "archive-get", name, path];
-    return (await run("pgbackrest", words, { signal })).exitCode;
+    const command = restoreCommand(configuration, repository, control);
+    const filled = command.replaceAll("%f", name).replaceAll("%p", path);
+    return (await run("sh", ["-c", filled], { signal })).exitCode;
   };
 }
 

@@ -45,6 +45,8 @@ async function loggedUntil(
   configuration: AgentConfiguration,
   context: Pick<Context, "signal">,
 ): Promise<string> {
+  const { asOf } = configuration.physical;
+  if (asOf !== undefined) return new Date(asOf.time).toISOString();
   const { seconds } = await recoveryPoint(configuration, context).catch(() => ({ seconds: 0 }));
   context.signal.throwIfAborted();
   return new Date(Date.now() - seconds * 1_000).toISOString();

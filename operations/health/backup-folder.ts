@@ -1,7 +1,10 @@
+import type { AgentConfiguration } from "../../agent/configuration.ts";
 import type { DrillResult } from "../../agent/drill.ts";
 import { type FolderIdentity, IDENTITY_FILE } from "../../agent/identity.ts";
 import type { Lineage, OwedBackup } from "../../agent/lineage/record.ts";
 import type { ScheduleState } from "../../agent/schedule/state.ts";
+import { PROTECTION_FILE } from "../../agent/storage/look.ts";
+import type { Protection, ProtectionState } from "../../agent/storage/protection.ts";
 import { agentContainer } from "../agent.ts";
 import { ARCHIVE_QUEUE, BACKUP_FILES } from "../backup-files.ts";
 import { ContainerNotRunning, executeInContainer } from "../execute.ts";
@@ -26,6 +29,11 @@ export interface BackupFolder {
   readonly owed: OwedBackup | undefined;
   /** When the last scheduled backup failed, where none has succeeded since. */
   readonly failedAt: string | undefined;
+  /** What the object storage is to be protected by, and how the agent found it last; undefined: nothing, and never. */
+  readonly protection: {
+    readonly wanted: Protection | undefined;
+    readonly found: ProtectionState | undefined;
+  };
   /** How old the cluster is. */
   readonly clusterSeconds: number;
   /** Segments that the object storage has not taken yet, and seconds that the first of them waits. */
@@ -38,6 +46,8 @@ const FILES = [
   "state/last-drill.json",
   "state/lineage.json",
   "state/schedule.json",
+  PROTECTION_FILE,
+  `${CONFIGURATION_DIRECTORY}/${BACKUP_FILES.agent}`,
 ];
 const SCRIPT = `cd /backups || exit 3
 for file; do cat -- "$file" 2>/dev/null; printf '\\0'; done
@@ -64,7 +74,8 @@ export async function readBackupFolder(target: Target, timeoutMilliseconds = 10_
   });
   if (exitCode !== 0)
     throw new Error(`the backup folder cannot be seen: ${stderr.trim() || `code ${exitCode}`}`);
-  const [identity, metadata, drill, lineage, schedule, age = "", queue = ""] = stdout.split("\0");
+  const [identity, metadata, drill, lineage, schedule, protection, configuration, age = "", queue = ""] =
+    stdout.split("\0");
   const [waiting = 0, oldestSeconds = 0] = queue.trim().split(" ").map(Number);
   const { id, replaces } = (parsed(identity) ?? {}) as Partial<FolderIdentity>;
   return {
@@ -73,6 +84,10 @@ export async function readBackupFolder(target: Target, timeoutMilliseconds = 10_
     drill: parsed(drill) as DrillResult | undefined,
     owed: (parsed(lineage) as Partial<Lineage> | null | undefined)?.owed,
     failedAt: (parsed(schedule) as ScheduleState | null | undefined)?.backup?.failedAt,
+    protection: {
+      wanted: (parsed(configuration) as Partial<AgentConfiguration> | undefined)?.physical?.protection,
+      found: parsed(protection) as ProtectionState | undefined,
+    },
     clusterSeconds: Number(age),
     queue: { waiting, oldestSeconds },
   };

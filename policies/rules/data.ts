@@ -82,6 +82,21 @@ export const dataRules: readonly Rule[] = [
         : "no backup leaves the host",
   },
   {
+    name: "backups-undeletable",
+    reason: "Whoever takes over the agent has the key of the object storage, and deletes every backup by it.",
+    remedy: "set pgstack:backupS3.protection to versioned or locked (docs/backup.md)",
+    // Stacks that are up would be stopped by a rule.
+    advice: true,
+    environments: STRICT,
+    types: [dynamic("BackupConfiguration")],
+    check: (resource) => {
+      const { repositories = [], protection } = agentOf(resource).physical ?? {};
+      return repositories.includes("s3") && protection === undefined
+        ? "the stack's own key can delete all backups in the object storage"
+        : undefined;
+    },
+  },
+  {
     name: "backups-encrypted",
     reason: "A backup is all of the data, in places where nobody watches over it.",
     remedy: "leave pgstack:backupEncryption on",
@@ -133,7 +148,7 @@ export const dataRules: readonly Rule[] = [
 
 interface Agent {
   readonly logical?: { readonly encrypted?: boolean };
-  readonly physical?: { readonly repositories?: readonly string[] };
+  readonly physical?: { readonly repositories?: readonly string[]; readonly protection?: unknown };
   readonly retention?: { readonly days?: number };
   readonly schedule?: { readonly drill?: string };
 }

@@ -5,6 +5,8 @@ const EVERYWHERE = new Set(["", "0.0.0.0", "::"]);
 /** Loopback, and the ranges that no router of the internet knows: RFC 1918, RFC 4193. */
 const OWN = /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|::1$|f[cd][0-9a-f]{2}:)/i;
 const LOOPBACK = /^(127\.|::1$)/;
+/** What ends the names of networks beside the internal one: to publish a port from, and for the agent to reach a storage by. */
+const BESIDE = ["access", "storage"];
 /** How a server's TLS comes about. */
 const TLS_MODES = ["generated", "files"];
 
@@ -18,12 +20,23 @@ export const networkRules: readonly Rule[] = [
   {
     name: "network-internal",
     reason: "On an internal network nothing outside reaches the server, whatever else is set.",
-    remedy: "leave the stack's network internal; a published port has the network NAME-access beside it",
+    remedy:
+      "leave the stack's network internal; beside it are NAME-access for a published port, and NAME-storage for the agent",
     types: [dynamic("Network")],
     check: ({ props }, { networkName }) =>
-      props["internal"] === true || props["network"] === `${networkName}-access`
+      props["internal"] === true || BESIDE.some((suffix) => props["network"] === `${networkName}-${suffix}`)
         ? undefined
         : `the network ${props["network"]} is not internal`,
+  },
+  {
+    name: "published-network-answers",
+    reason: "A server that is taken over must not begin connections to the outside and carry data off.",
+    remedy: "leave NAME-access without outgoing connections; the agent has NAME-storage for its own",
+    types: [dynamic("Network")],
+    check: ({ props }, { networkName }) =>
+      props["network"] === `${networkName}-access` && props["outgoing"] === true
+        ? `connections to the outside may begin in the network ${props["network"]}`
+        : undefined,
   },
   {
     name: "port-on-own-address",

@@ -5,7 +5,7 @@ import { dockerName } from "../names.ts";
 import { OBJECT_STORAGE_EXAMPLE, objectStorageShape } from "../object-storage.ts";
 import { hostDirectory, projectFile } from "../paths.ts";
 import { secretText, tableName } from "../repository.ts";
-import { flag, listOf, wholeNumber } from "../values.ts";
+import { flag, listOf, oneOf, wholeNumber } from "../values.ts";
 
 const ANEW = "A change makes the container anew: connections end.";
 const ANOTHER_PLACE = "What is in the place before stays there: move it along first.";
@@ -82,15 +82,20 @@ export const backupKeys = {
   backupS3: setting(
     z
       .strictObject(
-        { ...objectStorageShape, keepLocal: flag().default(true) },
+        {
+          ...objectStorageShape,
+          keepLocal: flag().default(true),
+          protection: oneOf("none", "versioned", "locked").default("none"),
+        },
         { error: OBJECT_STORAGE_EXAMPLE },
       )
       .optional(),
-    "S3-compatible storage for physical backups and the archive, beside the local ones or, with keepLocal false, instead of them. Set it with `pulumi config set --secret --path`, as it holds the access key; staging and production take no plain one.",
+    "S3-compatible storage for physical backups and the archive, beside the local ones or, with keepLocal false, instead of them. Set it with `pulumi config set --secret --path`, as it holds the access key; staging and production take no plain one. `protection` says what keeps that key from deleting backups for good: `versioned`, a bucket that keeps versions, in which the key cannot delete them; `locked`, object lock with a default retention of at least pitrDays and backupFullDays together, besides; `none`. The bucket is tried before anything is written to it, and by `health`.",
     {
       group: "Backup",
       fallback: "none",
-      example: "{endpoint: s3.example.com, bucket: backups, key: AKIDEXAMPLE, secret: EXAMPLEKEY}",
+      example:
+        "{endpoint: s3.example.com, bucket: backups, key: AKIDEXAMPLE, secret: EXAMPLEKEY, protection: versioned}",
       structured: true,
       caution: ANOTHER_PLACE,
     },

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Refusal } from "../../agent/failure.ts";
-import { parseTarget } from "../../agent/restore/target.ts";
+import { parseRepositoryTime, parseTarget } from "../../agent/restore/target.ts";
 import { setting } from "../documentation.ts";
 import { dockerName } from "../names.ts";
 import { OBJECT_STORAGE_EXAMPLE, objectStorageShape } from "../object-storage.ts";
@@ -21,6 +21,7 @@ const given = z.strictObject(
     lsn: z.string().optional(),
     latest: flag().optional(),
     accept: z.string().optional(),
+    repositoryTime: z.string().optional(),
     from: z
       .strictObject(
         {
@@ -67,9 +68,20 @@ export const restoreKeys = {
         if (value.from !== undefined && sources.length !== 1) {
           return refuse(`must name one place: ${SOURCES.join(", ")}`, ["from"]);
         }
+        let repositoryTime: { readonly repositoryTime?: string };
+        try {
+          repositoryTime = parseRepositoryTime(value.repositoryTime);
+        } catch (error) {
+          if (error instanceof Refusal) return refuse(`is refused: ${error.message}`, ["repositoryTime"]);
+          throw error;
+        }
+        if (value.repositoryTime !== undefined && value.from !== undefined && value.from.s3 === undefined) {
+          return refuse("goes with from.s3: no other place keeps what was deleted", ["repositoryTime"]);
+        }
         try {
           const wanted = String(value[type as "backup"] ?? "");
-          const target = parseTarget({ type, ...(type === "backup" ? { id: wanted } : { value: wanted }) });
+          const named = type === "backup" ? { id: wanted } : { value: wanted };
+          const target = parseTarget({ type, ...named, ...repositoryTime });
           return {
             target,
             ...(accept === undefined ? {} : { accept }),
@@ -81,7 +93,7 @@ export const restoreKeys = {
         }
       })
       .optional(),
-    "Bring the database back to a backup or a point in time at the next `up`, once for each value: `backup` (an id), `time` (with its zone), `name` (a restore point), `xid`, `lsn` or `latest: true`. `accept` gives the reason to take what fails verification. With `from` (a `volume`, a `directory` of the Docker host or `s3`, and the `encryptionKey` where the backups have one) a new stack begins with another one's backups in place of an empty database.",
+    "Bring the database back to a backup or a point in time at the next `up`, once for each value: `backup` (an id), `time` (with its zone), `name` (a restore point), `xid`, `lsn` or `latest: true`. `accept` gives the reason to take what fails verification. `repositoryTime` reads the object storage as it was then, when all of it was deleted since and its bucket keeps versions. With `from` (a `volume`, a `directory` of the Docker host or `s3`, and the `encryptionKey` where the backups have one) a new stack begins with another one's backups in place of an empty database.",
     {
       group: "Backup",
       fallback: "none",

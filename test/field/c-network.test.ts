@@ -122,3 +122,28 @@ test("a run that was killed between the two leaves it to the next, for stopped c
     await removeNetwork(wanted);
   }
 });
+
+test("containers that others had put beside the agent, to be its storage, are in the network that it has now (B11)", async () => {
+  const stack = `t${randomBytes(4).toString("hex")}`;
+  const labels = { [LABEL_STACK]: stack };
+  const former = { stack, network: `${stack}-access`, internal: false, outgoing: true, labels };
+  const storage = { ...former, network: `${stack}-storage`, formerly: former.network };
+  const published = { ...former, outgoing: false };
+  try {
+    await ensureNetwork(former);
+    const beside = await application(former.network);
+    await ensureNetwork(storage);
+    expect(await networksOf(beside)).toMatchObject({ [storage.network]: ["shop"] });
+    // What publishes now lets nothing out, and nobody that is only there is put beside the agent.
+    await removeNetwork(former);
+    await ensureNetwork(published);
+    expect(await networkExists(published)).toBe(true);
+    await removeNetwork(storage);
+    const client = await application(published.network);
+    await ensureNetwork(storage);
+    expect(Object.keys(await networksOf(client))).not.toContain(storage.network);
+  } finally {
+    await removeMade();
+    for (const one of [former, storage]) await removeNetwork(one);
+  }
+});

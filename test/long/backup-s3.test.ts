@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BackupEntry } from "../../agent/entry.ts";
+import { freePort } from "../../cli/preview-change/free-port.ts";
 import { callAgent } from "../../operations/agent.ts";
+import { dockerEngine } from "../../operations/docker.ts";
 import { executeInContainer } from "../../operations/execute.ts";
 import { queryAsSuperuser } from "../../operations/superuser.ts";
 import type { S3Server } from "../support/s3/server.ts";
@@ -80,5 +82,42 @@ describe("L6 backups in an object storage", { timeout: 400_000 }, () => {
     expect(dump).toHaveLength(1);
     await stack.change(settings);
     await expect.poll(() => archived(stack), { timeout: 240_000, interval: 1_000 }).toBe(true);
+  });
+
+  test("B11 the server is published from a network without the agent's way out, and a toggle of either moves only one", async () => {
+    const docker = dockerEngine();
+    const { container } = stack.target;
+    const before = (await docker.getContainer(container).inspect()).Id;
+    const publish = { publish: true, publishPort: await freePort() };
+    await stack.change({ ...settings, ...publish });
+    const networksOf = async (name: string) =>
+      Object.keys((await docker.getContainer(name).inspect()).NetworkSettings.Networks).sort();
+    expect(await networksOf(container)).toEqual([container, `${container}-access`]);
+    expect(await networksOf(`${container}-agent`)).toEqual([`${container}-storage`]);
+    const masquerade = "com.docker.network.bridge.enable_ip_masquerade";
+    const access = await docker.getNetwork(`${container}-access`).inspect();
+    expect(access.Options?.[masquerade]).toBe("false");
+    // The storage is an address outside of the server's networks.
+    const { Networks } = (await docker.getContainer(`${container}-s3`).inspect()).NetworkSettings;
+    const [address = ""] = Object.values(Networks).map(({ IPAddress }) => IPAddress);
+    const probe = (name: string) =>
+      executeInContainer(
+        { ...stack.target, container: name },
+        { command: ["timeout", "5", "openssl", "s_client", "-connect", `${address}:443`] },
+      );
+    expect((await probe(`${container}-agent`)).stdout).toContain("BEGIN CERTIFICATE");
+    expect((await probe(container)).stdout).not.toContain("BEGIN CERTIFICATE");
+    const published = (await docker.getContainer(container).inspect()).Id;
+    expect(published).not.toBe(before);
+    // Without a storage the agent has no network, and the server goes on.
+    const { backupS3: _, ...local } = settings;
+    await stack.change({ ...local, ...publish });
+    expect(await networksOf(`${container}-agent`)).toEqual(["none"]);
+    expect((await docker.getContainer(container).inspect()).Id).toBe(published);
+    await storage.join(stack.project.stack);
+    await stack.change({ ...settings, ...publish });
+    expect((await docker.getContainer(container).inspect()).Id).toBe(published);
+    await stack.change(settings);
+    expect(await networksOf(container)).toEqual([container]);
   });
 });

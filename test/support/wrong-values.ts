@@ -197,6 +197,24 @@ export const WRONG_VALUES: readonly Wrong[] = [
     'pgstack:schemas is "[\\"sales\\""; it must be a list such as ["sales", "stock"]',
   ],
   [
+    {
+      restore:
+        '{"latest":true,"repositoryTime":"yesterday","from":{"s3":{"endpoint":"s3.example.com","bucket":"backups","key":"K","secret":"S"}}}',
+    },
+    'pgstack:restore.repositoryTime is refused: "yesterday" is no point in time: give it with its zone, such as 2026-03-01T14:30:00Z or 2026-03-01 15:30:00+01',
+  ],
+  [
+    { restore: '{"latest":true,"repositoryTime":"2026-03-01T14:30:00Z","from":{"volume":"backups"}}' },
+    "pgstack:restore.repositoryTime goes with from.s3: no other place keeps what was deleted",
+  ],
+  [
+    {
+      backupS3:
+        '{"endpoint":"s3.example.com","bucket":"backups","key":"K","secret":"S","protection":"maybe"}',
+    },
+    'pgstack:backupS3.protection is "maybe"; it must be one of none, versioned, locked',
+  ],
+  [
     { restore: '{"latest":true,"accept":" "}' },
     "pgstack:restore.accept must be the reason in 3 to 500 characters",
   ],

@@ -64,9 +64,9 @@ describe("S7 the agent's container", () => {
     expect(inputs).not.toHaveProperty("envs");
   });
 
-  test("L6 with an object storage it has the ordinary network alone", async () => {
-    expect((await agentInputs("pgstack-dev-access"))["networksAdvanced"]).toEqual([
-      { name: "pgstack-dev-access" },
+  test("L6 with an object storage it has the network for that alone", async () => {
+    expect((await agentInputs("pgstack-dev-storage"))["networksAdvanced"]).toEqual([
+      { name: "pgstack-dev-storage" },
     ]);
   });
 });

@@ -171,16 +171,18 @@ describe("L9 volumes", () => {
 });
 
 describe("S4 networks", () => {
-  test("S4 the stack's network is internal; a second, ordinary one is there only to publish from", async () => {
+  test("S4 the stack's network is internal; from the one to publish from nothing begins, and the agent has one of its own", async () => {
     await known(new components.IsolatedNetwork("inside", { stack: "dev", networkName: "n" }).networkId);
     expect(networks()).toEqual([{ network: "n", internal: true }]);
     recorded.clear();
-    const both = new components.IsolatedNetwork("both", { stack: "dev", networkName: "n", access: true });
-    await known(both.networkId);
-    await known(both.accessNetworkId ?? pulumi.output(""));
+    const wanted = { stack: "dev", networkName: "n", access: true, storage: true };
+    const all = new components.IsolatedNetwork("all", wanted);
+    for (const id of [all.networkId, all.accessNetworkId, all.storageNetworkId])
+      await known(id ?? pulumi.output(""));
     expect(networks()).toEqual([
       { network: "n", internal: true },
-      { network: "n-access", internal: false },
+      { network: "n-storage", internal: false, outgoing: true },
+      { network: "n-access", internal: false, outgoing: false },
     ]);
   });
 });
@@ -226,5 +228,8 @@ async function container(args: ServerArgs): Promise<Registered> {
 }
 
 function networks(): unknown[] {
-  return recorded.ofType(":Network").map(({ inputs: { network, internal } }) => ({ network, internal }));
+  return recorded.ofType(":Network").map(({ inputs: { network, internal, outgoing } }) => ({
+    ...{ network, internal },
+    ...(outgoing === undefined ? {} : { outgoing }),
+  }));
 }

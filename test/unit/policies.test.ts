@@ -218,10 +218,26 @@ const CASES: Record<string, { passes: Declared[]; fails: [Declared, RegExp][] }>
     fails: [[container({ envs: ["POSTGRES_PASSWORD=x"] }), /POSTGRES_PASSWORD/]],
   },
   "network-internal": {
-    passes: [network(), network({ network: "pgstack-prod-access", internal: false })],
+    passes: [
+      network(),
+      network({ network: "pgstack-prod-access", internal: false }),
+      network({ network: "pgstack-prod-storage", internal: false, outgoing: true }),
+    ],
     fails: [
       [network({ internal: false }), /pgstack-prod is not internal/],
       [network({ network: "open-access", internal: false }), /open-access is not internal/],
+    ],
+  },
+  "published-network-answers": {
+    passes: [
+      network({ network: "pgstack-prod-access", internal: false, outgoing: false }),
+      network({ network: "pgstack-prod-storage", internal: false, outgoing: true }),
+    ],
+    fails: [
+      [
+        network({ network: "pgstack-prod-access", internal: false, outgoing: true }),
+        /connections to the outside may begin in the network pgstack-prod-access/,
+      ],
     ],
   },
   "port-on-own-address": {
@@ -269,6 +285,13 @@ const CASES: Record<string, { passes: Declared[]; fails: [Declared, RegExp][] }>
   "backups-off-host": {
     passes: [agent()],
     fails: [[agent({ physical: { repositories: ["local"] } }), /no backup leaves the host/]],
+  },
+  "backups-undeletable": {
+    passes: [
+      agent({ physical: { repositories: ["local"] } }),
+      agent({ physical: { repositories: ["local", "s3"], protection: { mode: "versioned", days: 14 } } }),
+    ],
+    fails: [[agent({ physical: { repositories: ["local", "s3"] } }), /own key can delete all backups/]],
   },
   "backups-encrypted": {
     passes: [agent()],

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { AgentStatus } from "../../agent/status.ts";
 import type { HealthReport } from "../../operations/health.ts";
 import { checkRecovery, recoveryReport } from "../../operations/recovery-check.ts";
+import type { ProtectionState } from "../../operations/storage-protection.ts";
 import { backupEntry, badEntry } from "../support/backup-entry.ts";
 
 const NOW = new Date("2026-11-21T03:00:00Z");
@@ -35,6 +36,11 @@ const HEALTH: HealthReport = {
   ],
 };
 
+const PROTECTED: ProtectionState = {
+  ...{ mode: "versioned", days: 14, bucket: "backups", prefix: "pgstack/" },
+  ...{ at: NOW.toISOString(), problems: [] },
+};
+
 const failed = (status: Partial<AgentStatus>, health = HEALTH) =>
   checkRecovery({ ...GOOD, ...status }, health, NOW)
     .filter((point) => point.status === "failed")
@@ -43,7 +49,23 @@ const failed = (status: Partial<AgentStatus>, health = HEALTH) =>
 describe("A4 the disaster recovery check", () => {
   test("A4 all is well", () => {
     expect(failed({})).toEqual([]);
-    expect(checkRecovery(GOOD, HEALTH, NOW).map(({ status }) => status)).not.toContain("warning");
+    expect(checkRecovery(GOOD, HEALTH, NOW, PROTECTED).map(({ status }) => status)).not.toContain("warning");
+  });
+
+  test.each<[string, Parameters<typeof checkRecovery>[3], string, RegExp]>([
+    ["nothing protects", undefined, "warning", /who takes over the agent can delete .*backupS3\.protection/],
+    [
+      "the protection is gone",
+      { ...PROTECTED, problems: ["it is off"] },
+      "failed",
+      /versioned, but it is off/,
+    ],
+    ["the storage is away", new Error("the object storage does not answer"), "failed", /does not answer/],
+  ])("B11 %s: what can be deleted with the stack's key is told", (_, protection, status, message) => {
+    const points = checkRecovery(GOOD, HEALTH, NOW, protection);
+    expect(points.filter((point) => point.status !== "ok" && point.status !== "not applicable")).toEqual([
+      { point: "a copy that the stack's key cannot delete", status, message: expect.stringMatching(message) },
+    ]);
   });
 
   test.each<[string, Partial<AgentStatus>, string[]]>([
@@ -99,7 +121,7 @@ describe("A4 the disaster recovery check", () => {
 
   test("A4 the report is a table that says what was found", () => {
     const report = recoveryReport("dev", checkRecovery({ ...GOOD, backups: [] }, HEALTH, NOW), NOW);
-    expect(report).toContain("2 of 11 points failed.");
+    expect(report).toContain("2 of 12 points failed.");
     expect(report).toContain("| last good logical backup | failed | there is none |");
   });
 });

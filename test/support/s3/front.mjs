@@ -2,8 +2,10 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { createServer } from "node:https";
+import { text } from "node:stream/consumers";
+import { forgetDeletion, mended } from "./mend.mjs";
 
-const [folder, port] = process.argv.slice(2);
+const [folder = "", port = "", versions] = process.argv.slice(2);
 
 /** @returns {{failEvery?: number, delayMilliseconds?: number}} */
 function faults() {
@@ -28,9 +30,24 @@ createServer(
     }
     const { method, url: path, headers } = incoming;
     setTimeout(() => {
-      const behind = request({ host: "127.0.0.1", port, method, path, headers }, (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(outgoing);
+      const behind = request({ host: "127.0.0.1", port, method, path, headers }, async (answer) => {
+        const { statusCode = 502 } = answer;
+        if (versions !== undefined && method === "PUT" && statusCode === 200)
+          forgetDeletion(path ?? "", { folder });
+        if (
+          versions === undefined ||
+          method !== "GET" ||
+          statusCode !== 200 ||
+          !/[?&](versions|delimiter)/.test(path ?? "")
+        ) {
+          outgoing.writeHead(statusCode, answer.headers);
+          answer.pipe(outgoing);
+          return;
+        }
+        const body = await mended(path ?? "", await text(answer), { folder, port });
+        outgoing
+          .writeHead(statusCode, { ...answer.headers, "content-length": Buffer.byteLength(body) })
+          .end(body);
       });
       behind.on("error", () => outgoing.destroy());
       incoming.pipe(behind);
