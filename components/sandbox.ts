@@ -16,7 +16,7 @@ export interface SandboxArgs
   readonly scratch: Mount;
 }
 
-/** Its servers end at once: all that they have is thrown away. */
+/** It ends at once: all that it has is thrown away. */
 const GRACE_SECONDS = 5;
 
 /**
@@ -53,6 +53,8 @@ export class Sandbox extends pulumi.ComponentResource {
         memorySwap: limits.memoryMegabytes,
         cpus: coresText(limits.cpus),
         restart: "unless-stopped",
+        // A first process ignores what it has not asked for.
+        stopSignal: "SIGKILL",
         stopTimeout: GRACE_SECONDS,
         destroyGraceSeconds: GRACE_SECONDS,
         ...BOUNDED_LOG,
