@@ -53,7 +53,7 @@ describe("pgstack on a stack that is up", () => {
   test("L1 health: a line each, or JSON", async () => {
     expect((await succeeded(["health"])).stdout).toMatch(/^ok +readiness/m);
     const { checks } = JSON.parse((await succeeded(["health", "--full", "--json"])).stdout);
-    expect(checks).toHaveLength(21);
+    expect(checks).toHaveLength(22);
   });
 
   test.each(["administrator", "application", "readonly"])(

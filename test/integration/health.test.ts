@@ -60,7 +60,7 @@ describe("L1 health of a real server", { timeout: TIME_LIMIT }, () => {
     expect(full.status).not.toBe("failed");
     expect(full.serverVersion).toMatch(/^16\./);
     expect(full.disk?.totalBytes).toBeGreaterThan(0);
-    expect(full.checks).toHaveLength(21);
+    expect(full.checks).toHaveLength(22);
     expect(statusOf(full, "write probe")).toBe("ok");
     expect(statusOf(full, "certificate days left")).toBe("ok");
     expect(statusOf(full, "configuration files")).toBe("ok");

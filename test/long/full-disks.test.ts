@@ -7,6 +7,7 @@ import { executeInContainer } from "../../operations/execute.ts";
 import { heldReason } from "../../operations/held.ts";
 import { waitUntilReady } from "../../operations/readiness.ts";
 import { queryAsSuperuser, runAsSuperuser } from "../../operations/superuser.ts";
+import { LABEL_PROJECT, LABEL_STACK } from "../../operations/target.ts";
 import { untilFirstBackup } from "../support/first-backup.ts";
 import { TestProject } from "../support/project.ts";
 import { inside, smallVolume } from "../support/small-volume.ts";
@@ -28,12 +29,13 @@ let backups: Docker.Container | undefined;
 let acknowledged = 0;
 
 beforeAll(async () => {
-  data = await smallVolume(DATA, "320m");
-  backups = await smallVolume(BACKUPS, "400m");
   project = await TestProject.create({
     ...{ dataVolumeName: DATA, adoptDataVolume: true, ballastMegabytes: BALLAST_MEGABYTES },
     ...{ backup: true, backupVolumeName: BACKUPS, memoryLimit: "1500MB" },
   });
+  const labels = { [LABEL_STACK]: project.stack, [LABEL_PROJECT]: "pgstack" };
+  data = await smallVolume(DATA, "320m", { labels });
+  backups = await smallVolume(BACKUPS, "400m", { labels });
   const up = await project.up();
   expect(up.code, up.output).toBe(0);
   await runAsSuperuser(project.target, "CREATE TABLE public.ledger (n int PRIMARY KEY);", {
