@@ -10,7 +10,10 @@ const PRODUCTION = {
   publish: false,
   backupEncryption: true,
   backupKeepDays: 14,
-  backupS3: { endpoint: "s3.example.org", bucket: "backups", key: "KEY", secret: "not-a-real-secret" },
+  backupS3: {
+    ...{ endpoint: "s3.example.org", bucket: "backups", key: "KEY", secret: "not-a-real-secret" },
+    protection: "versioned",
+  },
 };
 const DAY = 86_400_000;
 
@@ -60,6 +63,16 @@ describe("G3 the policies, as a preview runs them", () => {
     expect(ended.code, ended.output).toBe(0);
     expect(ended.output).toMatch(/Policies:\n +\S+ pgstack@/);
     expect(ended.output).not.toMatch(/mandatory|advisory/);
+  });
+
+  test("G3 B11 backups that the stack's own key can delete are advised against, and pass", async () => {
+    const { protection: _, ...backupS3 } = PRODUCTION.backupS3;
+    const ended = await preview({ ...PRODUCTION, backupS3 });
+    expect(ended.code, ended.output).toBe(0);
+    expect(ended.output).not.toContain("mandatory");
+    expect(ended.output).toMatch(
+      /\[advisory\] +backups-undeletable[\s\S]*set pgstack:backupS3.protection to versioned or locked/,
+    );
   });
 
   test("G3 S4 what is open to everyone is refused, with the reason and the way to mend it", async () => {
