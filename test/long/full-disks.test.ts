@@ -45,8 +45,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await project?.remove();
   for (const holder of [data, backups]) await holder?.remove({ force: true, v: true });
+  await project?.remove();
   for (const volume of [DATA, BACKUPS]) await removeVolumeQuietly(volume);
 });
 
